@@ -1,0 +1,1 @@
+"""What all nodes share: emotions, evidence, models, parameters, the node base."""

@@ -1,0 +1,44 @@
+"""One statement about one subject's emotion: what a recogniser says and how far to trust it."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from emotion_core.errors import InputError
+from emotion_core.emotions import EMOTIONS
+
+SUM_TOLERANCE = 1e-3  # float32 on the wire
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A distribution over EMOTIONS with its window, source and quality; times in ns since the epoch."""
+
+    stamp_ns: int
+    start_ns: int
+    source: str
+    probabilities: np.ndarray  # (6,), sum 1
+    quality: float = 1.0  # expected chance that the most probable emotion is right, [0, 1]
+    quality_terms: dict[str, float] = field(default_factory=dict)
+    subject_id: str = ''
+    model: str = ''
+    is_final: bool = True
+    frame_id: str = ''
+
+    @property
+    def label(self) -> str:
+        """The most probable emotion."""
+        return EMOTIONS[int(np.argmax(self.probabilities))]
+
+    def check(self) -> None:
+        """
+        Refuse what cannot be fused.
+
+        :raises InputError: when probabilities are not six finite numbers in [0, 1] with sum 1, or quality is not in [0, 1].
+        """
+        p = np.asarray(self.probabilities)
+        if p.shape != (len(EMOTIONS),) or not np.isfinite(p).all() or (p < 0).any() or abs(p.sum() - 1) > SUM_TOLERANCE:
+            raise InputError('bad probabilities', f'{self.source} evidence has probabilities {p.tolist()}: '
+                             f'six numbers in [0, 1] with sum 1 are needed')
+        if not 0 <= self.quality <= 1:  # also false for NaN
+            raise InputError('bad quality', f'{self.source} evidence has quality {self.quality}: it must be in [0, 1]')

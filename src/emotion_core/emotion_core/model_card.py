@@ -1,0 +1,102 @@
+"""The card of a model: everything a node needs to know to run it, and a person to trust it."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from emotion_core.emotions import EMOTIONS
+from emotion_core.errors import ModelError
+from emotion_core.reliability import Reliability
+
+CARD_FILE = 'model.json'
+MODEL_FILE = 'model.onnx'
+TASKS = ('fer', 'ser', 'face_detection')
+
+
+@dataclass(frozen=True)
+class ImageInput:
+    """Input of shape (faces, channels, height, width): (pixel / 255 - mean) / std."""
+
+    width: int
+    height: int
+    color: str = 'gray'  # 'gray', 'rgb' or 'bgr'
+    mean: tuple[float, ...] = (0.0,)  # one per channel
+    std: tuple[float, ...] = (1.0,)
+
+
+@dataclass(frozen=True)
+class AudioInput:
+    """Input of shape (clips, samples): mono float waveform in [-1, 1]."""
+
+    sample_rate: int = 16000  # [Hz]
+    min_seconds: float = 0.5  # shorter audio is padded with silence
+    max_seconds: float = 8.0  # of longer audio the newest part is used
+
+
+INPUTS = {'fer': ImageInput, 'face_detection': ImageInput, 'ser': AudioInput}
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What stands in model.json, beside model.onnx."""
+
+    name: str
+    task: str  # one of TASKS
+    input: ImageInput | AudioInput
+    sha256: str  # of model.onnx
+    labels: tuple[str, ...] = EMOTIONS  # the outputs, in order
+    label_map: dict[str, str] = field(default_factory=dict)  # foreign label -> emotion; '' drops it
+    output: str = 'logits'  # or 'probabilities'
+    temperature: float = 1.0  # calibration: logits are divided by it
+    reliability: Reliability | None = None
+    description: str = ''
+    licence: str = ''
+    training: dict[str, Any] = field(default_factory=dict)  # data with licences, command, seed, splits
+    metrics: dict[str, Any] = field(default_factory=dict)  # each with the command that made it and its number of samples
+    limits: str = ''  # who is under-represented, weak classes, what it must not be used for
+
+    @property
+    def identity(self) -> str:
+        """Name and the first 8 hex digits of the hash, as messages carry it."""
+        return f'{self.name}@{self.sha256[:8]}'
+
+    @classmethod
+    def load(cls, folder: Path) -> 'ModelCard':
+        """
+        Read the card of a model folder.
+
+        :raises ModelError: when there is none, or it is not a card.
+        """
+        path = Path(folder) / CARD_FILE
+        try:
+            value = json.loads(path.read_text())
+        except FileNotFoundError as error:
+            raise ModelError(f"no model in '{folder}': {CARD_FILE} is missing") from error
+        except (OSError, ValueError) as error:
+            raise ModelError(f"'{path}' cannot be read: {error}") from error
+        try:
+            task = value['task']
+            if task not in TASKS:
+                raise ModelError(f"'{path}': task '{task}' is not one of {', '.join(TASKS)}")
+            fields = dict(value)
+            fields['input'] = INPUTS[task](**{key: tuple(item) if isinstance(item, list) else item
+                                              for key, item in value['input'].items()})
+            fields['labels'] = tuple(value.get('labels', EMOTIONS))
+            if value.get('reliability') is not None:
+                fields['reliability'] = Reliability.from_json(value['reliability'])
+            return cls(**fields)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ModelError(f"'{path}' is not a model card: {error}") from error
+
+    def save(self, folder: Path) -> None:
+        """Write the card into a model folder."""
+        (Path(folder) / CARD_FILE).write_text(json.dumps(asdict(self), indent=2, ensure_ascii=False) + '\n')
+
+
+def sha256_of(path: Path) -> str:
+    """Give the sha256 of a file in hex."""
+    with open(path, 'rb') as file:
+        return hashlib.file_digest(file, 'sha256').hexdigest() if hasattr(hashlib, 'file_digest') \
+            else hashlib.sha256(file.read()).hexdigest()

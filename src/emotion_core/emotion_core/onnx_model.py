@@ -1,0 +1,57 @@
+"""A classifier in ONNX Runtime: a batch in, calibrated probabilities over the six emotions out."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from emotion_core.emotions import LabelMap, softmax
+from emotion_core.errors import ModelError
+from emotion_core.model_card import MODEL_FILE, ModelCard, sha256_of
+
+
+class OnnxModel:
+    """The model of one folder, checked against its card when it is loaded."""
+
+    def __init__(self, folder: Path, task: str, threads: int = 1):
+        """
+        Load a model.
+
+        :param folder: Holds model.onnx and model.json.
+        :param task: The task that the card must have.
+        :param threads: CPU threads of one run.
+        :raises ModelError: when something is missing, damaged or of another task.
+        """
+        self.card = ModelCard.load(folder)
+        if self.card.task != task:
+            raise ModelError(f"model '{self.card.name}' in '{folder}' is for {self.card.task}, not for {task}")
+        path = Path(folder) / MODEL_FILE
+        if not path.is_file():
+            raise ModelError(f"no model in '{folder}': {MODEL_FILE} is missing")
+        if sha256_of(path) != self.card.sha256:
+            raise ModelError(f"'{path}' is not the file that its card describes (sha256 differs): fetch or export it again")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
+        except Exception as error:  # ONNX Runtime's own classes share no public base
+            raise ModelError(f"ONNX Runtime cannot load '{path}': {error}") from error
+        self._input = self._session.get_inputs()[0].name
+        self._output = self._session.get_outputs()[0].name
+        self._label_map = LabelMap(self.card.labels, self.card.label_map)
+
+    def outputs(self, batch: np.ndarray) -> np.ndarray:
+        """Run a batch of the card's input shape; gives raw outputs of shape (batch, labels)."""
+        return self._session.run([self._output], {self._input: np.ascontiguousarray(batch, np.float32)})[0]
+
+    def __call__(self, batch: np.ndarray) -> np.ndarray:
+        """Run a batch of the card's input shape; gives probabilities of shape (batch, 6)."""
+        outputs = self.outputs(batch)
+        if outputs.shape != (len(batch), len(self.card.labels)):
+            raise ModelError(f"model '{self.card.name}' gives outputs of shape {outputs.shape}, "
+                             f'its card promises {(len(batch), len(self.card.labels))}')
+        if self.card.output == 'logits':
+            outputs = softmax(outputs, self.card.temperature)
+        return self._label_map(outputs)

@@ -1,0 +1,41 @@
+"""From quality terms to the chance of being right: the fit that a model card carries."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from emotion_core.errors import ModelError
+
+CLIP = 3.0  # standard deviations; a term far outside what the fit has seen counts as this far
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """A logistic regression on standardised quality terms: P(right) = sigmoid(intercept + sum of coefficient * z)."""
+
+    intercept: float
+    terms: dict[str, dict[str, float]]  # name -> {'mean', 'scale', 'coefficient'}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> 'Reliability':
+        """Read what ``to_json`` wrote; raises ModelError when it is not that."""
+        try:
+            terms = {name: {key: float(term[key]) for key in ('mean', 'scale', 'coefficient')}
+                     for name, term in value['terms'].items()}
+            return cls(float(value['intercept']), terms)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ModelError(f"'reliability' of the model card is not a fit of quality terms: {error!r}") from error
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the fit as the model card keeps it."""
+        return asdict(self)
+
+    def contributions(self, quality_terms: dict[str, float]) -> dict[str, float]:
+        """Give how much each term adds to the log-odds of being right; a term that is absent adds 0."""
+        return {name: fit['coefficient'] * float(np.clip((quality_terms[name] - fit['mean']) / fit['scale'], -CLIP, CLIP))
+                for name, fit in self.terms.items() if name in quality_terms and np.isfinite(quality_terms[name])}
+
+    def __call__(self, quality_terms: dict[str, float]) -> float:
+        """Give the expected chance, in [0, 1], that the most probable emotion is right."""
+        return float(1 / (1 + np.exp(-(self.intercept + sum(self.contributions(quality_terms).values())))))

@@ -1,0 +1,1 @@
+"""Faces to emotions: detector, tracker, alignment, quality, classifier, and the FER node."""

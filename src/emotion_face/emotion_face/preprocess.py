@@ -1,0 +1,31 @@
+"""From aligned face crops to the input of a FER model; training and the node share it."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from emotion_core.model_card import ImageInput
+
+
+def to_batch(crops: Sequence[np.ndarray], spec: ImageInput) -> np.ndarray:
+    """
+    Resize and normalise face crops as the model card says.
+
+    :param crops: uint8 images, each (height, width) gray or (height, width, 3) BGR, of any size.
+    :return: float32 of shape (faces, channels, height, width).
+    """
+    batch = np.empty((len(crops), len(spec.mean), spec.height, spec.width), np.float32)
+    for target, crop in zip(batch, crops):
+        if spec.color == 'gray' and crop.ndim == 3:
+            crop = cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY)
+        elif spec.color != 'gray':
+            conversions = {('rgb', 2): cv2.COLOR_GRAY2RGB, ('rgb', 3): cv2.COLOR_BGR2RGB, ('bgr', 2): cv2.COLOR_GRAY2BGR}
+            if (spec.color, crop.ndim) in conversions:
+                crop = cv2.cvtColor(crop, conversions[spec.color, crop.ndim])
+        shrinking = crop.shape[0] > spec.height
+        crop = cv2.resize(crop, (spec.width, spec.height), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
+        target[:] = np.moveaxis(crop.reshape(spec.height, spec.width, -1), -1, 0) / np.float32(255)
+    mean = np.asarray(spec.mean, np.float32).reshape(-1, 1, 1)
+    std = np.asarray(spec.std, np.float32).reshape(-1, 1, 1)
+    return (batch - mean) / std

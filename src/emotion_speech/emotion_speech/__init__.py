@@ -1,0 +1,1 @@
+"""Speech to emotions: audio formats, voice activity, quality, classifier, and the SER node."""
