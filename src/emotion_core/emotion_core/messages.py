@@ -1,0 +1,62 @@
+"""Between the project's dataclasses and ROS messages."""
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from std_msgs.msg import Header
+
+from emotion_core.evidence import Evidence
+from emotion_msgs.msg import EmotionProbs, QualityTerm
+
+NS_PER_S = 1_000_000_000
+
+
+def to_ns(stamp: Time) -> int:
+    """Give a stamp in ns since the epoch."""
+    return stamp.sec * NS_PER_S + stamp.nanosec
+
+
+def to_stamp(ns: int) -> Time:
+    """Give ns since the epoch as a stamp."""
+    return Time(sec=int(ns // NS_PER_S), nanosec=int(ns % NS_PER_S))
+
+
+def to_header(ns: int, frame_id: str = '') -> Header:
+    """Give a header with this stamp [ns] and frame."""
+    return Header(stamp=to_stamp(ns), frame_id=frame_id)
+
+
+def to_probs(evidence: Evidence) -> EmotionProbs:
+    """Give evidence as a message."""
+    return EmotionProbs(
+        header=to_header(evidence.stamp_ns, evidence.frame_id),
+        source=evidence.source,
+        subject_id=evidence.subject_id,
+        probabilities=np.asarray(evidence.probabilities, np.float32),
+        quality=float(evidence.quality),
+        quality_terms=[QualityTerm(name=name, value=float(value)) for name, value in evidence.quality_terms.items()],
+        evidence_start=to_stamp(evidence.start_ns),
+        is_final=evidence.is_final,
+        model=evidence.model,
+    )
+
+
+def to_evidence(msg: EmotionProbs) -> Evidence:
+    """
+    Give a message as evidence.
+
+    :raises InputError: when its numbers cannot be used.
+    """
+    evidence = Evidence(
+        stamp_ns=to_ns(msg.header.stamp),
+        start_ns=to_ns(msg.evidence_start),
+        source=msg.source,
+        probabilities=np.asarray(msg.probabilities, np.float64),
+        quality=msg.quality,
+        quality_terms={term.name: term.value for term in msg.quality_terms},
+        subject_id=msg.subject_id,
+        model=msg.model,
+        is_final=msg.is_final,
+        frame_id=msg.header.frame_id,
+    )
+    evidence.check()
+    return evidence
