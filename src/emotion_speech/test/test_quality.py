@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+
+from emotion_speech.quality import FLOOR_DBFS, TERMS, segment_quality
+
+RATE = 16000
+
+
+def voice(seconds: float = 1.0, level: float = 0.1, pitch_hz: float = 150.0, rate: int = RATE) -> np.ndarray:
+    """Give harmonics of a falling pitch with half a second of silence on both sides."""
+    t = np.arange(int(seconds * rate)) / rate
+    phase = 2 * np.pi * pitch_hz * (t - 0.1 * t ** 2)
+    samples = sum(np.sin(k * phase) / k for k in range(1, 12))
+    return np.pad(samples * level / np.sqrt(np.mean(samples ** 2)), int(0.5 * rate)).astype(np.float32)
+
+
+def noise(samples: np.ndarray, level: float) -> np.ndarray:
+    return np.random.default_rng(0).normal(0, level, len(samples)).astype(np.float32)
+
+
+@pytest.mark.parametrize('snr_db', [5, 10, 20, 30])
+def test_snr_of_a_voice_in_white_noise_is_measured(snr_db):
+    clean = voice()
+    measured = segment_quality(clean + noise(clean, 0.1 / 10 ** (snr_db / 20)), RATE)
+    assert measured['snr_db'] == pytest.approx(snr_db, abs=1)
+
+
+def test_level_and_length_are_those_of_the_speech_not_of_the_silence_around_it():
+    measured = segment_quality(voice(seconds=2.0, level=0.1), RATE)
+    assert measured['level_dbfs'] == pytest.approx(-20, abs=0.5)
+    assert measured['seconds'] == pytest.approx(2.0, abs=0.05)
+
+
+def test_level_does_not_change_snr_or_confidence():
+    quiet, loud = (segment_quality(gain * (voice() + noise(voice(), 0.01)), RATE) for gain in (0.05, 1))
+    assert quiet['snr_db'] == pytest.approx(loud['snr_db'], abs=0.1)
+    assert quiet['voice_confidence'] == pytest.approx(loud['voice_confidence'], abs=0.01)
+
+
+def test_sample_rate_does_not_change_the_terms():
+    low, high = (segment_quality(voice(rate=rate), rate) for rate in (RATE, 48000))
+    for name in ('level_dbfs', 'seconds', 'voice_confidence'):
+        assert low[name] == pytest.approx(high[name], abs=0.1), name
+
+
+def test_clipping_is_seen_at_full_scale_and_after_an_attenuator():
+    clean = voice(level=0.3)
+    assert segment_quality(clean, RATE)['clipping'] < 0.02
+    clipped = np.clip(8 * clean, -1, 1)
+    assert segment_quality(clipped, RATE)['clipping'] > 0.2
+    assert segment_quality(0.1 * clipped, RATE)['clipping'] > 0.2
+
+
+def test_a_voice_is_periodic_and_bursts_of_noise_are_not():
+    assert segment_quality(voice(), RATE)['voice_confidence'] > 0.9
+    burst = np.pad(noise(np.zeros(RATE), 0.1), RATE // 2)
+    assert segment_quality(burst, RATE)['voice_confidence'] < 0.25
+
+
+@pytest.mark.parametrize('samples', [np.zeros(0), np.zeros(1), np.zeros(RATE), np.ones(RATE), noise(np.zeros(RATE), 0.1)])
+def test_without_speech_every_term_is_finite_and_says_nothing_was_heard(samples):
+    measured = segment_quality(samples, RATE)
+    assert tuple(measured) == TERMS and np.isfinite(list(measured.values())).all()
+    assert measured['snr_db'] == measured['seconds'] == measured['voice_confidence'] == 0
+    assert measured['level_dbfs'] >= FLOOR_DBFS
