@@ -20,6 +20,7 @@ class Evidence:
     probabilities: np.ndarray  # (6,), sum 1
     quality: float = 1.0  # expected chance that the most probable emotion is right, [0, 1]
     quality_terms: dict[str, float] = field(default_factory=dict)
+    quality_reason: str = ''  # what lowers the quality most, such as 'blurred, 34 px'
     subject_id: str = ''
     model: str = ''
     is_final: bool = True

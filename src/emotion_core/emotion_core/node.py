@@ -28,7 +28,8 @@ INFINITE = 1e9  # bound of a range that has only one side, in a ROS parameter de
 
 
 def _descriptor(description: Description) -> ParameterDescriptor:
-    descriptor = ParameterDescriptor(description=description.doc, read_only=description.read_only)
+    descriptor = ParameterDescriptor(description=description.doc, read_only=description.read_only,
+                                     dynamic_typing=description.type is float)  # so that 1 is taken for 1.0
     if description.choices:
         descriptor.additional_constraints = 'one of: ' + ', '.join(description.choices)
     if description.low is not None or description.high is not None:
@@ -105,7 +106,7 @@ class EmotionNode(LifecycleNode):
 
     # What a subclass calls.
 
-    def subscribe(self, kind: type, topic: str, callback: Callable[[Any], None], qos: QoSProfile) -> None:
+    def subscribe(self, kind: type, topic: str, callback: Callable[[Any], None], qos: QoSProfile) -> Any:
         """
         Subscribe with a callback that may raise.
 
@@ -129,6 +130,12 @@ class EmotionNode(LifecycleNode):
         subscription = self.create_subscription(
             kind, topic, guarded, qos, qos_overriding_options=QoSOverridingOptions.with_default_policies())
         self._made.append((self.destroy_subscription, subscription))
+        return subscription
+
+    def unsubscribe(self, subscription: Any) -> None:
+        """Let go of one subscription before clean-up."""
+        self._made.remove((self.destroy_subscription, subscription))
+        self.destroy_subscription(subscription)
 
     def advertise(self, kind: type, topic: str, qos: QoSProfile) -> Any:
         """Make a publisher that is gone again after clean-up."""

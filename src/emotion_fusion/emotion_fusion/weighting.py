@@ -1,0 +1,50 @@
+"""How much one modality counts now, and why."""
+
+from dataclasses import dataclass
+
+from emotion_core.evidence import Evidence
+
+NS_PER_S = 1e9
+
+
+@dataclass(frozen=True)
+class Modality:
+    """The configuration of one modality."""
+
+    name: str  # as a person says it: 'face', 'voice'
+    weight: float  # configured, [0, 1]
+    half_life: float  # [s]
+    max_age: float  # [s]
+
+
+@dataclass(frozen=True)
+class Weight:
+    """What a modality counts before the weights are brought to sum 1, with the reason in words."""
+
+    value: float
+    reason: str
+
+
+def weigh(modality: Modality, evidence: Evidence | None, now_ns: int, use_quality: bool = True) -> Weight:
+    """
+    Weigh one modality: configured weight x quality x 0.5 ** (age / half-life).
+
+    A modality that is missing, older than its ``max_age``, or of quality 0 has weight 0 with any method.
+
+    :param now_ns: The moment the weight is for; the age is taken from the evidence's stamp.
+    :param use_quality: False: the configured weight alone, as long as there is evidence.
+    """
+    if evidence is None:
+        return Weight(0.0, f'no {modality.name}')
+    age = max(now_ns - evidence.stamp_ns, 0) / NS_PER_S
+    if age >= modality.max_age:
+        return Weight(0.0, f'stale: {age:.1f} s old')
+    if evidence.quality <= 0:
+        return Weight(0.0, evidence.quality_reason or 'quality 0')
+    if not use_quality:
+        return Weight(modality.weight, 'fixed weight')
+    freshness = 0.5 ** (age / modality.half_life)
+    reasons = [evidence.quality_reason or 'clear']
+    if freshness < 0.5:
+        reasons.append(f'{age:.1f} s old')
+    return Weight(modality.weight * evidence.quality * freshness, f'{", ".join(reasons)}; quality {evidence.quality:.2f}')

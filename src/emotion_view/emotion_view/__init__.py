@@ -1,0 +1,1 @@
+"""What the emotion nodes see and hear, drawn for people."""

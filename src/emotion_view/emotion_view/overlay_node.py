@@ -1,0 +1,121 @@
+"""The overlay node: draws faces, bars and weights on the camera picture, while somebody watches."""
+
+import array
+import time
+from collections import OrderedDict
+from typing import Any
+
+from sensor_msgs.msg import CompressedImage, Image
+
+from emotion_core import qos
+from emotion_core.images import decode, decode_compressed
+from emotion_core.messages import to_ns
+from emotion_core.node import EmotionNode
+from emotion_core.node import run as run_node
+from emotion_msgs.msg import FaceEmotions, FusedEmotion, SpeechActivity
+from emotion_view.drawing import draw
+from emotion_view.messages import to_faces, to_fused_view, to_hearing
+from emotion_view.parameters import OverlayParameters
+from emotion_view.scene import Scene
+
+WATCH_S = 0.5  # how often to look whether somebody subscribes
+PENDING = 8  # frames that wait for their faces; older ones are dropped
+FACES_SILENT_S = 0.5  # without face messages for this long, frames are drawn as they come
+
+
+class OverlayNode(EmotionNode):
+    """Pairs each frame with the faces that were found in it, by stamp."""
+
+    def __init__(self):
+        """Make the node; ``setup`` does the rest."""
+        super().__init__('emotion_overlay', OverlayParameters)
+
+    def setup(self) -> None:
+        """Make the topics; the camera's only while somebody watches."""
+        self._pending: OrderedDict[int, Any] = OrderedDict()
+        self._heard: dict[str, tuple[float, Any]] = {}  # kind -> when, what
+        self._images = None
+        self._overlay = self.advertise(Image, 'emotion/overlay', qos.SENSOR)
+        self.subscribe(FaceEmotions, 'emotion/faces', self._on_faces, qos.RESULT)
+        self.subscribe(FusedEmotion, 'emotion/fused', self._on_fused, qos.RESULT)
+        self.subscribe(SpeechActivity, 'emotion/speech/activity', self._on_activity, qos.RESULT)
+        self.every(WATCH_S, self._on_watch, steady=True)
+
+    def reset(self) -> None:
+        """Forget frames of a time that has not come yet."""
+        self._pending.clear()
+
+    def teardown(self) -> None:
+        """Let the camera go."""
+        self._unsubscribe_images()
+
+    def apply(self, old: OverlayParameters) -> None:
+        """Subscribe anew where the transport changed."""
+        self._unsubscribe_images()
+
+    def _on_watch(self) -> None:
+        watched = self._overlay.get_subscription_count() > 0
+        if watched and self._images is None:
+            compressed = self.parameters.image_transport == 'compressed'
+            kind, topic = (CompressedImage, 'image_raw/compressed') if compressed else (Image, 'image_raw')
+            self._images = self.subscribe(kind, topic, self._on_image, qos.SENSOR)
+        elif not watched:
+            self._unsubscribe_images()
+
+    def _unsubscribe_images(self) -> None:
+        if self._images is not None:
+            self.unsubscribe(self._images)
+            self._images = None
+            self._pending.clear()
+
+    def _on_image(self, msg: Image | CompressedImage) -> None:
+        if self.health.seconds_since('received emotion/faces') > FACES_SILENT_S:
+            self._draw(msg, ())
+            return
+        self._pending[to_ns(msg.header.stamp)] = msg
+        while len(self._pending) > PENDING:
+            self._pending.popitem(last=False)
+
+    def _on_faces(self, msg: FaceEmotions) -> None:
+        stamp_ns = to_ns(msg.header.stamp)
+        image = self._pending.pop(stamp_ns, None)
+        if image is not None:
+            self._pending = OrderedDict((ns, waiting) for ns, waiting in self._pending.items() if ns > stamp_ns)
+            self._draw(image, to_faces(msg))
+
+    def _on_fused(self, msg: FusedEmotion) -> None:
+        if msg.is_speaker:
+            self._hear('fused', to_fused_view(msg))
+
+    def _on_activity(self, msg: SpeechActivity) -> None:
+        self._hear('hearing', to_hearing(msg))
+
+    def _hear(self, kind: str, what: Any) -> None:
+        self._heard[kind] = (time.monotonic(), what)
+
+    def _recent(self, kind: str) -> Any:
+        when, what = self._heard.get(kind, (float('-inf'), None))
+        return what if time.monotonic() - when < self.parameters.max_age else None
+
+    def _draw(self, msg: Image | CompressedImage, faces: tuple) -> None:
+        if isinstance(msg, CompressedImage):
+            frame = decode_compressed(msg.data)
+        else:
+            frame = decode(msg.data, msg.width, msg.height, msg.encoding, msg.step, bool(msg.is_bigendian))
+        fused = self._recent('fused')
+        scene = Scene(faces, fused, self._recent('hearing'), speaker_id=fused.subject_id if fused else '')
+        picture = draw(frame, scene)
+        height, width = picture.shape[:2]
+        data = array.array('B')
+        data.frombytes(picture.tobytes())
+        self._overlay.publish(Image(header=msg.header, height=height, width=width, encoding='bgr8', step=3 * width, data=data))
+        self.health.count('drawn')
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the node."""
+    run_node(OverlayNode, args)
+
+
+if __name__ == '__main__':
+    main()
