@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+
+from emotion_core.errors import InputError
+from emotion_core.evidence import Evidence
+from emotion_core.messages import to_evidence, to_ns, to_probs, to_stamp
+from emotion_core.reliability import Reliability
+
+
+def evidence(**changes):
+    values = dict(stamp_ns=1_700_000_000_123_456_789, start_ns=1_700_000_000_000_000_001, source='face',
+                  probabilities=np.array([0.5, 0.1, 0.1, 0.1, 0.1, 0.1]), quality=0.75, quality_terms={'sharpness': 0.5},
+                  quality_reason='blurred', subject_id='f0001', model='m@12345678', frame_id='camera', is_final=False)
+    return Evidence(**(values | changes))
+
+
+def test_message_round_trip_keeps_everything_to_the_nanosecond():
+    before, after = evidence(), to_evidence(to_probs(evidence()))
+    np.testing.assert_allclose(after.probabilities, before.probabilities, atol=1e-7)
+    for name in ('stamp_ns', 'start_ns', 'source', 'quality', 'quality_terms', 'quality_reason', 'subject_id', 'model',
+                 'frame_id', 'is_final'):
+        assert getattr(after, name) == getattr(before, name)
+    assert to_ns(to_stamp(before.stamp_ns)) == before.stamp_ns
+
+
+@pytest.mark.parametrize('changes', [
+    {'probabilities': np.full(6, np.nan)}, {'probabilities': np.full(6, 0.5)}, {'probabilities': np.full(5, 0.2)},
+    {'probabilities': np.array([1.5, -0.5, 0, 0, 0, 0])}, {'quality': float('nan')}, {'quality': 1.1}])
+def test_unusable_numbers_are_refused(changes):
+    with pytest.raises(InputError):
+        evidence(**changes).check()
+
+
+def test_reliability_is_a_logistic_regression_on_standardised_terms():
+    fit = Reliability(0.0, {'sharpness': {'mean': 1.0, 'scale': 2.0, 'coefficient': 1.0}})
+    assert fit({'sharpness': 1.0}) == 0.5
+    assert fit({'sharpness': 3.0}) == pytest.approx(1 / (1 + np.exp(-1)))
+    assert fit({'sharpness': 1e9}) == pytest.approx(1 / (1 + np.exp(-3)))  # clipped at 3 standard deviations
+    assert fit({}) == fit({'sharpness': float('nan')}) == 0.5
+    assert Reliability.from_json(fit.to_json()) == fit

@@ -1,0 +1,125 @@
+from dataclasses import dataclass
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
+
+from emotion_core import qos
+from emotion_core.errors import InputError, ModelError
+from emotion_core.messages import to_stamp
+from emotion_core.node import EmotionNode
+from emotion_core.parameters import param
+from emotion_core.testing import ros  # noqa: F401
+from emotion_msgs.msg import EmotionProbs
+
+S = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Parameters:
+    gain: float = param(1.0, 'How much.', low=0.0, high=2.0)
+    model: str = param('good', 'Which.')
+
+
+class Echo(EmotionNode):
+    """Repeats evidence, and fails when it is asked to."""
+
+    def __init__(self):
+        super().__init__('echo', Parameters)
+        self.applied, self.resets = [], 0
+
+    def setup(self):
+        if self.parameters.model == 'bad':
+            raise ModelError("no model 'bad'")
+        self.out = self.advertise(EmotionProbs, 'out', qos.RESULT)
+        self.subscribe(EmotionProbs, 'in', self.on_message, qos.RESULT)
+
+    def apply(self, old):
+        self.applied.append((old.gain, self.parameters.gain))
+
+    def reset(self):
+        self.resets += 1
+
+    def on_message(self, msg):
+        if msg.source == 'bad':
+            raise InputError('bad source', 'the source is bad')
+        if msg.source == 'bug':
+            raise KeyError('bug')
+        self.out.publish(msg)
+
+
+@pytest.fixture
+def echo(ros):  # noqa: F811
+    return ros.add(Echo())
+
+
+def status(messages):
+    statuses = [status for array in messages for status in array.status if status.name == 'echo']
+    return statuses[-1] if statuses else None
+
+
+def test_node_outlives_bad_messages_and_counts_them(ros, echo):  # noqa: F811
+    echo.autostart()
+    results = ros.collect(EmotionProbs, 'out', qos.RESULT)
+    diagnostics = ros.collect(DiagnosticArray, '/diagnostics', 10)
+    publisher = ros.publisher(EmotionProbs, 'in', qos.RESULT)
+    for source in ('bad', 'bug', 'bad', 'face'):
+        publisher.publish(EmotionProbs(source=source))
+    ros.spin_until(lambda: results, 'the good message comes out')
+    assert [msg.source for msg in results] == ['face']
+    values = ros.spin_until(lambda: (last := status(diagnostics)) and {v.key: v.value for v in last.values})
+    assert (values['problem: bad source'], values['problem: KeyError'], values['received in']) == ('2', '1', '4')
+    assert status(diagnostics).level == DiagnosticStatus.WARN
+
+
+def test_failed_transition_says_why_and_can_be_tried_again(ros, echo):  # noqa: F811
+    diagnostics = ros.collect(DiagnosticArray, '/diagnostics', 10)
+    echo.set_parameters([Parameter('model', value='bad')])
+    echo.autostart()
+    assert not echo.active
+    ros.spin_until(lambda: status(diagnostics), 'diagnostics come')
+    assert status(diagnostics).level == DiagnosticStatus.ERROR
+    assert status(diagnostics).message == "cannot configure: no model 'bad'"
+    echo.set_parameters([Parameter('model', value='good')])
+    echo.autostart()
+    assert echo.active
+
+
+def test_lifecycle_goes_round(echo):
+    for transition in ('configure', 'activate', 'deactivate', 'cleanup', 'configure', 'activate'):
+        assert getattr(echo, f'trigger_{transition}')() == TransitionCallbackReturn.SUCCESS
+    assert len(list(echo.subscriptions)) == len(set(s.topic_name for s in echo.subscriptions))
+
+
+def test_inactive_node_ignores_messages(ros, echo):  # noqa: F811
+    echo.trigger_configure()
+    results = ros.collect(EmotionProbs, 'out', qos.RESULT)
+    publisher = ros.publisher(EmotionProbs, 'in', qos.RESULT)
+    publisher.publish(EmotionProbs(source='early'))
+    ros.spin_for(0.3)
+    echo.trigger_activate()
+    publisher.publish(EmotionProbs(source='face'))
+    ros.spin_until(lambda: results)
+    assert [msg.source for msg in results] == ['face']
+
+
+def test_parameter_is_validated_then_applied(ros, echo):  # noqa: F811
+    echo.autostart()
+    refused = echo.set_parameters([Parameter('gain', value=3.0)])[0]
+    assert not refused.successful and '2.0' in refused.reason
+    assert echo.set_parameters([Parameter('gain', value=2)])[0].successful  # a whole number for a float
+    assert echo.applied == [(1.0, 2.0)] and type(echo.parameters.gain) is float
+
+
+def test_stamps_that_fall_back_reset_once(ros, echo):  # noqa: F811
+    echo.autostart()
+    results = ros.collect(EmotionProbs, 'out', qos.RESULT)
+    publisher = ros.publisher(EmotionProbs, 'in', qos.RESULT)
+    for stamp in (100 * S, 99_900_000_000, 50 * S, 51 * S):  # 0.1 s of jitter is none
+        msg = EmotionProbs(source='face')
+        msg.header.stamp = to_stamp(stamp)
+        publisher.publish(msg)
+    ros.spin_until(lambda: len(results) == 4)
+    assert echo.resets == 1
+    assert echo.health.problems['clock jumped back'] == 1

@@ -1,0 +1,98 @@
+import functools
+import hashlib
+import http.server
+import threading
+from dataclasses import replace
+
+import pytest
+
+from emotion_core import store as store_module
+from emotion_core.errors import ModelError
+from emotion_core.model_card import MODEL_FILE, ImageInput, ModelCard
+from emotion_core.onnx_model import OnnxModel
+from emotion_core.store import FETCHABLE, Fetchable, ModelStore
+
+CONTENT = bytes(range(256)) * 1000
+
+
+@pytest.fixture
+def server(tmp_path):
+    """Serve a folder on localhost, with ranges ignored as Python's own server does."""
+    folder = tmp_path / 'served'
+    folder.mkdir()
+    (folder / 'tiny.onnx').write_bytes(CONTENT)
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f'http://127.0.0.1:{running.server_address[1]}'
+        running.shutdown()
+
+
+@pytest.fixture
+def fetchable(server, monkeypatch):
+    card = ModelCard('tiny', 'face_detection', ImageInput(1, 1), hashlib.sha256(CONTENT).hexdigest(), labels=('face',))
+    monkeypatch.setitem(FETCHABLE, 'tiny', Fetchable(f'{server}/tiny.onnx', card))
+    return card
+
+
+def test_fetched_model_is_found_and_verified(tmp_path, fetchable):
+    store = ModelStore(tmp_path / 'store', bundled=[])
+    seen = []
+    folder = store.fetch('tiny', progress=lambda done, total: seen.append((done, total)))
+    assert folder == store.find('tiny') == tmp_path / 'store' / 'tiny'
+    assert seen[-1] == (len(CONTENT), len(CONTENT))
+    assert store.verify('tiny').sha256 == fetchable.sha256
+
+
+def test_interrupted_fetch_is_finished_by_the_next(tmp_path, fetchable):
+    store = ModelStore(tmp_path / 'store', bundled=[])
+    store.root.mkdir()
+    (store.root / 'tiny.partial').write_bytes(CONTENT[:1000])
+    store.fetch('tiny')
+    assert (store.find('tiny') / MODEL_FILE).read_bytes() == CONTENT
+
+
+def test_wrong_hash_leaves_the_store_as_it_was(tmp_path, fetchable, monkeypatch):
+    monkeypatch.setitem(FETCHABLE, 'tiny', replace(FETCHABLE['tiny'], card=replace(fetchable, sha256='0' * 64)))
+    store = ModelStore(tmp_path / 'store', bundled=[])
+    with pytest.raises(ModelError, match='it was not put into the store'):
+        store.fetch('tiny')
+    assert list(store.root.iterdir()) == []
+
+
+def test_no_network_is_one_sentence(tmp_path, fetchable, monkeypatch):
+    monkeypatch.setitem(FETCHABLE, 'tiny', Fetchable('http://127.0.0.1:9/tiny.onnx', fetchable))
+    with pytest.raises(ModelError, match='is there a network'):
+        ModelStore(tmp_path / 'store', bundled=[]).fetch('tiny')
+
+
+def test_damaged_file_fails_verification_and_loading(tmp_path, fetchable):
+    store = ModelStore(tmp_path / 'store', bundled=[])
+    folder = store.fetch('tiny')
+    (folder / MODEL_FILE).write_bytes(b'damaged')
+    with pytest.raises(ModelError, match='its card says'):
+        store.verify('tiny')
+    with pytest.raises(ModelError, match='sha256 differs'):
+        OnnxModel(folder, 'face_detection')
+
+
+def test_unknown_name_lists_what_there_is(tmp_path, fetchable):
+    store = ModelStore(tmp_path / 'store', bundled=[])
+    store.fetch('tiny')
+    with pytest.raises(ModelError, match="no model 'huge'; there are: tiny"):
+        store.find('huge')
+    with pytest.raises(ModelError, match='models fetch yunet'):
+        store.find('yunet')
+
+
+def test_root_follows_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv('EMOTION_MODELS', str(tmp_path))
+    assert store_module.default_root() == tmp_path
+
+
+@pytest.mark.parametrize('text, sentence', [('{', 'cannot be read'), ('{"task": "fer"}', 'is not a model card'),
+                                            ('{"task": "chess"}', "task 'chess' is not one of"), ('[]', 'is not a model card')])
+def test_bad_cards(tmp_path, text, sentence):
+    (tmp_path / 'model.json').write_text(text)
+    with pytest.raises(ModelError, match=sentence):
+        ModelCard.load(tmp_path)

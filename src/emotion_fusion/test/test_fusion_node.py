@@ -1,0 +1,82 @@
+import numpy as np
+
+from emotion_core import qos
+from emotion_core.emotions import EMOTIONS, UNCERTAIN
+from emotion_core.evidence import Evidence
+from emotion_core.messages import to_ns, to_probs
+from emotion_core.testing import ros  # noqa: F401
+from emotion_fusion.node import FusionNode
+from emotion_msgs.msg import EmotionProbs, FusedEmotion
+
+S = 1_000_000_000
+
+
+def probs(source, emotion, stamp_ns, subject=''):
+    p = np.full(6, 0.05)
+    p[EMOTIONS.index(emotion)] = 0.75
+    return to_probs(Evidence(stamp_ns, stamp_ns - S, source, p, quality=0.8, subject_id=subject, model='m@12345678'))
+
+
+def start(ros):  # noqa: F811
+    node = ros.add(FusionNode())
+    node.autostart()
+    fused = ros.collect(FusedEmotion, 'emotion/fused', qos.RESULT)
+    return (node, fused, ros.publisher(EmotionProbs, 'emotion/face', qos.RESULT),
+            ros.publisher(EmotionProbs, 'emotion/speech', qos.RESULT))
+
+
+def test_both_modalities_with_weights_reasons_and_the_stamps_of_the_input(ros):  # noqa: F811
+    node, fused, face, speech = start(ros)
+    now = node.now_ns()
+    speech.publish(probs('speech', 'happy', now - S // 10))
+    face.publish(probs('face', 'happy', now, 'f0001'))
+    both = ros.spin_until(lambda: [msg for msg in fused if msg.face_weight > 0 and msg.speech_weight > 0])[0]
+    assert to_ns(both.header.stamp) == to_ns(both.face.header.stamp) == now
+    assert to_ns(both.speech.header.stamp) == now - S // 10
+    assert abs(sum(both.fused.probabilities) - 1) < 1e-6 and len(both.fused.probabilities) == 6
+    assert (both.label, both.subject_id, both.method, both.is_speaker) == ('happy', 'f0001', 'dynamic', True)
+    assert 'quality 0.80' in both.face_reason and 'quality 0.80' in both.speech_reason
+    assert both.face.model == 'm@12345678'
+
+
+def test_face_goes_voice_stays_then_all_is_uncertain_then_silence(ros):  # noqa: F811
+    node, fused, face, speech = start(ros)
+    now = node.now_ns()
+    face.publish(probs('face', 'sad', now, 'f0001'))
+    speech.publish(probs('speech', 'angry', now - 5 * S))  # has 3 of its 8 seconds left
+    ros.spin_until(lambda: [msg for msg in fused if msg.subject_id == '' and msg.face_weight == 0 and msg.speech_weight == 1],
+                   'the voice goes on alone')
+    ros.spin_until(lambda: fused[-1].label == UNCERTAIN and fused[-1].speech_weight == 0, 'nothing is left')
+    ros.spin_for(0.5)
+    count = len(fused)
+    ros.spin_for(0.6)
+    assert len(fused) == count
+
+
+def test_bad_evidence_is_counted_and_the_next_is_fused(ros):  # noqa: F811
+    node, fused, face, _ = start(ros)
+    now = node.now_ns()
+    bad = probs('face', 'happy', now, 'f0001')
+    bad.probabilities = np.full(6, np.nan, np.float32)
+    face.publish(bad)
+    face.publish(probs('face', 'surprise', now, 'f0001'))
+    ros.spin_until(lambda: fused)
+    assert fused[0].label == 'surprise'
+    assert node.health.problems['bad probabilities'] == 1
+
+
+def test_stamps_of_another_clock_still_fuse_with_a_warning(ros):  # noqa: F811
+    node, fused, face, speech = start(ros)
+    speech.publish(probs('speech', 'happy', 1000 * S))
+    face.publish(probs('face', 'happy', 1000 * S, 'f0001'))
+    ros.spin_until(lambda: [msg for msg in fused if msg.face_weight > 0 and msg.speech_weight > 0])
+    assert node.health.problems['another clock'] >= 1
+
+
+def test_jump_back_forgets_the_future(ros):  # noqa: F811
+    node, fused, face, _ = start(ros)
+    now = node.now_ns()
+    face.publish(probs('face', 'happy', now, 'f0001'))
+    face.publish(probs('face', 'sad', now - 9 * S // 10, 'f0001'))
+    ros.spin_until(lambda: [msg for msg in fused if msg.fused.probabilities[4] > 0.7], 'the later message is believed')
+    assert node.health.problems['clock jumped back'] == 1

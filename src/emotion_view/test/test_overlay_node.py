@@ -1,0 +1,61 @@
+import array
+
+import numpy as np
+from sensor_msgs.msg import Image
+
+from emotion_core import qos
+from emotion_core.messages import to_header
+from emotion_core.testing import ros  # noqa: F401
+from emotion_msgs.msg import EmotionProbs, FaceEmotion, FaceEmotions
+from emotion_view.drawing import FACE_COLOR
+from emotion_view.overlay_node import OverlayNode
+
+WIDTH, HEIGHT = 320, 240
+
+
+def image(stamp_ns, gray):
+    data = array.array('B')
+    data.frombytes(np.full((HEIGHT, WIDTH, 3), gray, np.uint8).tobytes())
+    return Image(header=to_header(stamp_ns, 'camera'), width=WIDTH, height=HEIGHT, encoding='bgr8', step=3 * WIDTH, data=data)
+
+
+def faces(stamp_ns):
+    face = FaceEmotion(emotion=EmotionProbs(source='face', subject_id='f0001', probabilities=[0.0, 0.0, 1.0, 0.0, 0.0, 0.0]))
+    face.box.x_offset, face.box.y_offset, face.box.width, face.box.height = 50, 60, 70, 80
+    return FaceEmotions(header=to_header(stamp_ns, 'camera'), faces=[face])
+
+
+def test_nothing_is_drawn_while_nobody_watches(ros):  # noqa: F811
+    node = ros.add(OverlayNode())
+    node.autostart()
+    ros.spin_for(1.0)
+    assert ros.node.count_subscribers('image_raw') == 0
+
+
+def test_faces_are_drawn_on_the_frame_they_were_found_in(ros):  # noqa: F811
+    node = ros.add(OverlayNode())
+    node.autostart()
+    overlays = ros.collect(Image, 'emotion/overlay', qos.SENSOR)
+    images = ros.publisher(Image, 'image_raw', qos.SENSOR)
+    results = ros.publisher(FaceEmotions, 'emotion/faces', qos.RESULT)
+    start = node.now_ns()
+    results.publish(faces(start))  # from here on frames wait for their faces
+    ros.spin_until(lambda: node.health.counts['received emotion/faces'] == 1)
+    for step, gray in enumerate((50, 100, 150), start=1):
+        images.publish(image(start + step, gray))
+        ros.spin_until(lambda: node.health.counts['received image_raw'] == step)
+    results.publish(faces(start + 2))
+    msg = ros.spin_until(lambda: overlays, 'an overlay comes')[0]
+    picture = np.frombuffer(msg.data, np.uint8).reshape(msg.height, msg.width, 3)
+    assert (msg.header.stamp.nanosec, msg.header.frame_id) == ((start + 2) % 1_000_000_000, 'camera')
+    assert tuple(picture[100, 80]) == (100, 100, 100)
+    np.testing.assert_allclose(picture[100, 50].astype(int), FACE_COLOR, atol=50)  # its edge is blended
+
+
+def test_frames_are_drawn_without_a_face_node(ros):  # noqa: F811
+    node = ros.add(OverlayNode())
+    node.autostart()
+    overlays = ros.collect(Image, 'emotion/overlay', qos.SENSOR)
+    ros.publisher(Image, 'image_raw', qos.SENSOR).publish(image(node.now_ns(), 80))
+    ros.spin_until(lambda: overlays)
+    assert overlays[0].width > WIDTH
