@@ -38,3 +38,12 @@ def test_reliability_is_a_logistic_regression_on_standardised_terms():
     assert fit({'sharpness': 1e9}) == pytest.approx(1 / (1 + np.exp(-3)))  # clipped at 3 standard deviations
     assert fit({}) == fit({'sharpness': float('nan')}) == 0.5
     assert Reliability.from_json(fit.to_json()) == fit
+
+
+def test_reason_names_what_lowers_the_quality_most():
+    fit = Reliability(0.0, {'sharpness': {'mean': 0.5, 'scale': 0.1, 'coefficient': 0.5},
+                            'brightness': {'mean': 0.5, 'scale': 0.1, 'coefficient': -0.3},
+                            'size_px': {'mean': 100.0, 'scale': 50.0, 'coefficient': 1.0}})
+    phrases = {'sharpness': ('blurred', ''), 'brightness': ('dark', 'glaring'), 'size_px': ('{size_px:.0f} px', '')}
+    assert fit.reason({'sharpness': 0.4, 'brightness': 0.7, 'size_px': 34.0}, phrases) == '34 px, glaring, blurred'
+    assert fit.reason({'sharpness': 0.6, 'brightness': 0.5, 'size_px': 99.0}, phrases) == ''
