@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from emotion_core.reliability import Reliability
+
 FRAME_S = 0.02  # of the levels; short enough to see the pauses between words
 WINDOW_S = 0.04  # of the periodicity; two periods of a 50 Hz voice
 PITCH_HZ = (70.0, 400.0)  # of adult and child voices
@@ -53,6 +55,30 @@ def segment_quality(samples: np.ndarray, rate: int) -> dict[str, float]:
         'seconds': float(active.sum() * frame / rate),
         'voice_confidence': _periodicity(samples, rate, active, frame),
     }
+
+
+# Sentences for what a term can be worse at than usual: below the mean of the fit, and above it.
+_BELOW = {
+    'snr_db': 'noisy, {:.0f} dB over the background',
+    'level_dbfs': 'quiet, {:.0f} dBFS',
+    'seconds': 'short, {:.1f} s of voice',
+    'voice_confidence': 'hardly a voice',
+}
+_ABOVE = {'level_dbfs': 'loud, {:.0f} dBFS', 'clipping': 'clipped'}
+WORTH_SAYING = -0.2  # log-odds that a term must cost to be named
+
+
+def quality_reason(terms: dict[str, float], reliability: Reliability | None) -> str:
+    """Say which term lowers the quality most, such as 'noisy, 5 dB over the background'; '' when none does."""
+    if reliability is None:
+        return 'the model knows no quality'
+    for name, cost in sorted(reliability.contributions(terms).items(), key=lambda item: item[1]):
+        if cost > WORTH_SAYING:
+            break
+        sentence = (_BELOW if terms[name] < reliability.terms[name]['mean'] else _ABOVE).get(name)
+        if sentence:
+            return sentence.format(terms[name])
+    return ''
 
 
 def _clipping(samples: np.ndarray) -> float:

@@ -1,0 +1,43 @@
+"""A segment of speech to probabilities over the six emotions, and how far to trust them."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from emotion_core.onnx_model import OnnxModel
+from emotion_speech.preprocess import to_batch
+from emotion_speech.quality import quality_reason, segment_quality
+
+UNFITTED_QUALITY = 0.4  # of a model whose card has no reliability: about what speaker-independent models reach in the wild
+
+
+class Opinion(NamedTuple):
+    """What a classifier says about one segment."""
+
+    probabilities: np.ndarray  # (6,), sum 1
+    quality: float  # expected chance that the most probable emotion is right, [0, 1]
+    quality_terms: dict[str, float]
+    quality_reason: str
+
+
+class SpeechClassifier:
+    """A SER model with its card."""
+
+    def __init__(self, folder: Path):
+        """
+        Load the model of a folder.
+
+        :raises ModelError: when it cannot be used.
+        """
+        self._model = OnnxModel(folder, 'ser')
+        self.identity = self._model.card.identity
+        self.sample_rate = self._model.card.input.sample_rate
+
+    def __call__(self, segment: np.ndarray) -> Opinion:
+        """Classify mono float samples in [-1, 1] at ``sample_rate``, with some background before or after the speech."""
+        card = self._model.card
+        terms = segment_quality(segment, card.input.sample_rate)
+        quality = UNFITTED_QUALITY if card.reliability is None else card.reliability(terms)
+        probabilities = self._model(to_batch(segment, card.input))[0]
+        return Opinion(probabilities, quality, terms, quality_reason(terms, card.reliability))

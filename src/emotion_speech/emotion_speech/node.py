@@ -1,0 +1,133 @@
+"""The SER node: audio in, probabilities over the six emotions out."""
+
+from dataclasses import replace
+from typing import Any
+
+from audio_common_msgs.msg import AudioData, AudioDataStamped, AudioInfo
+from rclpy.qos import DurabilityPolicy, QoSProfile
+
+from emotion_core import qos
+from emotion_core.errors import InputError
+from emotion_core.messages import NS_PER_S, to_ns, to_probs
+from emotion_core.node import EmotionNode, run
+from emotion_core.store import ModelStore
+from emotion_msgs.msg import EmotionProbs, SpeechActivity
+from emotion_speech.audio_format import AudioFormat, to_mono
+from emotion_speech.classifier import SpeechClassifier
+from emotion_speech.messages import to_activity, to_format
+from emotion_speech.parameters import SpeechParameters
+from emotion_speech.recognizer import ARRIVAL_JITTER_S, STAMP_JITTER_S, Recognizer
+from emotion_speech.vad import DETECTORS
+
+AUDIO, STAMPED, INFO = 'audio', 'audio_stamped', 'audio_info'
+RESULTS, ACTIVITY = 'emotion/speech', 'emotion/speech/activity'
+# Some drivers announce their format once, latched, others every now and then, not latched.
+INFO_LATCHED = qos.LATCHED
+INFO_REPEATED = QoSProfile(history=qos.LATCHED.history, depth=qos.LATCHED.depth, reliability=qos.LATCHED.reliability,
+                           durability=DurabilityPolicy.VOLATILE)
+STAMPED_GONE_S = 1.0  # after this long without stamped audio the unstamped counts
+AUDIO_GONE_S = 2.0
+ACTIVITY_PERIOD_NS = NS_PER_S // 11  # at least; frames then make it about 10 Hz
+
+
+class SpeechNode(EmotionNode):
+    """Feeds a Recognizer."""
+
+    def __init__(self) -> None:
+        """Declare the parameters."""
+        super().__init__('emotion_speech', SpeechParameters)
+        self._recognizer: Recognizer | None = None
+        self._announced: AudioFormat | InputError | None = None  # by the driver
+        self._source = ''  # topic that audio is taken from
+        self._activity_ns = 0
+        self._info_subscriptions: list[Any] = []
+
+    def setup(self) -> None:
+        """Load the model."""
+        self._recognizer = self._make_recognizer()
+        self._results_pub = self.advertise(EmotionProbs, RESULTS, qos.RESULT)
+        self._activity_pub = self.advertise(SpeechActivity, ACTIVITY, qos.RESULT)
+        self.subscribe(AudioData, AUDIO, self._on_audio, qos.AUDIO)
+        self.subscribe(AudioDataStamped, STAMPED, self._on_stamped, qos.AUDIO)
+
+    def start(self) -> None:
+        """Ask for the format only now: what a latched topic gives while the node is not active would be lost."""
+        self._announced = None
+        self._info_subscriptions = [self.subscribe(AudioInfo, INFO, self._on_info, profile)
+                                    for profile in (INFO_LATCHED, INFO_REPEATED)]
+
+    def stop(self) -> None:
+        """Forget the stream: what comes after a pause does not follow it."""
+        while self._info_subscriptions:
+            self.unsubscribe(self._info_subscriptions.pop())
+        self.reset()
+
+    def teardown(self) -> None:
+        """Let go of the model."""
+        self._recognizer = None
+        self._info_subscriptions = []
+
+    def apply(self, old: SpeechParameters) -> None:
+        """Start anew with the new parameters."""
+        self._recognizer = self._make_recognizer()
+
+    def reset(self) -> None:
+        """Forget the stream."""
+        self._recognizer.reset()
+        self._source, self._activity_ns = '', 0
+
+    def waiting_for(self) -> str:
+        """Say when no audio comes."""
+        if min(self.health.seconds_since(f'received {topic}') for topic in (AUDIO, STAMPED)) < AUDIO_GONE_S:
+            return ''
+        topic = self.resolve_topic_name(AUDIO)
+        return f'no audio on {topic} or {self.resolve_topic_name(STAMPED)}: is a microphone running? try `./emotion devices`'
+
+    def _make_recognizer(self) -> Recognizer:
+        classifier = SpeechClassifier(ModelStore().find(self.parameters.model))
+        return Recognizer(classifier, DETECTORS[self.parameters.vad](), self.parameters.segmentation, self.problem)
+
+    def _on_info(self, msg: AudioInfo) -> None:
+        try:
+            self._announced = to_format(msg)
+        except InputError as error:
+            self._announced = error  # until the driver says otherwise no block of it can be read
+            raise
+
+    def _on_audio(self, msg: AudioData) -> None:
+        if self.health.seconds_since(f'received {STAMPED}') < STAMPED_GONE_S:
+            return  # the driver sends each block on both topics
+        self._hear(msg, AUDIO)
+
+    def _on_stamped(self, msg: AudioDataStamped) -> None:
+        self._hear(msg.audio, STAMPED, to_ns(msg.header.stamp), msg.header.frame_id)
+
+    def _hear(self, audio: AudioData, topic: str, stamp_ns: int | None = None, frame_id: str = '') -> None:
+        if isinstance(self._announced, InputError):
+            raise self._announced
+        spec = self._announced or AudioFormat(self.parameters.sample_rate, self.parameters.channels, self.parameters.sample_format)
+        samples = to_mono(spec.decode(audio.data), self.parameters.channel)
+        jitter_s = STAMP_JITTER_S
+        if stamp_ns is None:  # the last sample was heard just before the block came
+            stamp_ns, jitter_s = self.now_ns() - len(samples) * NS_PER_S // spec.sample_rate, ARRIVAL_JITTER_S
+        if topic != self._source:
+            self.reset()
+            self._source = topic
+        for result in self._recognizer.feed(samples, spec.sample_rate, stamp_ns, jitter_s):
+            self._results_pub.publish(to_probs(replace(result.evidence, frame_id=frame_id)))
+            if result.evidence.is_final:
+                self.health.count('segments')
+                self.health.observe('latency_ms', (self.now_ns() - result.voice_end_ns) / 1e6)
+        activity = self._recognizer.activity
+        if activity is not None and activity.stamp_ns - self._activity_ns >= ACTIVITY_PERIOD_NS:
+            self._activity_ns = activity.stamp_ns
+            self._activity_pub.publish(to_activity(activity, frame_id))
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the node."""
+    run(SpeechNode, args)
+
+
+if __name__ == '__main__':
+    main()

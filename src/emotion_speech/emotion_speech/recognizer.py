@@ -1,0 +1,171 @@
+"""A stream of audio to evidence about the speaker's emotion; works in plain Python."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from emotion_core.errors import ModelError
+from emotion_core.evidence import Evidence
+from emotion_speech.classifier import SpeechClassifier
+from emotion_speech.quality import FLOOR_DBFS, to_dbfs
+from emotion_speech.resampler import Resampler
+from emotion_speech.ring_buffer import RingBuffer, StreamClock
+from emotion_speech.segmenter import Segmentation, Segmenter, Span
+from emotion_speech.vad import FRAME, RATE, NoiseFloor, VoiceActivityDetector
+
+SOURCE = 'speech'
+STAMP_JITTER_S = 0.1  # stamps of a driver that are off by more mean that audio is missing
+ARRIVAL_JITTER_S = 1.0  # the same for times of arrival: a busy machine delivers late
+MAX_FILL_S = 0.5  # a gap up to this is taken for a lost block inside a sentence, and filled with silence
+ACTIVITY_FRAMES = 3  # about 0.1 s, that the level is taken of
+MUTED_S = 5.0  # of zeros in a row are worth a warning
+CLIPPED = 0.02  # share of clipped samples in a segment that is worth a warning
+
+
+@dataclass(frozen=True)
+class Activity:
+    """What is heard now; levels in dB relative to full scale."""
+
+    stamp_ns: int  # end of the audio that was looked at
+    level_dbfs: float
+    noise_floor_dbfs: float
+    voice_probability: float
+    speaking: bool
+    segment_seconds: float
+
+
+@dataclass(frozen=True)
+class SpeechResult:
+    """Evidence of one segment, or of the part of it that was heard so far."""
+
+    evidence: Evidence
+    voice_end_ns: int  # when the voice was last heard; what a latency counts from
+
+
+class Recognizer:
+    """Listens to one stream of blocks."""
+
+    def __init__(self, classifier: SpeechClassifier, vad: VoiceActivityDetector, settings: Segmentation = Segmentation(),
+                 problem: Callable[[str, str], None] = lambda kind, sentence: None):
+        """
+        Start with an empty stream.
+
+        :param classifier: Says what a segment expresses.
+        :param vad: Says where there is a voice.
+        :param problem: Called with a constant name and a sentence about audio that is usable, yet not as it should be.
+        :raises ModelError: when the classifier wants another rate than RATE.
+        """
+        if classifier.sample_rate != RATE:
+            raise ModelError(f"model '{classifier.identity}' wants {classifier.sample_rate} Hz: only {RATE} Hz is supported")
+        self._classifier = classifier
+        self._vad = vad
+        self._problem = problem
+        self._segmenter = Segmenter(settings, FRAME / RATE)
+        self._resample = Resampler(RATE)
+        self._ring = RingBuffer(int((settings.max_segment + 2) * RATE))
+        self._clock = StreamClock()
+        self._floor = NoiseFloor()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the stream so far; the next block starts a new one."""
+        for part in (self._vad, self._segmenter, self._resample, self._ring, self._clock, self._floor):
+            part.reset()
+        self._heard = 0  # samples that the detector has heard
+        self._powers: deque[float] = deque(maxlen=ACTIVITY_FRAMES)
+        self._noise_floor_dbfs = FLOOR_DBFS
+        self._voice_probability = 0.0
+        self._muted_frames = 0
+        self._last: tuple[Span, SpeechResult] | None = None
+
+    @property
+    def activity(self) -> Activity | None:
+        """What is heard now; None before the first frame."""
+        if not self._heard:
+            return None
+        frames = self._segmenter.segment_frames
+        return Activity(
+            stamp_ns=self._at(self._heard),
+            level_dbfs=float(to_dbfs(np.mean(self._powers))),
+            noise_floor_dbfs=self._noise_floor_dbfs,
+            voice_probability=self._voice_probability,
+            speaking=frames > 0,
+            segment_seconds=frames * FRAME / RATE,
+        )
+
+    def feed(self, samples: np.ndarray, rate: int, stamp_ns: int, jitter_s: float = STAMP_JITTER_S) -> list[SpeechResult]:
+        """
+        Take one block.
+
+        :param samples: Mono float32 of shape (samples,) in [-1, 1], any number of them.
+        :param rate: [Hz]; may change between blocks.
+        :param stamp_ns: When the first sample was heard.
+        :param jitter_s: How far stamps may be off before they mean that audio is missing [s].
+        :return: Results that are due now, oldest first: updates while somebody speaks, and one final one per segment.
+        """
+        results = []
+        late_s = self._clock.lateness_s(stamp_ns)
+        if abs(late_s) > jitter_s:
+            self._problem('gap in the audio', f'{late_s:.3f} s of audio are missing' if late_s > 0 else
+                          f'audio came that is {-late_s:.3f} s older than expected')
+            if 0 < late_s <= MAX_FILL_S:
+                silence = np.zeros(round(late_s * rate), np.float32)
+                results += self._take(silence, rate, stamp_ns - round(late_s * 1e9))
+            else:
+                results += self.flush()
+        return results + self._take(samples, rate, stamp_ns)
+
+    def flush(self) -> list[SpeechResult]:
+        """End the stream; give the segment that was going on."""
+        span = self._segmenter.flush()
+        results = [] if span is None else [self._look(span)]
+        self.reset()
+        return results
+
+    def _take(self, samples: np.ndarray, rate: int, stamp_ns: int) -> list[SpeechResult]:
+        results = []
+        self._clock.advance(stamp_ns, len(samples) / rate)
+        for start in range(0, len(samples), rate):  # in pieces that the ring has room for beside the longest segment
+            self._ring.append(self._resample(samples[start:start + rate], rate))
+            while self._ring.end - self._heard >= FRAME:
+                span = self._hear(self._ring[self._heard:self._heard + FRAME])
+                if span is not None:
+                    results.append(self._look(span))
+        return results
+
+    def _hear(self, frame: np.ndarray) -> Span | None:
+        self._heard += FRAME
+        power = float(np.square(frame, dtype=np.float64).mean())
+        self._powers.append(power)
+        self._noise_floor_dbfs = self._floor.update(float(to_dbfs(power)))
+        self._voice_probability = self._vad(frame)
+        self._muted_frames = 0 if power else self._muted_frames + 1
+        if self._muted_frames * FRAME >= MUTED_S * RATE:
+            self._muted_frames = 0
+            self._problem('digital silence', f'{MUTED_S:g} s of nothing but zeros: is the microphone muted?')
+        return self._segmenter.push(self._voice_probability)
+
+    def _look(self, span: Span) -> SpeechResult:
+        """Classify a span, unless it is the one that was classified last."""
+        if self._last is not None and replace(self._last[0], is_final=span.is_final) == span:
+            known = self._last[1]
+            result = replace(known, evidence=replace(known.evidence, is_final=span.is_final))
+        else:
+            opinion = self._classifier(self._ring[span.start * FRAME:span.end * FRAME])
+            result = SpeechResult(voice_end_ns=self._at(span.voice_end * FRAME), evidence=Evidence(
+                stamp_ns=self._at(span.end * FRAME),
+                start_ns=self._at(span.start * FRAME),
+                source=SOURCE,
+                model=self._classifier.identity,
+                is_final=span.is_final,
+                **opinion._asdict(),
+            ))
+        self._last = (span, result)
+        if span.is_final and result.evidence.quality_terms['clipping'] > CLIPPED:
+            self._problem('clipping', 'the speech is clipped: lower the gain of the microphone')
+        return result
+
+    def _at(self, sample: int) -> int:
+        return self._clock.at(sample / RATE)
