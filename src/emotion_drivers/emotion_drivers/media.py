@@ -1,0 +1,81 @@
+"""What video and the audio of a video file share: opening a container with PyAV, and its time line."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from emotion_core.errors import DeviceError
+
+from emotion_drivers.timeline import NS_PER_S
+
+TIMEOUTS_S = (5.0, 3.0)  # to open a stream, and between two packets
+NS_PER_AV_TIME = 1000  # FFmpeg counts the duration of a container in microseconds
+
+
+def is_url(source: str) -> bool:
+    """Whether a source is a stream's URL."""
+    return '://' in source
+
+
+@contextmanager
+def media_errors(name: str) -> Iterator[None]:
+    """Turn what PyAV raises into a DeviceError that names the file or stream."""
+    try:
+        import av
+    except ImportError as error:
+        raise DeviceError(f"'{name}' needs PyAV: `pip install av`") from error
+    try:
+        yield
+    except (av.error.FFmpegError, ValueError) as error:  # ValueError: PyAV itself refuses the file
+        reason = getattr(error, 'strerror', None) or str(error)
+        raise DeviceError(f"cannot read '{name}': {reason}") from error
+
+
+class Media:
+    """An open container with one stream of it, seekable to a position on the container's time line."""
+
+    def __init__(self, name: str, kind: str):
+        """
+        Open a file or stream.
+
+        :param name: Path or URL.
+        :param kind: 'video' or 'audio'.
+        :raises DeviceError: when it cannot be opened or has no such stream.
+        """
+        with media_errors(name):
+            import av
+            options = {'rtsp_transport': 'tcp'} if is_url(name) else {}
+            self.container = av.open(name, options=options, timeout=TIMEOUTS_S if is_url(name) else None)
+        self.name = name
+        streams = getattr(self.container.streams, kind)
+        if not streams:
+            self.close()
+            raise DeviceError(f"'{name}' has no {kind}")
+        self.stream = streams[0]
+        self.origin_ns = (self.container.start_time or 0) * NS_PER_AV_TIME
+
+    @property
+    def duration_ns(self) -> int:
+        """Duration of the longest stream [ns], the same for the audio and the video of a file; 0 when it has no end."""
+        return (self.container.duration or 0) * NS_PER_AV_TIME
+
+    def decode(self, start_ns: int = 0, seek: bool = True) -> Iterator[tuple[int, Any]]:
+        """
+        Give position [ns] and frame, from a little before ``start_ns`` on.
+
+        :raises DeviceError: where the file is damaged or the stream has gone.
+        """
+        tick = self.stream.time_base
+        with media_errors(self.name):
+            if seek:
+                # A stream's own ticks: rounding down may give an earlier frame, never a later one.
+                ticks = math.floor((start_ns + self.origin_ns) / (NS_PER_S * tick))
+                self.container.seek(ticks, stream=self.stream)
+            for frame in self.container.decode(self.stream):
+                if frame.pts is not None:
+                    yield frame.pts * tick.numerator * NS_PER_S // tick.denominator - self.origin_ns, frame
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.container.close()
