@@ -1,0 +1,1 @@
+"""Measures emotion_ros on recordings and while it runs."""

@@ -1,0 +1,21 @@
+from setuptools import find_packages
+from setuptools import setup
+
+package_name = 'emotion_evaluation'
+
+setup(
+    name=package_name,
+    version='0.1.0',
+    packages=find_packages(exclude=['test']),
+    data_files=[
+        ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
+        ('share/' + package_name, ['package.xml']),
+    ],
+    install_requires=['setuptools'],
+    zip_safe=True,
+    maintainer='emotion_ros maintainers',
+    maintainer_email='maintainers@emotion-ros.org',
+    description='Measures emotion_ros: speed and latency of a running graph.',
+    license='Apache-2.0',
+    extras_require={'test': ['pytest']},
+)
