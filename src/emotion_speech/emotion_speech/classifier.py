@@ -7,7 +7,7 @@ import numpy as np
 
 from emotion_core.onnx_model import OnnxModel
 from emotion_speech.preprocess import to_batch
-from emotion_speech.quality import quality_reason, segment_quality
+from emotion_speech.quality import PHRASES, segment_quality
 
 UNFITTED_QUALITY = 0.4  # of a model whose card has no reliability: about what speaker-independent models reach in the wild
 
@@ -38,6 +38,7 @@ class SpeechClassifier:
         """Classify mono float samples in [-1, 1] at ``sample_rate``, with some background before or after the speech."""
         card = self._model.card
         terms = segment_quality(segment, card.input.sample_rate)
-        quality = UNFITTED_QUALITY if card.reliability is None else card.reliability(terms)
         probabilities = self._model(to_batch(segment, card.input))[0]
-        return Opinion(probabilities, quality, terms, quality_reason(terms, card.reliability))
+        if card.reliability is None:
+            return Opinion(probabilities, UNFITTED_QUALITY, terms, 'no quality fitted')
+        return Opinion(probabilities, card.reliability(terms), terms, card.reliability.reason(terms, PHRASES))

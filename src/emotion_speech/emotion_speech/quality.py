@@ -2,8 +2,6 @@
 
 import numpy as np
 
-from emotion_core.reliability import Reliability
-
 FRAME_S = 0.02  # of the levels; short enough to see the pauses between words
 WINDOW_S = 0.04  # of the periodicity; two periods of a 50 Hz voice
 PITCH_HZ = (70.0, 400.0)  # of adult and child voices
@@ -15,6 +13,14 @@ ACTIVE_UNDER_LOUD_DB = 30.0  # and one this far under the loud frames is not
 CLIPPED = 0.985  # of the largest sample, or of full scale where resampling overshot it
 
 TERMS = ('snr_db', 'level_dbfs', 'clipping', 'seconds', 'voice_confidence')
+# The words for a low and for a high value of a term; '' where that is no fault.
+PHRASES = {
+    'snr_db': ('{snr_db:.0f} dB over the background', ''),
+    'level_dbfs': ('quiet', 'loud'),
+    'clipping': ('', 'clipped'),
+    'seconds': ('{seconds:.1f} s of voice', ''),
+    'voice_confidence': ('hardly a voice', ''),
+}
 
 
 def to_dbfs(power: np.ndarray | float) -> np.ndarray | float:
@@ -55,30 +61,6 @@ def segment_quality(samples: np.ndarray, rate: int) -> dict[str, float]:
         'seconds': float(active.sum() * frame / rate),
         'voice_confidence': _periodicity(samples, rate, active, frame),
     }
-
-
-# Sentences for what a term can be worse at than usual: below the mean of the fit, and above it.
-_BELOW = {
-    'snr_db': 'noisy, {:.0f} dB over the background',
-    'level_dbfs': 'quiet, {:.0f} dBFS',
-    'seconds': 'short, {:.1f} s of voice',
-    'voice_confidence': 'hardly a voice',
-}
-_ABOVE = {'level_dbfs': 'loud, {:.0f} dBFS', 'clipping': 'clipped'}
-WORTH_SAYING = -0.2  # log-odds that a term must cost to be named
-
-
-def quality_reason(terms: dict[str, float], reliability: Reliability | None) -> str:
-    """Say which term lowers the quality most, such as 'noisy, 5 dB over the background'; '' when none does."""
-    if reliability is None:
-        return 'the model knows no quality'
-    for name, cost in sorted(reliability.contributions(terms).items(), key=lambda item: item[1]):
-        if cost > WORTH_SAYING:
-            break
-        sentence = (_BELOW if terms[name] < reliability.terms[name]['mean'] else _ABOVE).get(name)
-        if sentence:
-            return sentence.format(terms[name])
-    return ''
 
 
 def _clipping(samples: np.ndarray) -> float:

@@ -1,0 +1,1 @@
+"""Tools that made decisions of this package; nothing that runs needs them."""
