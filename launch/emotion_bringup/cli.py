@@ -1,0 +1,117 @@
+"""The emotion command: everything behind ``./emotion`` once environment and workspace are there."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+VERSION = '0.1.0'
+
+EXAMPLES = """examples:
+  ./emotion demo                                   see it work, no hardware needed
+  ./emotion up                                     camera 0 and the default microphone
+  ./emotion up camera:=clip.mp4 microphone:=clip.mp4
+  ./emotion up face camera:=/dev/video2 namespace:=robot1
+  eval "$(./emotion env)"                          have it all in this shell
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Make the parser of the whole command."""
+    parser = argparse.ArgumentParser(
+        prog='emotion', description='Emotion recognition from face and voice, as ROS 2 nodes.', epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--version', action='version', version=f'emotion_ros {VERSION}')
+    commands = parser.add_subparsers(dest='command', metavar='command')
+
+    def command(name: str, text: str, examples: str = '') -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=text, description=text, epilog=examples and 'examples:\n' + examples,
+                                   formatter_class=argparse.RawDescriptionHelpFormatter)
+
+    command('demo', 'Run the whole graph on a bundled scenario; ends by itself.')
+
+    up = command('up', 'Run a graph until Ctrl-C.',
+                 '  ./emotion up\n  ./emotion up speech microphone:=voice.wav\n  ./emotion up multimodal --show-args\n')
+    up.add_argument('words', nargs='*', metavar='[multimodal|face|speech] [name:=value …]')
+    up.add_argument('-s', '--show-args', action='store_true', help='list the arguments of the graph')
+
+    command('devices', 'List cameras and microphones with the values to pass.')
+
+    models = command('models', 'The model store.',
+                     '  ./emotion models list\n  ./emotion models fetch yunet\n'
+                     '  ./emotion models fetch yunet --file face_detection_yunet_2023mar.onnx\n').add_subparsers(
+                         dest='action', metavar='action', required=True)
+    models.add_parser('list', help='what there is')
+    fetch = models.add_parser('fetch', help='get a public model')
+    fetch.add_argument('name')
+    fetch.add_argument('--file', help='a copy that was already downloaded, instead of the network')
+    verify = models.add_parser('verify', help='check files against their cards')
+    verify.add_argument('names', nargs='*', metavar='name', help='by default all')
+
+    command('doctor', 'Say what is missing and how to mend it.')
+
+    test = command('test', 'Run every test; other arguments go to pytest.',
+                   '  ./emotion test --fast\n  ./emotion test src/emotion_fusion -k stale\n')
+    test.add_argument('--fast', action='store_true', help='only what needs no ROS')
+    test.add_argument('--training', action='store_true', help='with the tests that need torch')
+
+    command('train', 'Train a model; arguments go to `python -m emotion_training`.')
+    command('env', 'Print what to `eval` to have environment and workspace in a shell.')
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one subcommand and exit with its code."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    parser = build_parser()
+    if argv[:1] == ['train']:  # has a parser of its own
+        options, others = argparse.Namespace(command='train'), argv[1:]
+    else:
+        options, others = parser.parse_known_args(argv)
+    if others and options.command not in ('test', 'train'):
+        parser.error(f'unknown arguments: {" ".join(others)}')
+    if options.command is None:
+        parser.print_help()
+        return
+    sys.exit(run(options, others))
+
+
+def run(options: argparse.Namespace, others: list[str]) -> int:
+    """Run the chosen subcommand; gives the exit code."""
+    if options.command == 'train':
+        import runpy
+        sys.argv = ['emotion train', *others]
+        runpy.run_module('emotion_training', run_name='__main__', alter_sys=True)
+        return 0
+    from emotion_core.errors import EmotionError
+    try:
+        if options.command == 'up':
+            from emotion_bringup.up import up
+            return up(options.words, options.show_args)
+        if options.command == 'demo':
+            from emotion_bringup.demo import demo
+            return demo()
+        if options.command == 'devices':
+            from emotion_bringup.tables import print_devices
+            return print_devices()
+        if options.command == 'models':
+            from emotion_bringup import models
+            if options.action == 'fetch':
+                return models.fetch(options.name, options.file)
+            return models.verify(options.names) if options.action == 'verify' else models.print_models()
+        if options.command == 'doctor':
+            from emotion_bringup.doctor import doctor
+            return doctor()
+        if options.command == 'test':
+            from emotion_bringup.testing import test
+            return test(options.fast, options.training, others)
+        print('emotion env is part of the file ./emotion: eval "$(./emotion env)"', file=sys.stderr)
+        return 1
+    except EmotionError as error:
+        print(f'emotion: {error}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,224 @@
+"""
+The graphs, described once: their arguments and their nodes.
+
+``launch_file`` renders them for ``ros2 launch``, ``supervisor`` for ``emotion up``; both start what ``plan`` gives.
+"""
+
+import json
+import re
+import time
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field
+from pathlib import Path
+from typing import Any
+
+from emotion_core.errors import EmotionError
+
+START_DELAY_S = 4.0  # from launch until files begin to play: the nodes are up by then
+NAMESPACE = re.compile(r'/?([A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*)?')
+TRUTH = {'true': True, 'false': False}
+
+
+class LaunchError(EmotionError):
+    """An argument that cannot be used, or a node that cannot be found."""
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One launch argument; all values are strings."""
+
+    name: str
+    default: str
+    description: str
+    choices: tuple[str, ...] = ()
+
+    def check(self, value: str) -> None:
+        """
+        Refuse a value that is not among the choices.
+
+        :raises LaunchError: naming the choices.
+        """
+        allowed = value.lower() in TRUTH if self.default in TRUTH else not self.choices or value in self.choices
+        if not allowed:
+            named = ', '.join(repr(choice) for choice in self.choices or TRUTH)
+            raise LaunchError(f"argument '{self.name}' is '{value}': it must be one of {named}")
+
+
+@dataclass(frozen=True)
+class Node:
+    """One node: what to start, under which conditions, and where its parameters come from."""
+
+    package: str
+    executable: str
+    name: str
+    given: Mapping[str, str | tuple[str, Callable[[str], str]]] = field(default_factory=dict)  # parameter -> argument
+    fixed: Mapping[str, Any] = field(default_factory=dict)  # parameter -> value
+    when: Mapping[str, str] = field(default_factory=dict)  # argument -> value that it must have
+    is_lifecycle: bool = True  # has an autostart parameter
+
+    @property
+    def is_player(self) -> bool:
+        """Tell whether this node plays files on a time line."""
+        return self.package == 'emotion_drivers'
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What belongs together: nodes, and the arguments that matter to them."""
+
+    name: str
+    description: str
+    nodes: tuple[Node, ...]
+    arguments: tuple[Argument, ...]
+
+
+@dataclass(frozen=True)
+class Process:
+    """One node to start, everything decided."""
+
+    package: str
+    executable: str
+    name: str
+    namespace: str
+    parameters: Mapping[str, Any]  # win over those of the file
+    params_file: Path
+    log_level: str
+    respawn: bool
+
+    def ros_arguments(self) -> list[str]:
+        """Give the command line that a ROS executable understands."""
+        pairs = [f'{name}:={json.dumps(value)}' for name, value in self.parameters.items()]  # JSON quotes, so '0' stays a string
+        namespace = ['-r', f'__ns:={self.namespace}'] if self.namespace else []
+        return ['--ros-args', '-r', f'__node:={self.name}', *namespace, '--params-file', str(self.params_file),
+                *(part for pair in pairs for part in ('-p', pair)), '--log-level', self.log_level]
+
+
+def config_file(name: str) -> Path:
+    """Give the path of a file that is installed with this package."""
+    beside = Path(__file__).resolve().parent.parent / 'config' / name  # in the source tree, and with --symlink-install
+    if beside.is_file():
+        return beside
+    from ament_index_python.packages import get_package_share_directory
+    return Path(get_package_share_directory('emotion_bringup')) / 'config' / name
+
+
+def plan(graph: Graph, values: Mapping[str, str], now: float | None = None) -> list[Process]:
+    """
+    Decide what to start.
+
+    :param values: Arguments by name; those left out have their default.
+    :param now: The time, in seconds since the epoch.
+    :raises LaunchError: for an unknown argument, a value that is not allowed, or a missing file.
+    """
+    known = {argument.name: argument for argument in graph.arguments}
+    for name in values:
+        if name not in known:
+            raise LaunchError(f"graph '{graph.name}' has no argument '{name}'; it has {', '.join(known)}")
+    chosen = {name: values.get(name, argument.default) for name, argument in known.items()}
+    for name, value in chosen.items():
+        known[name].check(value)
+    if not NAMESPACE.fullmatch(chosen['namespace']):
+        raise LaunchError(f"namespace '{chosen['namespace']}' is not a ROS name: letters, digits and '_', parts joined by '/'")
+    params_file = Path(chosen['params_file']).expanduser()
+    if not params_file.is_file():
+        raise LaunchError(f"there is no params_file '{params_file}'")
+
+    nodes = [node for node in graph.nodes if all(chosen[name].lower() == value for name, value in node.when.items())]
+    truths = {name: TRUTH[value.lower()] for name, value in chosen.items() if known[name].default in TRUTH}
+    begin = (time.time() if now is None else now) + START_DELAY_S
+    keeps_time = sum(node.is_player for node in nodes) > 1 and not truths['use_sim_time']
+    processes = []
+    for node in nodes:
+        parameters = dict(node.fixed)
+        for parameter, source in node.given.items():
+            argument, convert = source if isinstance(source, tuple) else (source, str)
+            if chosen[argument]:  # empty: as params_file says
+                parameters[parameter] = convert(chosen[argument])
+        if node.is_player and keeps_time:
+            parameters['start_at'] = begin
+        if node.is_lifecycle:
+            parameters['autostart'] = truths['autostart']
+        parameters['use_sim_time'] = truths['use_sim_time']
+        processes.append(Process(node.package, node.executable, node.name, _absolute(chosen['namespace']), parameters,
+                                 params_file.resolve(), chosen['log_level'], truths['use_respawn']))
+    return processes
+
+
+def parse_values(words: Sequence[str]) -> dict[str, str]:
+    """
+    Split ``name:=value`` words.
+
+    :raises LaunchError: for a word of another form.
+    """
+    values = {}
+    for word in words:
+        name, separator, value = word.partition(':=')
+        if not separator or not name:
+            raise LaunchError(f"'{word}' is not an argument: write name:=value")
+        values[name] = value
+    return values
+
+
+def show_arguments(graph: Graph) -> str:
+    """Give the arguments as ``ros2 launch --show-args`` prints them."""
+    blocks = ["Arguments (pass arguments as '<name>:=<value>'):"]
+    for argument in graph.arguments:
+        choices = f' Valid choices are: {list(argument.choices)}' if argument.choices else ''
+        blocks.append(f"    '{argument.name}':\n        {argument.description}{choices}\n        (default: {argument.default!r})")
+    return '\n\n'.join(blocks)
+
+
+def _absolute(namespace: str) -> str:
+    return '/' + namespace.strip('/') if namespace.strip('/') else ''
+
+
+def _video_device(camera: str) -> str:
+    return f'/dev/video{camera}' if camera.isdigit() else camera
+
+
+ARGUMENTS = {argument.name: argument for argument in (
+    Argument('camera', '', "Camera index, device, video file, folder of images or stream URL; empty: as params_file says, else '0'."),
+    Argument('microphone', '', "Microphone index or name, sound or video file, or 'null'; empty: as params_file says, else 'default'."),
+    Argument('params_file', str(config_file('emotion.yaml')), 'YAML file with parameters of the nodes.'),
+    Argument('namespace', '', 'Namespace of all nodes and topics.'),
+    Argument('use_sim_time', 'false', 'Take the time from /clock: true or false.'),
+    Argument('autostart', 'true', 'Configure and activate the nodes; false leaves that to a lifecycle manager.'),
+    Argument('use_respawn', 'true', 'Start a node again when it ends: true or false.'),
+    Argument('log_level', 'info', 'Least severe message to log.', ('debug', 'info', 'warn', 'error', 'fatal')),
+    Argument('drivers', 'builtin', 'Where images and sound come from; none: somebody else publishes them.',
+             ('builtin', 'usb_cam', 'none')),
+    Argument('face_model', '', 'Name or folder of the face model; empty: as params_file says, else the bundled one.'),
+    Argument('speech_model', '', 'Name or folder of the speech model; empty: as params_file says, else the bundled one.'),
+    Argument('fusion_method', '', "How to fuse; empty: as params_file says, else 'dynamic'.", ('', 'fixed', 'dynamic', 'log_linear')),
+    Argument('overlay', 'true', 'Start the node that draws emotion/overlay: true or false.'),
+    Argument('image_transport', '', "Read image_raw or image_raw/compressed; empty: as params_file says, else 'raw'.",
+             ('', 'raw', 'compressed')),
+)}
+
+CAMERA = Node('emotion_drivers', 'camera', 'camera', given={'source': 'camera'}, when={'drivers': 'builtin'})
+MICROPHONE = Node('emotion_drivers', 'microphone', 'microphone', given={'source': 'microphone'}, when={'drivers': 'builtin'})
+USB_CAMERA = Node('usb_cam', 'usb_cam_node_exe', 'camera', given={'video_device': ('camera', _video_device)},
+                  when={'drivers': 'usb_cam'}, is_lifecycle=False)
+AUDIO_CAPTURE = Node('audio_capture', 'audio_capture_node', 'microphone', given={'device': 'microphone'},
+                     fixed={'format': 'wave'}, when={'drivers': 'usb_cam'}, is_lifecycle=False)
+FACE = Node('emotion_face', 'face', 'emotion_face', given={'model': 'face_model', 'image_transport': 'image_transport'})
+SPEECH = Node('emotion_speech', 'speech', 'emotion_speech', given={'model': 'speech_model'})
+FUSION = Node('emotion_fusion', 'fusion', 'emotion_fusion', given={'method': 'fusion_method'})
+OVERLAY = Node('emotion_view', 'overlay', 'emotion_overlay', given={'image_transport': 'image_transport'}, when={'overlay': 'true'})
+
+
+def _arguments(*left_out: str) -> tuple[Argument, ...]:
+    return tuple(argument for name, argument in ARGUMENTS.items() if name not in left_out)
+
+
+GRAPHS = {graph.name: graph for graph in (
+    Graph('multimodal', 'Camera and microphone to fused emotion.',
+          (CAMERA, MICROPHONE, USB_CAMERA, AUDIO_CAPTURE, FACE, SPEECH, FUSION, OVERLAY), _arguments()),
+    Graph('face', 'Camera to emotion per face.', (CAMERA, USB_CAMERA, FACE, OVERLAY),
+          _arguments('microphone', 'speech_model', 'fusion_method')),
+    Graph('speech', 'Microphone to emotion of the voice.', (MICROPHONE, AUDIO_CAPTURE, SPEECH),
+          _arguments('camera', 'face_model', 'fusion_method', 'overlay', 'image_transport')),
+)}

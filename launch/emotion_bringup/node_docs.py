@@ -1,0 +1,86 @@
+"""Writes docs/nodes.md from the code: every node's topics, quality of service and parameters."""
+
+import inspect
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.metadata import distribution
+
+import rclpy
+from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
+
+from emotion_bringup.graph import GRAPHS
+from emotion_core.node import EmotionNode
+from emotion_core.parameters import describe
+
+HEADER = """# Nodes
+
+Generated from the code: `python -m emotion_bringup.node_docs > docs/nodes.md`.
+
+Every node is a lifecycle node with the parameter `autostart` (default true: configure and activate at start), reports on
+`/diagnostics` once a second, and takes `qos_overrides` for the topics below. Names are relative, so a namespace moves all of them.
+"""
+OWN_TOPICS = ('/diagnostics', '/parameter_events', '/rosout', '/clock')
+
+
+def node_classes() -> dict[str, tuple[str, type[EmotionNode]]]:
+    """Give the class of each of our nodes with the command that runs it, by node name, in the order of the graphs."""
+    classes = {}
+    for graph in GRAPHS.values():
+        for node in graph.nodes:
+            if node.is_ours and node.name not in classes:
+                entry = next(e for e in distribution(node.package.replace('_', '-')).entry_points if e.name == node.executable)
+                module = import_module(entry.module)
+                found = [item for _, item in inspect.getmembers(module, inspect.isclass)
+                         if issubclass(item, EmotionNode) and item.__module__ == module.__name__]
+                classes[node.name] = (f'ros2 run {node.package} {node.executable}', found[0])
+    return classes
+
+
+def _topics(node: EmotionNode) -> Iterator[str]:
+    yield '| topic | type | direction | quality of service |\n|---|---|---|---|'
+    for direction, entities in (('in', node.subscriptions), ('out', node.publishers)):
+        for entity in sorted(entities, key=lambda item: item.topic_name):
+            kind = entity.msg_type
+            name = f'{kind.__module__.split(".")[0]}/{kind.__name__}'
+            topic, profile = entity.topic_name, entity.qos_profile
+            if topic in OWN_TOPICS or '/_' in topic or topic.endswith('/transition_event'):
+                continue
+            reliable = 'reliable' if profile.reliability == ReliabilityPolicy.RELIABLE else 'best effort'
+            latched = ', latched' if profile.durability == DurabilityPolicy.TRANSIENT_LOCAL else ''
+            yield f'| `{topic.lstrip("/")}` | {name} | {direction} | {reliable}, depth {profile.depth}{latched} |'
+
+
+def _parameters(parameters: type) -> Iterator[str]:
+    yield '| parameter | default | range | meaning |\n|---|---|---|---|'
+    for item in describe(parameters):
+        allowed = ', '.join(item.choices)
+        if item.low is not None or item.high is not None:
+            allowed = f'{"" if item.low is None else f"{item.low:g}"} … {"" if item.high is None else f"{item.high:g}"}'.strip()
+        default = f'`{item.default}`' if item.default != '' else "`''`"
+        yield f'| `{item.name}` | {default} | {allowed} | {item.doc}{" Set at start only." if item.read_only else ""} |'
+
+
+def render() -> str:
+    """Give the whole page; needs an initialised rclpy."""
+    lines = [HEADER]
+    for name, (command, node_class) in node_classes().items():
+        node = node_class()
+        try:
+            node.trigger_configure()
+            lines += [f'## {name}\n', inspect.getdoc(inspect.getmodule(node_class)), '', f'`{command}`', '', *_topics(node), '',
+                      *_parameters(type(node.parameters)), '']
+        finally:
+            node.trigger_cleanup()
+            node.destroy_node()
+    return '\n'.join(lines).rstrip() + '\n'
+
+
+def main() -> None:
+    """Print the page."""
+    rclpy.init(args=['--ros-args', '--log-level', 'fatal'])
+    print(render(), end='')
+    rclpy.try_shutdown()
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,219 @@
+"""The whole graph: separate processes, real DDS, real faces and voices."""
+
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+import psutil
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from sensor_msgs.msg import Image
+
+from emotion_core import qos
+from emotion_core.messages import to_ns
+from emotion_core.testing import ros  # noqa: F401
+from emotion_msgs.msg import EmotionProbs, FaceEmotions, FusedEmotion
+
+SHARED = Path(__file__).resolve().parents[2].parent / 'shared' / 'data'
+SECONDS = 5  # each picture and its voice
+PAIRS = ('happy_00', 'angry_00')
+START_S = 60.0  # a loaded machine with two cores starts six Python processes
+NODES = ('camera', 'microphone', 'emotion_face', 'emotion_speech', 'emotion_fusion')
+
+
+@pytest.fixture(scope='module')
+def pairs(tmp_path_factory):
+    """Real faces and real voices of the same emotion: a folder of pictures, one of sounds, and how to play them."""
+    archive = SHARED / 'av_sample.tar'
+    if not archive.is_file():
+        pytest.skip(f'real faces and voices are needed: no {archive.name} in shared/data beside the checkout')
+    folder = tmp_path_factory.mktemp('av sample')
+    with tarfile.open(archive) as tar:
+        tar.extractall(folder, filter='data')
+    rows = {row.split(',')[0]: row.split(',') for row in (folder / 'av_sample/av_pairs.csv').read_text().splitlines()}
+    for number, pair in enumerate(PAIRS):
+        for kind, column in (('images', 2), ('audio', 3)):
+            source = folder / 'av_sample' / rows[pair][column]
+            target = folder / kind / f'{number}{source.suffix}'
+            target.parent.mkdir(exist_ok=True)
+            source.rename(target)
+    (folder / 'params.yaml').write_text(
+        f'/**/camera:\n  ros__parameters:\n    loop: true\n    seconds_per_image: {SECONDS}.0\n'
+        f'/**/microphone:\n  ros__parameters:\n    loop: true\n    seconds_per_file: {SECONDS}.0\n')
+    return folder
+
+
+@contextmanager
+def graph(name, *arguments):
+    """Run ``./emotion up``; gives the supervisor's process, and fails when it leaves a process behind."""
+    process = subprocess.Popen([sys.executable, '-m', 'emotion_bringup.cli', 'up', name, *arguments],
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    log = []
+    os.set_blocking(process.stdout.fileno(), False)
+    process.log = lambda: log.append(process.stdout.read() or '') or ''.join(log)
+    try:
+        yield process
+        assert process.poll() is None, f'the graph ended by itself:\n{process.log()}'
+    finally:
+        children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(20)
+        finally:
+            print(process.log())
+        _, alive = psutil.wait_procs(children, timeout=2)
+        assert not alive, f'left behind: {alive}'
+
+
+def pids_of(process):
+    """Give the process of each node, by its name on the command line."""
+    found = {}
+    for child in psutil.Process(process.pid).children(recursive=True):
+        words = ' '.join(child.cmdline())
+        found |= {node: child for node in (*NODES, 'emotion_overlay') if f'__node:={node}' in words}
+    return found
+
+
+def both(messages):
+    return [msg for msg in messages if msg.face_weight > 0 and msg.speech_weight > 0]
+
+
+def test_pictures_and_voices_reach_the_fused_estimate(ros, pairs):  # noqa: F811
+    with graph('multimodal', f'camera:={pairs}/images', f'microphone:={pairs}/audio', f'params_file:={pairs}/params.yaml'):
+        stamps = []
+        ros.node.create_subscription(Image, 'image_raw', lambda msg: stamps.append(to_ns(msg.header.stamp)), qos.SENSOR)
+        fused = ros.collect(FusedEmotion, 'emotion/fused', qos.RESULT)
+        ros.spin_until(lambda: both(fused), 'face and voice are fused', START_S)
+        ros.spin_until(lambda: set(stamps) & {to_ns(msg.header.stamp) for msg in both(fused)}, "an image's own stamp comes out")
+        labels = set()
+        ros.spin_until(lambda: labels.update(msg.label for msg in fused) or len(labels) > 1, 'the label changes with the picture',
+                       timeout=6 * SECONDS)
+    msg = both(fused)[0]
+    for probs in (msg.fused, msg.face, msg.speech):
+        assert len(probs.probabilities) == 6 and sum(probs.probabilities) == pytest.approx(1, abs=1e-3)
+        assert 0 < probs.quality <= 1
+    assert msg.face_weight + msg.speech_weight == pytest.approx(1, abs=1e-5)
+    assert msg.face_reason and msg.speech_reason and msg.is_speaker
+    assert msg.face.model.startswith('fer_compact@') and msg.speech.model.startswith('ser_compact@')
+    assert msg.subject_id == msg.face.subject_id != ''
+
+
+def make_video(path, pairs):
+    """Write the pairs as one video file with sound."""
+    import av
+    import soundfile
+    rate, fps = 16000, 10
+    with av.open(str(path), 'w') as container:
+        video = container.add_stream('mpeg4', rate=fps)
+        video.width, video.height, video.pix_fmt, video.bit_rate = 640, 480, 'yuv420p', 4_000_000
+        audio = container.add_stream('aac', rate=rate, layout='mono')
+        for number in range(len(PAIRS)):
+            frame = np.full((480, 640, 3), 110, np.uint8)
+            frame[80:400, 160:480] = cv2.imread(str(pairs / 'images' / f'{number}.jpg'))
+            for _ in range(SECONDS * fps):
+                container.mux(video.encode(av.VideoFrame.from_ndarray(frame, 'bgr24')))
+            samples, _ = soundfile.read(pairs / 'audio' / f'{number}.flac', dtype='float32')
+            samples = np.pad(samples, (0, SECONDS * rate))[:SECONDS * rate]
+            sound = av.AudioFrame.from_ndarray(samples[np.newaxis], 'fltp', 'mono')
+            sound.sample_rate = rate
+            container.mux(audio.encode(sound))
+        container.mux(video.encode(None))
+        container.mux(audio.encode(None))
+
+
+def test_video_file_with_sound(ros, pairs):  # noqa: F811
+    clip = pairs / 'clip.mkv'
+    make_video(clip, pairs)
+    with graph('multimodal', f'camera:={clip}', f'microphone:={clip}', f'params_file:={pairs}/params.yaml'):
+        fused = ros.collect(FusedEmotion, 'emotion/fused', qos.RESULT)
+        ros.spin_until(lambda: both(fused), 'face and voice of the clip are fused', START_S)
+
+
+def test_killed_nodes_come_back_and_fusion_goes_on_meanwhile(ros, pairs):  # noqa: F811
+    with graph('multimodal', f'camera:={pairs}/images', f'microphone:={pairs}/audio',
+               f'params_file:={pairs}/params.yaml') as process:
+        fused = ros.collect(FusedEmotion, 'emotion/fused', qos.RESULT)
+        faces = ros.collect(EmotionProbs, 'emotion/face', qos.RESULT)
+        speech = ros.collect(EmotionProbs, 'emotion/speech', qos.RESULT)
+        images = []
+        ros.node.create_subscription(Image, 'image_raw', images.append, qos.SENSOR)
+        ros.spin_until(lambda: both(fused), 'face and voice are fused', START_S)
+        alive = {'camera': images, 'emotion_face': faces, 'emotion_fusion': fused}
+        for node in NODES:
+            pids_of(process)[node].send_signal(signal.SIGKILL)
+            killed = time.monotonic()
+            if node == 'emotion_face':
+                del fused[:]
+                ros.spin_until(lambda: [msg for msg in fused if msg.face_weight == 0 and msg.speech_weight == 1], 'the voice goes on alone')
+            if node in alive:
+                ros.spin_for(0.2)  # what was still on its way
+                del alive[node][:]
+                ros.spin_until(lambda: alive[node], f'{node} is back')
+            else:
+                ros.spin_until(lambda: node in pids_of(process) and ros.node.get_node_names().count(node), f'{node} is back')
+            assert time.monotonic() - killed < 5, node
+        del fused[:], speech[:]
+        ros.spin_until(lambda: speech and both(fused), 'all is as before')
+
+
+def test_two_graphs_in_two_namespaces(ros, pairs):  # noqa: F811
+    arguments = (f'camera:={pairs}/images', 'microphone:=null', f'params_file:={pairs}/params.yaml')
+    with graph('face', arguments[0], arguments[2], 'namespace:=left'), graph('face', arguments[0], arguments[2], 'namespace:=right'):
+        left = ros.collect(EmotionProbs, 'left/emotion/face', qos.RESULT)
+        right = ros.collect(EmotionProbs, 'right/emotion/face', qos.RESULT)
+        ros.spin_until(lambda: left and right, 'both see a face', START_S)
+        assert ros.node.count_publishers('/emotion/face') == 0
+
+
+def test_vga_frames_arrive_between_processes(ros, tmp_path):  # noqa: F811
+    """Out of the box Fast DDS loses nearly all of them; the transport profile mends it."""
+    cv2.imwrite(str(tmp_path / 'plain.png'), np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8))
+    (tmp_path / 'params.yaml').write_text('/**/camera:\n  ros__parameters:\n    loop: true\n    frame_rate: 30.0\n')
+    with graph('face', f'camera:={tmp_path}', f'params_file:={tmp_path}/params.yaml'):
+        stamps = []
+        ros.node.create_subscription(Image, 'image_raw', lambda msg: stamps.append(to_ns(msg.header.stamp)), qos.SENSOR)
+        results = ros.collect(FaceEmotions, 'emotion/faces', qos.RESULT)
+        ros.spin_until(lambda: len(stamps) > 10 and results, 'frames arrive', START_S)
+        del stamps[:]
+        ros.spin_for(5.0)
+    expected = round((stamps[-1] - stamps[0]) * 30 / 1e9) + 1
+    assert expected >= 100
+    assert len(stamps) >= 0.99 * expected
+
+
+def test_bad_input_is_counted_and_the_graph_lives(ros):  # noqa: F811
+    with graph('multimodal', 'drivers:=none') as process:
+        diagnostics = ros.collect(DiagnosticArray, '/diagnostics', 10)
+
+        def problems(node):
+            return {pair.key for array in diagnostics for status in array.status if status.name == node
+                    for pair in status.values if pair.key.startswith('problem: ')}
+
+        images = ros.publisher(Image, 'image_raw', qos.SENSOR)
+        before = {name: child.pid for name, child in pids_of(process).items()}
+        sent = 0
+        while len(problems('emotion_face')) < 3:
+            for encoding, width, data in (('h264', 4, [0] * 48), ('bgr8', 0, []), ('bgr8', 4, [0] * 5)):
+                images.publish(Image(encoding=encoding, width=width, height=4, step=3 * width, data=data))
+                ros.spin_for(0.1)
+            sent += 1
+            assert sent < 100, f'problems so far: {problems("emotion_face")}'
+        assert problems('emotion_face') >= {'problem: wrong encoding', 'problem: empty image', 'problem: truncated image'}
+        assert {name: child.pid for name, child in pids_of(process).items()} == before
+
+
+@pytest.mark.parametrize('arguments, sentence', [
+    (('multimodal', 'colour:=blue'), 'colour'), (('multimodal', 'fusion_method:=magic'), 'fixed, dynamic, log_linear'),
+    (('opera',), 'multimodal')])
+def test_bad_arguments_are_refused_with_a_sentence(arguments, sentence):
+    done = subprocess.run([sys.executable, '-m', 'emotion_bringup.cli', 'up', *arguments], capture_output=True, text=True, timeout=30)
+    assert done.returncode != 0
+    assert sentence in done.stderr + done.stdout
+    assert 'Traceback' not in done.stderr
