@@ -22,13 +22,17 @@ def _bytes(values: np.ndarray) -> array:
 def to_image(image: np.ndarray, header: Header) -> Image:
     """Give an image of shape (height, width, 3), BGR."""
     height, width = image.shape[:2]
-    return Image(header=header, height=height, width=width, encoding='bgr8', is_bigendian=0, step=3 * width, data=_bytes(image))
+    message = Image(header=header, height=height, width=width, encoding='bgr8', is_bigendian=0, step=3 * width)
+    message.data = _bytes(image)  # as an argument it would be copied, byte by byte
+    return message
 
 
 def to_compressed(image: np.ndarray, header: Header) -> CompressedImage:
     """Give an image as JPEG, as image_transport's compressed publisher does."""
     _, encoded = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    return CompressedImage(header=header, format='bgr8; jpeg compressed bgr8', data=_bytes(encoded))
+    message = CompressedImage(header=header, format='bgr8; jpeg compressed bgr8')
+    message.data = _bytes(encoded)
+    return message
 
 
 def to_camera_info(image: np.ndarray, header: Header) -> CameraInfo:
@@ -39,7 +43,9 @@ def to_camera_info(image: np.ndarray, header: Header) -> CameraInfo:
 
 def to_audio(samples: np.ndarray) -> AudioData:
     """Give int16 samples of shape (samples, channels) as S16LE."""
-    return AudioData(data=_bytes(samples.astype('<i2', copy=False)))
+    message = AudioData()
+    message.data = _bytes(samples.astype('<i2', copy=False))
+    return message
 
 
 def to_audio_info(sample_rate: int, channels: int) -> AudioInfo:

@@ -59,12 +59,14 @@ def play_frames(video: Pictures, timeline: Timeline, clock: PlayClock) -> Iterat
             if pts_ns >= timeline.duration_ns:
                 continue
             due_ns = lap_ns + pts_ns
+            now_ns = clock.now_ns()
+            if now_ns - due_ns > LATE_NS and 0 <= now_ns - shown_ns < SHOW_EVERY_NS:
+                continue
+            image = decode()  # before it is due, so that it is on time
             now_ns = clock.wait_until(due_ns)
             if now_ns is None:
                 break
-            if now_ns - due_ns > LATE_NS and 0 <= now_ns - shown_ns < SHOW_EVERY_NS:
-                continue
-            yield Frame(due_ns, decode())
+            yield Frame(due_ns, image)
             shown_ns = now_ns
             if now_ns - due_ns > LOST_NS:
                 break
