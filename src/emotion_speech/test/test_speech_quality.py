@@ -2,16 +2,12 @@ import numpy as np
 import pytest
 
 from emotion_speech.quality import FLOOR_DBFS, TERMS, segment_quality
+from speech_sounds import RATE, tone_voice
 
-RATE = 16000
 
-
-def voice(seconds: float = 1.0, level: float = 0.1, pitch_hz: float = 150.0, rate: int = RATE) -> np.ndarray:
-    """Give harmonics of a falling pitch with half a second of silence on both sides."""
-    t = np.arange(int(seconds * rate)) / rate
-    phase = 2 * np.pi * pitch_hz * (t - 0.1 * t ** 2)
-    samples = sum(np.sin(k * phase) / k for k in range(1, 12))
-    return np.pad(samples * level / np.sqrt(np.mean(samples ** 2)), int(0.5 * rate)).astype(np.float32)
+def voice(seconds: float = 1.0, level: float = 0.1, rate: int = RATE) -> np.ndarray:
+    """Give a voice with half a second of silence on both sides."""
+    return np.pad(tone_voice(seconds, level, rate=rate), int(0.5 * rate))
 
 
 def noise(samples: np.ndarray, level: float) -> np.ndarray:
