@@ -21,12 +21,11 @@ from emotion_speech.vad import DETECTORS
 
 AUDIO, STAMPED, INFO = 'audio', 'audio_stamped', 'audio_info'
 RESULTS, ACTIVITY = 'emotion/speech', 'emotion/speech/activity'
-# Some drivers announce their format once, latched, others every now and then, not latched.
-INFO_LATCHED = qos.LATCHED
-INFO_REPEATED = QoSProfile(history=qos.LATCHED.history, depth=qos.LATCHED.depth, reliability=qos.LATCHED.reliability,
-                           durability=DurabilityPolicy.VOLATILE)
+INFO_QOS = QoSProfile(history=qos.LATCHED.history, depth=qos.LATCHED.depth, reliability=qos.LATCHED.reliability,
+                      durability=DurabilityPolicy.VOLATILE)
 STAMPED_GONE_S = 1.0  # after this long without stamped audio the unstamped counts
 AUDIO_GONE_S = 2.0
+LATCHED_INFO_PERIOD_S = 0.25
 ACTIVITY_PERIOD_NS = NS_PER_S // 11  # at least; frames then make it about 10 Hz
 
 
@@ -49,12 +48,12 @@ class SpeechNode(EmotionNode):
         self._activity_pub = self.advertise(SpeechActivity, ACTIVITY, qos.RESULT)
         self.subscribe(AudioData, AUDIO, self._on_audio, qos.AUDIO)
         self.subscribe(AudioDataStamped, STAMPED, self._on_stamped, qos.AUDIO)
+        self.every(LATCHED_INFO_PERIOD_S, self._ask_for_latched_info, steady=True)
 
     def start(self) -> None:
         """Ask for the format only now: what a latched topic gives while the node is not active would be lost."""
         self._announced = None
-        self._info_subscriptions = [self.subscribe(AudioInfo, INFO, self._on_info, profile)
-                                    for profile in (INFO_LATCHED, INFO_REPEATED)]
+        self._info_subscriptions = [self.subscribe(AudioInfo, INFO, self._on_info, INFO_QOS)]
 
     def stop(self) -> None:
         """Forget the stream: what comes after a pause does not follow it."""
@@ -86,6 +85,18 @@ class SpeechNode(EmotionNode):
     def _make_recognizer(self) -> Recognizer:
         classifier = SpeechClassifier(ModelStore().find(self.parameters.model))
         return Recognizer(classifier, DETECTORS[self.parameters.vad](), self.parameters.segmentation, self.problem)
+
+    def _ask_for_latched_info(self) -> None:
+        """
+        Subscribe for what was announced earlier, once a driver latches it.
+
+        Some drivers announce their format once, latched, others every now and then, not latched. A subscription for
+        latched messages gets none of the others, only warnings.
+        """
+        if len(self._info_subscriptions) == 1 and any(
+                info.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
+                for info in self.get_publishers_info_by_topic(self.resolve_topic_name(INFO))):
+            self._info_subscriptions.append(self.subscribe(AudioInfo, INFO, self._on_info, qos.LATCHED))
 
     def _on_info(self, msg: AudioInfo) -> None:
         try:
