@@ -94,6 +94,9 @@ class EmotionNode(LifecycleNode):
     def teardown(self) -> None:
         """Let go of what ``setup`` made; subscriptions, publishers and timers made with the base go by themselves."""
 
+    def validate(self, parameters: Any) -> None:
+        """Raise EmotionError for parameters that are in range and yet cannot be used; asked while the node is configured."""
+
     def apply(self, old: Any) -> None:
         """Take over ``self.parameters``, which differ from ``old``, while the node is configured."""
 
@@ -239,18 +242,21 @@ class EmotionNode(LifecycleNode):
 
     def _validate_parameters(self, changed: list[Parameter]) -> SetParametersResult:
         try:
-            for parameter in changed:
-                if hasattr(self.parameters, parameter.name):
-                    check(type(self.parameters), parameter.name, parameter.value)
-        except ParameterError as error:
+            ours = self._ours(changed)
+            if ours and self._made:  # configured
+                self.validate(replace(self.parameters, **ours))
+        except EmotionError as error:
             return SetParametersResult(successful=False, reason=str(error))
         if not hasattr(self, 'add_post_set_parameters_callback'):
             self._apply_parameters(changed)
         return SetParametersResult(successful=True)
 
-    def _apply_parameters(self, changed: list[Parameter]) -> None:
-        ours = {parameter.name: check(type(self.parameters), parameter.name, parameter.value)
+    def _ours(self, changed: list[Parameter]) -> dict[str, Any]:
+        return {parameter.name: check(type(self.parameters), parameter.name, parameter.value)
                 for parameter in changed if hasattr(self.parameters, parameter.name)}
+
+    def _apply_parameters(self, changed: list[Parameter]) -> None:
+        ours = self._ours(changed)
         if not ours:
             return
         old, self.parameters = self.parameters, replace(self.parameters, **ours)

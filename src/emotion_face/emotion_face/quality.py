@@ -101,7 +101,7 @@ def pose(landmarks: np.ndarray) -> dict[str, float]:
 
 
 # Where the nose tip lies on the way from the eyes (0) to the mouth (1) of the average face: see alignment.CANONICAL.
-NOSE_HEIGHT = 0.55
+NOSE_HEIGHT = 0.556
 
 
 def _sharpness(pixels: np.ndarray) -> float:

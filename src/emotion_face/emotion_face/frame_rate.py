@@ -1,0 +1,42 @@
+"""What the stamps of the frames that were processed tell about those that were not."""
+
+from collections import deque
+
+WINDOW = 60  # frames
+NS_PER_S = 1_000_000_000
+
+
+class FrameRate:
+    """Estimates the rate of processed frames, and how many of the camera's were missed between them."""
+
+    def __init__(self) -> None:
+        """Start without frames."""
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all stamps: the clock jumped."""
+        self._stamps_ns: deque[int] = deque(maxlen=WINDOW)
+        self._interval_ns = 0
+
+    def add(self, stamp_ns: int) -> int:
+        """
+        Take the next frame's stamp.
+
+        :return: How many frames came between it and the one before, going by the camera's usual interval. That is the
+            lower tenth of the intervals seen: a node that is too slow sees mostly larger ones.
+        """
+        if self._stamps_ns and stamp_ns <= self._stamps_ns[-1]:
+            return 0
+        self._stamps_ns.append(stamp_ns)
+        if len(self._stamps_ns) < 3:
+            return 0
+        stamps = list(self._stamps_ns)
+        intervals = sorted(after - before for before, after in zip(stamps, stamps[1:]))
+        return max(0, round((stamps[-1] - stamps[-2]) / intervals[len(intervals) // 10]) - 1)
+
+    @property
+    def hz(self) -> float:
+        """Processed frames a second; 0 while that is unknown."""
+        if len(self._stamps_ns) < 2:
+            return 0.0
+        return (len(self._stamps_ns) - 1) * NS_PER_S / (self._stamps_ns[-1] - self._stamps_ns[0])

@@ -1,0 +1,100 @@
+"""The FER node: images in, the emotion of every face out."""
+
+import cv2
+import numpy as np
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+
+from emotion_core import qos
+from emotion_core.images import decode, decode_compressed
+from emotion_core.messages import to_ns, to_probs
+from emotion_core.node import EmotionNode, run
+from emotion_core.store import ModelStore
+from emotion_face.classifier import FaceClassifier
+from emotion_face.detector import FaceDetector, make_detector
+from emotion_face.frame_rate import FrameRate
+from emotion_face.messages import to_face_emotions
+from emotion_face.parameters import FaceParameters
+from emotion_face.recognizer import Recognizer, Settings
+from emotion_msgs.msg import EmotionProbs, FaceEmotions
+
+IMAGES = {'raw': (Image, 'image_raw'), 'compressed': (CompressedImage, 'image_raw/compressed')}
+QUIET_S = 3.0  # without an image
+
+
+class FaceNode(EmotionNode):
+    """Feeds a Recognizer."""
+
+    def __init__(self) -> None:
+        """Declare the parameters."""
+        super().__init__('emotion_face', FaceParameters)
+        # Two threads find a face hardly faster than one, and take the core that the other nodes need.
+        cv2.setNumThreads(1)
+
+    def setup(self) -> None:
+        """Load classifier and detector."""
+        self._recognizer = Recognizer(*self._load(self.parameters))
+        self._rate = FrameRate()
+        if self.parameters.detector == 'auto' and self._recognizer.detector.name == 'haar':
+            self.get_logger().info('YuNet is not in the model store: faces are found by Haar cascades, which see fewer and '
+                                   'no landmarks; `./emotion models fetch yunet` gets it')
+        self._face_pub = self.advertise(EmotionProbs, 'emotion/face', qos.RESULT)
+        self._faces_pub = self.advertise(FaceEmotions, 'emotion/faces', qos.RESULT)
+        kind, self._topic = IMAGES[self.parameters.image_transport]
+        callback = {'raw': self._on_image, 'compressed': self._on_compressed}[self.parameters.image_transport]
+        self.subscribe(kind, self._topic, callback, qos.SENSOR)
+
+    def start(self) -> None:
+        """Forget the faces that were there before a pause."""
+        self.reset()
+
+    def validate(self, parameters: FaceParameters) -> None:
+        """Refuse a model or a detector that cannot be loaded."""
+        self._load(parameters)
+
+    def apply(self, old: FaceParameters) -> None:
+        """Go on with the new parameters; faces keep their ids."""
+        self._recognizer.configure(*self._load(self.parameters))
+
+    def reset(self) -> None:
+        """Forget the faces of a time that has not come yet."""
+        self._recognizer.reset()
+        self._rate.reset()
+
+    def waiting_for(self) -> str:
+        """Say when no image comes."""
+        if self.health.seconds_since(f'received {self._topic}') < QUIET_S:
+            return ''
+        return f'no image on {self.resolve_topic_name(self._topic)}: is a camera running? try `./emotion devices`'
+
+    def _load(self, parameters: FaceParameters) -> tuple[FaceClassifier, FaceDetector, Settings]:
+        store = ModelStore()
+        return FaceClassifier(store.find(parameters.model)), make_detector(store, parameters.detector), parameters.settings
+
+    def _on_image(self, msg: Image) -> None:
+        self._recognise(decode(msg.data, msg.width, msg.height, msg.encoding, msg.step, bool(msg.is_bigendian)), msg.header)
+
+    def _on_compressed(self, msg: CompressedImage) -> None:
+        self._recognise(decode_compressed(msg.data), msg.header)
+
+    def _recognise(self, image: np.ndarray, header: Header) -> None:
+        stamp_ns = to_ns(header.stamp)
+        result = self._recognizer.predict(image, stamp_ns, header.frame_id)
+        for face in result.faces:
+            self._face_pub.publish(to_probs(face.evidence))
+        self._faces_pub.publish(to_face_emotions(result))
+        self.health.observe('latency_ms', (self.now_ns() - stamp_ns) / 1e6)
+        self.health.observe('processing_ms', sum(result.milliseconds.values()))
+        self.health.observe('faces', len(result.faces))
+        missed = self._rate.add(stamp_ns)
+        self.health.counts['missed frames'] += missed
+        self.health.observe('fps', self._rate.hz)
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the node."""
+    run(FaceNode, args)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,131 @@
+"""Frames in, the emotions of all faces out: detection, tracking, alignment, quality and classification together."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from emotion_core.evidence import Evidence
+from emotion_face.alignment import Crop, crop_face
+from emotion_face.classifier import FaceClassifier
+from emotion_face.detector import Detection, FaceDetector
+from emotion_face.quality import face_quality
+from emotion_face.tracker import NS_PER_S, Track, Tracker, looks_of
+
+NEAR_FACES = 6  # more faces than this are found faster anywhere than one by one
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How faces are followed."""
+
+    search_period: float = 0.2  # [s] between two searches of the whole frame
+    max_lost: float = 1.0  # [s] after which a face gets a new id
+    max_faces: int = 10  # the largest ones of a frame
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face of one frame."""
+
+    detection: Detection
+    detected: bool  # False: not found in this frame, carried on by the tracker
+    evidence: Evidence
+
+
+@dataclass(frozen=True)
+class FrameResult:
+    """All faces of one frame, largest first."""
+
+    stamp_ns: int
+    frame_id: str
+    width: int  # [px]
+    height: int  # [px]
+    detector: str
+    faces: list[Face]
+    milliseconds: dict[str, float]  # what each step took
+
+
+class Recognizer:
+    """Recognises the emotions of all faces, frame after frame."""
+
+    def __init__(self, classifier: FaceClassifier, detector: FaceDetector, settings: Settings = Settings()):
+        """Start without faces."""
+        self._tracker = Tracker()
+        self._searched_ns: int | None = None
+        self.configure(classifier, detector, settings)
+
+    def configure(self, classifier: FaceClassifier, detector: FaceDetector, settings: Settings) -> None:
+        """Go on with these from the next frame on; faces keep their ids."""
+        self._classifier, self.detector, self._settings = classifier, detector, settings
+        self._tracker.confirmations, self._tracker.max_lost = detector.confirmations, settings.max_lost
+
+    def reset(self) -> None:
+        """Forget all faces, because time jumped; ids go on."""
+        self._tracker.reset()
+        self._searched_ns = None
+
+    def predict(self, image: np.ndarray, stamp_ns: int, frame_id: str = '') -> FrameResult:
+        """
+        Recognise the faces of the next frame.
+
+        :param image: uint8 of shape (height, width, 3), BGR.
+        :param stamp_ns: When it was taken [ns since the epoch]; at or after the one before.
+        :param frame_id: The camera's frame, given on.
+        """
+        clock = _StopWatch()
+        with clock('detection'):
+            detections = self._detect(image, stamp_ns)
+        with clock('alignment'):
+            crops = {id(detection): self._crop(image, detection) for detection in detections}
+        with clock('tracking'):
+            looks = [looks_of(gray) for _, gray in crops.values()]
+            tracks = self._tracker.update(detections, looks, stamp_ns)[:self._settings.max_faces]
+        with clock('alignment'):
+            cut = [crops.get(id(track.detection)) or self._crop(image, track.detection) for track in tracks]
+        with clock('classification'):
+            probabilities = self._classifier([crop.pixels for crop, _ in cut]) if cut else ()
+        with clock('quality'):
+            terms = [self._quality(image, track, crop, gray) for track, (crop, gray) in zip(tracks, cut)]
+        faces = [Face(track.detection, track.is_seen, Evidence(
+            stamp_ns=stamp_ns, start_ns=stamp_ns, source='face', probabilities=distribution,
+            quality=self._classifier.reliability(quality), quality_terms=quality, subject_id=track.id,
+            model=self._classifier.identity, frame_id=frame_id))
+            for track, distribution, quality in zip(tracks, probabilities, terms)]
+        height, width = image.shape[:2]
+        return FrameResult(stamp_ns, frame_id, width, height, self.detector.name, faces, clock.milliseconds)
+
+    def _detect(self, image: np.ndarray, stamp_ns: int) -> list[Detection]:
+        """Search the whole frame when it is time to, and otherwise near the faces that are known."""
+        expected = self._tracker.expected(stamp_ns)
+        period_ns = int(self._settings.search_period * NS_PER_S)
+        if self._searched_ns is not None and stamp_ns - self._searched_ns < period_ns and len(expected) <= NEAR_FACES:
+            return self.detector.search_near(image, expected)
+        self._searched_ns = stamp_ns
+        found = sorted(self.detector.search(image), key=lambda item: -item.box[2] * item.box[3])
+        return found[:self._settings.max_faces]
+
+    def _crop(self, image: np.ndarray, detection: Detection) -> tuple[Crop, np.ndarray]:
+        crop = crop_face(image, detection, self.detector.name, self._classifier.side)
+        return crop, cv2.cvtColor(crop.pixels, cv2.COLOR_BGR2GRAY)
+
+    @staticmethod
+    def _quality(image: np.ndarray, track: Track, crop: Crop, gray: np.ndarray) -> dict[str, float]:
+        face = track.detection
+        return face_quality(gray, crop.size_px, face.box, (image.shape[1], image.shape[0]), face.score, face.landmarks)
+
+
+class _StopWatch:
+    """Adds up what named steps take."""
+
+    def __init__(self) -> None:
+        self.milliseconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, step: str) -> Iterator[None]:
+        begin = time.perf_counter()
+        yield
+        self.milliseconds[step] = self.milliseconds.get(step, 0.0) + (time.perf_counter() - begin) * 1e3
