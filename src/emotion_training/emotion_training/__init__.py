@@ -1,0 +1,1 @@
+"""Corpora, splits, training, calibration and export of the emotion models."""

@@ -1,0 +1,108 @@
+"""The command ``emotion_training fer|ser``: train, export, measure."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+import shlex
+
+from rich.console import Console
+
+from emotion_core.errors import EmotionError
+from emotion_training.errors import TrainingError
+from emotion_training.fer import FerRecipe
+from emotion_training.ser import SerRecipe
+
+RECIPES = {'fer': FerRecipe, 'ser': SerRecipe}
+STEPS = ('train', 'export', 'test', 'reliability')
+EPILOG = '''\
+steps:
+  train        to RUNS/<model>/best.pt, choosing the epoch by macro-F1 on the validation data; Ctrl-C is safe at any
+               time, and the same command goes on
+  export       to a model folder with model.onnx and model.json: checked against torch, calibrated on validation data
+  test         measure the exported model on the test data; the figures go into model.json
+  reliability  fit how quality tells the chance of being right, on corrupted validation data; the fit goes into model.json
+
+examples:
+  %(prog)s --data ../shared/data --out runs
+  %(prog)s --data ../shared/data --out runs --epochs 5
+  %(prog)s --data ../shared/data --out runs --only export test
+'''
+
+
+def make_parser(prog: str = 'python -m emotion_training') -> argparse.ArgumentParser:
+    """Give the parser of the command line."""
+    parser = argparse.ArgumentParser(prog=prog, description='Train the compact models, export them and measure them.')
+    models = parser.add_subparsers(dest='model', required=True, metavar='fer|ser')
+    for name, help_text in (('fer', 'faces: fer_compact, on FER2013'), ('ser', 'voices: ser_compact, on RAVDESS and nEMO')):
+        model = models.add_parser(name, help=help_text, description=RECIPES[name].__doc__, epilog=EPILOG,
+                                  formatter_class=argparse.RawDescriptionHelpFormatter)
+        model.add_argument('--data', type=Path, required=True, metavar='FOLDER', help='holds the corpora')
+        model.add_argument('--out', type=Path, required=True, metavar='RUNS', help='where checkpoints go')
+        model.add_argument('--epochs', type=_positive, default=RECIPES[name].epochs, help='default: %(default)s')
+        model.add_argument('--threads', type=_positive, default=1, help='CPU threads, default: %(default)s')
+        model.add_argument('--only', nargs='+', choices=STEPS, default=STEPS, metavar='STEP',
+                           help=f'do only these steps of {", ".join(STEPS)}')
+        model.add_argument('--export-to', type=Path, metavar='FOLDER', help='model folder; default: RUNS/<model>/model')
+    return parser
+
+
+def main(args: Sequence[str] | None = None, prog: str = 'python -m emotion_training') -> int:
+    """Run the command; gives the exit status."""
+    options = make_parser(prog).parse_args(args)
+    console = Console()
+    try:
+        _run(options, console)
+    except EmotionError as error:
+        console.print(f'[red]{error}', highlight=False)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _run(options: argparse.Namespace, console: Console) -> None:
+    recipe = RECIPES[options.model](options.data)
+    run = options.out / recipe.name
+    folder = options.export_to or run / 'model'
+    if 'train' in options.only:
+        _need_torch()
+        recipe.train(run, options.epochs, options.threads, console)
+    if 'export' in options.only:
+        _need_torch()
+        from emotion_training.export import export
+
+        with console.status('Exporting'):
+            difference = export(recipe, run, folder, _command(options, 'train', 'export'))
+        console.print(f"'{folder}' holds the model; its logits differ from torch by at most {difference:.1e}.")
+    if 'test' in options.only or 'reliability' in options.only:
+        from emotion_training import measure
+
+        for step, function in (('test', measure.measure_test), ('reliability', measure.measure_reliability)):
+            if step in options.only:
+                with console.status(f'Measuring: {step}'):
+                    card = function(recipe, folder, _command(options, step))
+                console.print(step, card.metrics[step])
+
+
+def _command(options: argparse.Namespace, *steps: str) -> str:
+    """Give the command that makes this step again; the user's own folders are no business of a card."""
+    epochs = ['--epochs', str(options.epochs)] if 'train' in steps else []
+    return shlex.join(['python', '-m', 'emotion_training', options.model, '--data', 'DATA', '--out', 'RUNS', *epochs,
+                       '--only', *steps])
+
+
+def _need_torch() -> None:
+    try:
+        import onnx  # noqa: F401
+        import onnxscript  # noqa: F401
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise TrainingError(f'training and export need PyTorch and ONNX ({error.name} is missing): '
+                            f'pip install torch onnx onnxscript') from error
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'{text} is not a positive number')
+    return value

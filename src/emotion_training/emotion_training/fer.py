@@ -1,0 +1,133 @@
+"""The recipe of fer_compact: data, augmentation, settings, held-out data."""
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from emotion_core.emotions import softmax
+from emotion_core.model_card import ImageInput
+from emotion_face.preprocess import to_batch
+from emotion_face.quality import crop_quality
+from emotion_training import fer2013
+from emotion_training import metrics
+from emotion_training.corruption import FACE_KINDS
+from emotion_training.corruption import corrupt_face
+from emotion_training.face_augmentation import augment
+from emotion_training.recipe import Corrupted
+from emotion_training.recipe import HeldOut
+from emotion_training.splits import Split
+from emotion_training.splits import split_faces
+
+if TYPE_CHECKING:
+    from torch import nn
+
+BATCH = 128
+
+
+class FerRecipe:
+    """A compact network for 48x48 gray faces, on FER2013."""
+
+    name = 'fer_compact'
+    task = 'fer'
+    epochs = 28
+    input = ImageInput(48, 48, 'gray', mean=(0.508,), std=(0.255,))  # about those of FER2013's pixels
+
+    def __init__(self, folder: Path):
+        """Name the folder that holds the corpus; it is read when it is needed."""
+        self._folder = folder
+
+    @cached_property
+    def faces(self) -> fer2013.Faces:
+        """The corpus; raises TrainingError when it is not in the folder."""
+        return fer2013.load(self._folder)
+
+    @cached_property
+    def split(self) -> Split:
+        """Row numbers of the corpus for training, validation and test."""
+        return split_faces(self.faces.images, self.faces.usage)
+
+    def batches(self, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Give augmented training batches in a random order that the seed decides; the incomplete last one is left out."""
+        rng = np.random.default_rng(seed)
+        order = rng.permutation(self.split.train)
+        for start in range(0, len(order) - BATCH + 1, BATCH):
+            rows = order[start:start + BATCH]
+            yield to_batch([augment(face, rng) for face in self.faces.images[rows]], self.input), self.faces.labels[rows]
+
+    def train(self, run: Path, epochs: int, threads: int, console: Console) -> None:
+        """Train; the checkpoints go to ``run``."""
+        import torch
+
+        from emotion_training import trainer
+
+        torch.set_num_threads(threads)
+        torch.manual_seed(0)
+        settings = trainer.Settings(epochs=epochs, batch_size=BATCH, optimizer='sgd', learning_rate=0.1, weight_decay=5e-4,
+                                    label_smoothing=0.1, average_decay=0.998)
+        validation = self.held_out('validation')
+        train = self.split.train
+        console.print(f'FER2013: {len(train)} images to train on, {len(validation.labels)} to validate on.')
+
+        @torch.inference_mode()
+        def validate(network: 'nn.Module') -> dict[str, Any]:
+            logits = validation.logits(lambda batch: network(torch.from_numpy(batch)).numpy())
+            figures = metrics.report(validation.labels, softmax(logits))
+            return {key: figures[key] for key in ('accuracy', 'macro_f1')}
+
+        trainer.fit(self.network(), settings, run, len(train) // BATCH,
+                    lambda epoch: self.batches(settings.seed * 1000 + epoch), validate,
+                    trainer.class_weights(self.faces.labels[train]), console)
+
+    def network(self) -> 'nn.Module':
+        """Make the network with random weights."""
+        from emotion_training.networks import FerCompact
+
+        return FerCompact()
+
+    def held_out(self, side: str) -> HeldOut:
+        """Give the images of ``'validation'`` (PublicTest) or ``'test'`` (PrivateTest)."""
+        rows = getattr(self.split, side)
+        groups = {'all': np.ones(len(rows), bool)}
+        if side == 'test':
+            groups['without_duplicates'] = ~self.faces.duplicate[rows]
+        batches = [to_batch(self.faces.images[part], self.input) for part in np.array_split(rows, max(len(rows) // 64, 1))]
+        return HeldOut(batches, self.faces.labels[rows], groups)
+
+    def corrupted(self) -> Corrupted:
+        """Give each validation image twice, each time worse in a random way; images are halved into two groups."""
+        rng = np.random.default_rng(0)
+        rows = np.repeat(self.split.validation, 2)
+        kinds = rng.choice(FACE_KINDS, len(rows))
+        faces = [corrupt_face(self.faces.images[row], kind, rng.random(), rng) for row, kind in zip(rows, kinds)]
+        # Pixel-identical images go to the same half.
+        halves = np.array([int(self.faces.images[row].sum()) % 2 for row in rows])
+        return Corrupted([to_batch([face], self.input) for face in faces], self.faces.labels[rows],
+                         [crop_quality(face, size_px=len(face)) for face in faces], kinds, halves, np.ones(len(rows)))
+
+    def facts(self) -> dict[str, Any]:
+        """Give the fields of the card that people write."""
+        sizes = {side: len(getattr(self.split, side)) for side in ('train', 'validation', 'test')}
+        return {
+            'description': 'Residual network of about 1 M parameters for gray 48x48 face crops, trained from scratch.',
+            'licence': 'Code Apache-2.0. The weights are learned from FER2013, which states no licence and is research data: '
+                       'use them for research and evaluation.',
+            'training': {
+                'data': [fer2013.LICENCE],
+                'split': 'FER2013 usage: Training / PublicTest / PrivateTest, six classes. Left out of training: blank images and '
+                         'any image whose pixels also occur in PublicTest or PrivateTest; left out of validation: those in '
+                         'PrivateTest.',
+                'images': sizes,
+                'seed': 0,
+                'augmentation': 'flip, rotation, scale, shift, gamma, contrast, brightness, blur, downscaling, noise, random '
+                                'erasing',
+            },
+            'limits': 'FER2013 comes from a web image search, and its labels are noisy: people reach about 65 % on it (Goodfellow et '
+                      'al. 2013). It names no age, gender or skin tone, so how well the model does for any group of people is '
+                      'not known. Fear is the weakest class (see the recall of each class). Posed and exaggerated faces are '
+                      'recognised best, and mostly near-frontal ones were trained on. A face does not tell what a person feels: do not use it to judge, select, monitor or diagnose people.',
+        }

@@ -1,0 +1,125 @@
+"""The compact networks, readable in one sitting; the only torch that an exported model has seen."""
+
+import torch
+from torch import Tensor
+from torch import nn
+
+from emotion_core.emotions import EMOTIONS
+
+CONTRAST_FLOOR = 0.1  # of a crop's standard deviation, in the units of the input; keeps a blank crop finite
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions beside a shortcut (He et al. 2016, with average pooling in the shortcut)."""
+
+    def __init__(self, channels_in: int, channels: int, stride: int = 1):
+        """Make a block that widens to ``channels`` and shrinks each side by ``stride``."""
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels_in, channels, 3, stride, 1, bias=False)
+        self.norm1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
+        self.norm2 = nn.BatchNorm2d(channels)
+        self.shortcut = nn.Identity() if channels_in == channels and stride == 1 else nn.Sequential(
+            nn.AvgPool2d(stride, ceil_mode=True), nn.Conv2d(channels_in, channels, 1, bias=False), nn.BatchNorm2d(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (batch, channels_in, h, w) to (batch, channels, h / stride, w / stride), rounded up."""
+        y = torch.relu(self.norm1(self.conv1(x)))
+        return torch.relu(self.norm2(self.conv2(y)) + self.shortcut(x))
+
+
+class FerCompact(nn.Module):
+    """A residual network of about 1 M parameters for 48x48 gray faces."""
+
+    def __init__(self, dropout: float = 0.3):
+        """Make the network with random weights."""
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(1, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU())
+        self.blocks = nn.Sequential(
+            ResidualBlock(16, 32, 2), ResidualBlock(32, 64, 2), ResidualBlock(64, 64),
+            ResidualBlock(64, 128, 2), ResidualBlock(128, 128), ResidualBlock(128, 128))
+        self.classify = nn.Sequential(nn.Dropout(dropout), nn.Linear(128, len(EMOTIONS)))
+
+    def forward(self, faces: Tensor) -> Tensor:
+        """Map faces (batch, 1, 48, 48) to logits (batch, 6)."""
+        # Each crop brought to one brightness and contrast: light is not emotion.
+        faces = faces - faces.mean((2, 3), keepdim=True)
+        faces = faces / (faces.square().mean((2, 3), keepdim=True).sqrt() + CONTRAST_FLOOR)
+        return self.classify(self.blocks(self.stem(faces)).mean((2, 3)))
+
+
+class LogMel(nn.Module):
+    """Waveform to log-mel bands, with nothing but convolution and arithmetic, so that it exports anywhere."""
+
+    WINDOW = 400  # samples, 25 ms at 16 kHz
+    HOP = 160  # samples, 10 ms
+    FFT = 512
+    FLOOR = 1e-6  # of the mean power in a band; a segment comes at a mean power of 2.5e-3
+
+    def __init__(self, bands: int, sample_rate: int = 16000, low_hz: float = 60.0, high_hz: float = 7600.0):
+        """Build the windowed DFT basis and the triangular mel filters, each with unit sum."""
+        super().__init__()
+        bins = self.FFT // 2 + 1
+        window = torch.hann_window(self.WINDOW, periodic=True, dtype=torch.float64)
+        phase = 2 * torch.pi / self.FFT * torch.outer(torch.arange(bins), torch.arange(self.WINDOW)).double()
+        basis = torch.cat([phase.cos(), phase.sin()]) * window / window.square().sum().sqrt()
+        edges = 700 * (torch.exp(torch.linspace(*(torch.log1p(torch.tensor(hz) / 700).item() for hz in (low_hz, high_hz)),
+                                                bands + 2, dtype=torch.float64)) - 1)
+        frequency = torch.arange(bins, dtype=torch.float64) * sample_rate / self.FFT
+        rising = (frequency - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
+        falling = (edges[2:, None] - frequency) / (edges[2:] - edges[1:-1])[:, None]
+        filters = torch.minimum(rising, falling).clamp(min=0)
+        filters /= filters.sum(dim=1, keepdim=True)
+        self.register_buffer('basis', basis[:, None].float(), persistent=False)
+        self.register_buffer('filters', filters[:, :, None].float(), persistent=False)
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """Map (batch, samples) to (batch, bands, frames), each band with mean 0 and deviation 1 over time."""
+        parts = nn.functional.conv1d(samples[:, None], self.basis, stride=self.HOP)
+        real, imaginary = parts.square().chunk(2, dim=1)
+        mel = (nn.functional.conv1d(real + imaginary, self.filters) + self.FLOOR).log()
+        mel = mel - mel.mean(2, keepdim=True)
+        return mel / (mel.square().mean(2, keepdim=True) + 0.01).sqrt()
+
+
+class SerCompact(nn.Module):
+    """A log-mel front end, a residual network of about 0.7 M parameters, attentive statistics over time."""
+
+    BANDS = 64
+    HIDDEN = 128
+
+    def __init__(self, dropout: float = 0.3):
+        """Make the network with random weights."""
+        super().__init__()
+        self.log_mel = LogMel(self.BANDS)
+        self.stem = nn.Sequential(nn.Conv2d(1, 32, 3, 2, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU())
+        self.blocks = nn.Sequential(
+            ResidualBlock(32, 32), ResidualBlock(32, 64, 2), ResidualBlock(64, 128, 2), ResidualBlock(128, 128))
+        self.collapse = nn.Sequential(  # all bands of one time into one vector
+            nn.Conv2d(128, self.HIDDEN, (self.BANDS // 8, 1), bias=False), nn.BatchNorm2d(self.HIDDEN), nn.ReLU())
+        self.attend = nn.Sequential(nn.Conv1d(self.HIDDEN, 64, 1), nn.Tanh(), nn.Conv1d(64, self.HIDDEN, 1))
+        self.classify = nn.Sequential(nn.Dropout(dropout), nn.Linear(2 * self.HIDDEN, len(EMOTIONS)))
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """Map mono 16 kHz waveforms (batch, samples) of at least 0.5 s to logits (batch, 6)."""
+        if self.training:  # bfloat16 is too coarse for the front end, and nothing in it learns
+            with torch.autocast('cpu', enabled=False), torch.no_grad():
+                mel = mask_at_random(self.log_mel(samples))
+        else:
+            mel = self.log_mel(samples)
+        features = self.collapse(self.blocks(self.stem(mel[:, None])))[:, :, 0]
+        attention = self.attend(features).softmax(dim=2)
+        mean = (attention * features).sum(2)
+        deviation = ((attention * features.square()).sum(2) - mean.square()).clamp(min=1e-4).sqrt()
+        return self.classify(torch.cat([mean, deviation], dim=1))
+
+
+def mask_at_random(mel: Tensor) -> Tensor:
+    """Zero two stretches of bands and two of time in each of (batch, bands, frames) (SpecAugment, Park et al. 2019)."""
+    batch, bands, frames = mel.shape
+    for axis, size, longest in ((1, bands, bands // 7), (2, frames, frames // 10)) * 2:
+        start = torch.rand(batch, 1) * size
+        place = torch.arange(size)
+        hidden = (place >= start) & (place < start + torch.rand(batch, 1) * longest)
+        mel = mel.masked_fill(hidden.unsqueeze(3 - axis), 0)
+    return mel

@@ -1,0 +1,68 @@
+"""What a recipe offers, so that training, export and measurement are written once for faces and voices."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Protocol
+
+import numpy as np
+from rich.console import Console
+
+from emotion_core.model_card import AudioInput
+from emotion_core.model_card import ImageInput
+
+if TYPE_CHECKING:
+    from torch import nn
+
+ModelFunction = Callable[[np.ndarray], np.ndarray]  # one batch in the shape of the card's input -> logits (batch, 6)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Held-out data as the model takes it."""
+
+    batches: list[np.ndarray]  # in order; of voices each is one clip, for their lengths differ
+    labels: np.ndarray  # (n,) index into EMOTIONS
+    groups: dict[str, np.ndarray]  # name -> (n,) bool: rows that are reported on their own
+
+    def logits(self, model: ModelFunction) -> np.ndarray:
+        """Run the model over all batches; gives (n, 6)."""
+        return np.concatenate([model(batch) for batch in self.batches])
+
+
+@dataclass(frozen=True)
+class Corrupted:
+    """Corrupted validation data with what its quality looks like."""
+
+    batches: list[np.ndarray]  # one input each
+    labels: np.ndarray  # (n,)
+    terms: list[dict[str, float]]  # quality terms, as the node measures them
+    kinds: np.ndarray  # (n,) name of the corruption
+    groups: np.ndarray  # (n,) image half or speaker: fits are tested on groups that they have not seen
+    weights: np.ndarray  # (n,) how much each counts
+
+
+class Recipe(Protocol):
+    """Data, network, settings and facts of one model."""
+
+    name: str
+    task: str  # 'fer' or 'ser'
+    epochs: int  # by default
+    input: ImageInput | AudioInput
+
+    def train(self, run: Path, epochs: int, threads: int, console: Console) -> None:
+        """Train; the checkpoints go to the folder ``run``."""
+
+    def network(self) -> 'nn.Module':
+        """Make the network with random weights."""
+
+    def held_out(self, side: str) -> HeldOut:
+        """Give the data of ``'validation'`` or ``'test'``."""
+
+    def corrupted(self) -> Corrupted:
+        """Give corrupted validation data; the same at every call."""
+
+    def facts(self) -> dict[str, Any]:
+        """Give the fields of the card that people write: description, licence, limits, training data and splits."""

@@ -1,0 +1,103 @@
+"""Random changes to a training utterance that the world makes: pauses, speed, rooms, noise, microphones."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+FRAME = 400  # samples, 25 ms at 16 kHz
+ACTIVE_DB = 35  # below the loudest frame a frame counts as silence
+
+
+def active_part(samples: np.ndarray) -> tuple[int, int]:
+    """Give the first and past-the-last sample of the speech in a clip, by its level alone (the corpora are quiet)."""
+    count = len(samples) // FRAME
+    if count == 0:
+        return 0, len(samples)
+    level = np.sqrt((samples[:count * FRAME].reshape(count, FRAME) ** 2).mean(axis=1))
+    active = np.flatnonzero(level >= level.max() * 10 ** (-ACTIVE_DB / 20))
+    return int(active[0]) * FRAME, int(active[-1] + 1) * FRAME
+
+
+def add_at_snr(samples: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray:
+    """Add noise (as long as the samples) so that the whole has this signal-to-noise ratio [dB]."""
+    power, noise_power = np.mean(samples ** 2), np.mean(noise ** 2)
+    if power == 0 or noise_power == 0:
+        return samples
+    return samples + noise * np.float32(np.sqrt(power / noise_power / 10 ** (snr_db / 10)))
+
+
+def coloured_noise(count: int, exponent: float, rng: np.random.Generator) -> np.ndarray:
+    """Give noise whose power falls with frequency to this exponent: 0 white, 1 pink, 2 brown."""
+    spectrum = np.fft.rfft(rng.standard_normal(count))
+    spectrum[1:] *= np.arange(1, len(spectrum)) ** (-exponent / 2)
+    return np.fft.irfft(spectrum, count).astype(np.float32)
+
+
+def babble(count: int, voices: Sequence[np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    """Mix the given utterances, each brought to one level, repeated and shifted to fill the time."""
+    noise = np.zeros(count, np.float32)
+    for voice in voices:
+        repeated = np.resize(voice, count + len(voice))
+        start = rng.integers(len(voice))
+        noise += repeated[start:start + count] / np.float32(np.sqrt(np.mean(voice ** 2)) + 1e-6)
+    return noise
+
+
+class SpeechAugmentation:
+    """Changes training utterances; other voices for the babble come from the same training clips."""
+
+    def __init__(self, clips: Sequence[np.ndarray], sample_rate: int):
+        """Find the speech in each clip once."""
+        self._clips = clips
+        self._rate = sample_rate
+        self._active = [active_part(clip) for clip in clips]
+
+    def __call__(self, index: int, rng: np.random.Generator) -> np.ndarray:
+        """Give clip ``index`` changed at random, of any length."""
+        samples = self._pauses(index, rng)
+        factor = rng.uniform(0.9, 1.1)
+        samples = np.interp(np.arange(0, len(samples) - 1, factor), np.arange(len(samples)), samples).astype(np.float32)
+        if rng.random() < 0.2:
+            samples = self._room(samples, rng)
+        if rng.random() < 0.65:
+            samples = self._noise(samples, rng)
+        if rng.random() < 0.2:
+            samples = self._cut_off(samples, rng)
+        if rng.random() < 0.1:
+            peak = np.abs(samples).max() * rng.uniform(0.2, 0.8)
+            samples = np.clip(samples, -peak, peak)
+        return samples
+
+    def _pauses(self, index: int, rng: np.random.Generator) -> np.ndarray:
+        """Leave a random part of the silence around the speech: a live segment has pre-roll and hang-over, not a second."""
+        samples = self._clips[index]
+        if rng.random() < 0.25:
+            return samples
+        first, last = self._active[index]
+        before, after = (rng.uniform(0, 0.6, 2) * self._rate).astype(int)
+        return samples[max(first - before, 0):last + after]
+
+    def _room(self, samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Add the echo of a room: exponentially decaying noise after the direct sound."""
+        seconds = rng.uniform(0.1, 0.5)  # until the echo is 60 dB down
+        time = np.arange(int(seconds * self._rate)) / self._rate
+        response = rng.standard_normal(len(time)) * 10 ** (-3 * time / seconds)
+        response *= rng.uniform(0.2, 1.0) / np.sqrt(np.sum(response ** 2))
+        response[0] += 1
+        size = len(samples) + len(response)
+        return np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(response, size), size)[:len(samples)].astype(np.float32)
+
+    def _noise(self, samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        if rng.random() < 0.3:
+            voices = [self._clips[i] for i in rng.integers(len(self._clips), size=rng.integers(3, 7))]
+            noise = babble(len(samples), voices, rng)
+        else:
+            noise = coloured_noise(len(samples), rng.uniform(0, 2), rng)
+        return add_at_snr(samples, noise, rng.uniform(0, 35))
+
+    def _cut_off(self, samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Lose the highs or lows that a cheap microphone or a telephone loses."""
+        spectrum = np.fft.rfft(samples)
+        frequency = np.fft.rfftfreq(len(samples), 1 / self._rate)
+        spectrum[(frequency < rng.uniform(0, 300)) | (frequency > rng.uniform(3000, 8000))] = 0
+        return np.fft.irfft(spectrum, len(samples)).astype(np.float32)

@@ -1,0 +1,46 @@
+"""The command says what is missing, and keeps the user's folders out of the card."""
+
+import pytest
+
+from emotion_training import cli
+
+
+@pytest.mark.parametrize('model, what', [('fer', 'FER2013'), ('ser', 'RAVDESS')])
+def test_without_data_it_says_which_data_is_needed(tmp_path, capsys, monkeypatch, model, what):
+    monkeypatch.setattr(cli, '_need_torch', lambda: None)
+    status = cli.main([model, '--data', str(tmp_path), '--out', str(tmp_path), '--only', 'test', '--export-to', _model(model)])
+    assert status == 1
+    assert f'training needs {what}' in ' '.join(capsys.readouterr().out.split())
+
+
+def _model(name: str) -> str:
+    from importlib.resources import files
+
+    package, model = {'fer': ('emotion_face', 'fer_compact'), 'ser': ('emotion_speech', 'ser_compact')}[name]
+    return str(files(package) / 'models' / model)
+
+
+def test_test_without_a_model_says_so(tmp_path, capsys):
+    assert cli.main(['fer', '--data', str(tmp_path), '--out', str(tmp_path), '--only', 'test']) == 1
+    assert 'model.json is missing' in ' '.join(capsys.readouterr().out.split())
+
+
+def test_help_has_examples(capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main(['ser', '--help'])
+    assert end.value.code == 0
+    assert 'examples:' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('arguments', [['fer'], ['fer', '--data', 'x', '--out', 'y', '--epochs', '0'],
+                                       ['fer', '--data', 'x', '--out', 'y', '--only', 'nothing'], ['dance']])
+def test_bad_arguments_are_refused(arguments, capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main(arguments)
+    assert end.value.code == 2
+
+
+def test_command_of_the_card_names_no_folder_of_the_user():
+    options = cli.make_parser().parse_args(['fer', '--data', '/home/me/faces', '--out', '/home/me/runs', '--epochs', '3'])
+    assert cli._command(options, 'train', 'export') == (
+        'python -m emotion_training fer --data DATA --out RUNS --epochs 3 --only train export')

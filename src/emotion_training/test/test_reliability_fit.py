@@ -1,0 +1,49 @@
+"""The fit finds what quality tells, and is measured on groups that it has not seen."""
+
+import numpy as np
+import pytest
+
+from emotion_training.reliability_fit import auroc
+from emotion_training.reliability_fit import cross_fit
+from emotion_training.reliability_fit import fit_reliability
+
+
+def _data(count: int = 4000):
+    rng = np.random.default_rng(0)
+    snr, useless = rng.uniform(-5, 20, count), rng.normal(size=count)
+    right = rng.random(count) < 1 / (1 + np.exp(-(snr - 5) / 4))
+    return [{'snr_db': a, 'useless': b, 'fixed': 1.0} for a, b in zip(snr, useless)], right
+
+
+def test_fit_finds_the_term_that_matters_and_its_slope():
+    terms, right = _data()
+    fit = fit_reliability(terms, right)
+    assert set(fit.terms) == {'snr_db', 'useless'}  # 'fixed' tells nothing
+    slope = fit.terms['snr_db']['coefficient'] / fit.terms['snr_db']['scale']
+    assert slope == pytest.approx(1 / 4, rel=0.1)
+    assert abs(fit.terms['useless']['coefficient']) < 0.1
+    assert fit({'snr_db': 20, 'useless': 0}) > 0.9 > 0.2 > fit({'snr_db': -5, 'useless': 0})
+
+
+def test_weights_count():
+    terms = [{'x': 0.0}, {'x': 1.0}] * 50
+    right = np.array([True, True] * 25 + [False, False] * 25)
+    fit = fit_reliability(terms, right, np.array([3.0] * 50 + [1.0] * 50))
+    assert fit({'x': 0.5}) == pytest.approx(0.75, abs=0.01)
+
+
+def test_group_is_predicted_by_a_fit_that_has_not_seen_it():
+    terms = [{'x': float(i % 2)} for i in range(200)]
+    groups = np.array([0] * 100 + [1] * 100)
+    right = np.array([i % 2 == 0 for i in range(100)] + [i % 2 == 1 for i in range(100)])  # opposite rules
+    chance, base = cross_fit(terms, right, groups)
+    assert auroc(chance, right) < 0.05
+    assert base == pytest.approx(0.5)
+
+
+def test_auroc_of_order_reverse_and_ties():
+    right = np.array([False, False, True, True])
+    assert auroc(np.array([1, 2, 3, 4]), right) == 1
+    assert auroc(np.array([4, 3, 2, 1]), right) == 0
+    assert auroc(np.array([1, 1, 1, 1]), right) == 0.5
+    assert auroc(np.array([1, 3, 2, 4]), right) == 0.75
