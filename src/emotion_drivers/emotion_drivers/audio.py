@@ -304,9 +304,9 @@ def _find(source: str) -> CaptureDevice:
     if source == 'null':
         return silent_device()
     found = capture_devices()
-    if not found:
-        raise DeviceError('there is no microphone: plug one in, or pass a sound file')
     if source in ('', 'default'):
+        if not found:
+            raise DeviceError('there is no microphone: plug one in, or pass a sound file')
         return found[0]
     if source.isdecimal():
         matching = found[int(source):int(source) + 1]
@@ -314,8 +314,8 @@ def _find(source: str) -> CaptureDevice:
         matching = ([device for device in found if device.name == source]
                     or [device for device in found if source.lower() in device.name.lower()])
     if not matching:
-        names = ', '.join(f"{index} '{device.name}'" for index, device in enumerate(found))
-        raise DeviceError(f"there is no microphone and no file '{source}'; microphones: {names}")
+        names = ', '.join(f"{index} '{device.name}'" for index, device in enumerate(found)) or 'none'
+        raise DeviceError(f"there is no file and no microphone '{source}'; microphones there are: {names}")
     return matching[0]
 
 

@@ -97,8 +97,13 @@ def soundtrack() -> tuple[np.ndarray, int]:
     return (np.clip(sound, -1, 1) * 32767).astype(np.int16), rate
 
 
-def make(path: Path) -> None:
-    """Write the scenario as a clip, MKV with H.264 and FLAC; a file that is there is complete."""
+def make(path: Path, seconds: float = SECONDS) -> None:
+    """
+    Write the scenario as a clip, MKV with H.264 and FLAC; a file that is there is complete.
+
+    :param path: Where to; the folder must be there.
+    :param seconds: How much of the scenario, from its beginning [s].
+    """
     import av
 
     path = Path(path)
@@ -111,7 +116,7 @@ def make(path: Path) -> None:
             video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, 'yuv420p'
             audio = container.add_stream('flac', rate=rate)
             audio.layout = 'mono'
-            for index in range(int(SECONDS * RATE_HZ)):
+            for index in range(int(seconds * RATE_HZ)):
                 frame = av.VideoFrame.from_ndarray(scene.draw(index / RATE_HZ), format='bgr24')
                 frame.pts, frame.time_base = index, Fraction(1, RATE_HZ)
                 container.mux(video.encode(frame))
