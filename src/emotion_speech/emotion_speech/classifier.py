@@ -9,7 +9,7 @@ from emotion_core.onnx_model import OnnxModel
 from emotion_speech.preprocess import to_batch
 from emotion_speech.quality import PHRASES, segment_quality
 
-UNFITTED_QUALITY = 0.4  # of a model whose card has no reliability: about what speaker-independent models reach in the wild
+UNFITTED_QUALITY = 0.4  # of a model without a fit: about what models reach on speakers and rooms they do not know
 
 
 class Opinion(NamedTuple):
@@ -35,7 +35,7 @@ class SpeechClassifier:
         self.sample_rate = self._model.card.input.sample_rate
 
     def __call__(self, segment: np.ndarray) -> Opinion:
-        """Classify mono float samples in [-1, 1] at ``sample_rate``, with some background before or after the speech."""
+        """Classify mono float samples in [-1, 1] at ``sample_rate``, with some background around the speech."""
         card = self._model.card
         terms = segment_quality(segment, card.input.sample_rate)
         probabilities = self._model(to_batch(segment, card.input))[0]

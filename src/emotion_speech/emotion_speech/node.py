@@ -79,8 +79,8 @@ class SpeechNode(EmotionNode):
         """Say when no audio comes."""
         if min(self.health.seconds_since(f'received {topic}') for topic in (AUDIO, STAMPED)) < AUDIO_GONE_S:
             return ''
-        topic = self.resolve_topic_name(AUDIO)
-        return f'no audio on {topic} or {self.resolve_topic_name(STAMPED)}: is a microphone running? try `./emotion devices`'
+        topics = ' or '.join(self.resolve_topic_name(topic) for topic in (AUDIO, STAMPED))
+        return f'no audio on {topics}: is a microphone running? try `./emotion devices`'
 
     def _make_recognizer(self) -> Recognizer:
         classifier = SpeechClassifier(ModelStore().find(self.parameters.model))
@@ -115,9 +115,10 @@ class SpeechNode(EmotionNode):
 
     def _hear(self, audio: AudioData, topic: str, stamp_ns: int | None = None, frame_id: str = '') -> None:
         if isinstance(self._announced, InputError):
-            raise self._announced
-        spec = self._announced or AudioFormat(self.parameters.sample_rate, self.parameters.channels, self.parameters.sample_format)
-        samples = to_mono(spec.decode(audio.data), self.parameters.channel)
+            raise self._announced.with_traceback(None)  # it is raised for every block: do not let its traceback grow
+        p = self.parameters
+        spec = self._announced or AudioFormat(p.sample_rate, p.channels, p.sample_format)
+        samples = to_mono(spec.decode(audio.data), p.channel)
         jitter_s = STAMP_JITTER_S
         if stamp_ns is None:  # the last sample was heard just before the block came
             stamp_ns, jitter_s = self.now_ns() - len(samples) * NS_PER_S // spec.sample_rate, ARRIVAL_JITTER_S

@@ -36,7 +36,7 @@ def segment_quality(samples: np.ndarray, rate: int) -> dict[str, float]:
     :param rate: [Hz].
     :return: TERMS, all finite:
         ``snr_db``: speech over background [dB], in SNR_DB; the lowest when nothing stands out;
-        ``level_dbfs``: RMS of the active frames, of all when there is none [dB relative to full scale], [FLOOR_DBFS, ~0];
+        ``level_dbfs``: RMS of the active frames, or of all [dB relative to full scale], [FLOOR_DBFS, ~0];
         ``clipping``: share of samples at the largest value, [0, 1]; over 0.001 it can be heard;
         ``seconds``: length of the active frames together [s];
         ``voice_confidence``: mean periodicity of the active frames at the pitch of a voice, [0, 1]: about 0.1 for

@@ -47,7 +47,8 @@ class SpeechResult:
 class Recognizer:
     """Listens to one stream of blocks."""
 
-    def __init__(self, classifier: SpeechClassifier, vad: VoiceActivityDetector, settings: Segmentation = Segmentation(),
+    def __init__(self, classifier: SpeechClassifier, vad: VoiceActivityDetector,
+                 settings: Segmentation = Segmentation(),
                  problem: Callable[[str, str], None] = lambda kind, sentence: None):
         """
         Start with an empty stream.
@@ -58,7 +59,8 @@ class Recognizer:
         :raises ModelError: when the classifier wants another rate than RATE.
         """
         if classifier.sample_rate != RATE:
-            raise ModelError(f"model '{classifier.identity}' wants {classifier.sample_rate} Hz: only {RATE} Hz is supported")
+            raise ModelError(f"model '{classifier.identity}' wants {classifier.sample_rate} Hz: "
+                             f'only {RATE} Hz is supported')
         self._classifier = classifier
         self._vad = vad
         self._problem = problem
@@ -95,7 +97,8 @@ class Recognizer:
             segment_seconds=frames * FRAME / RATE,
         )
 
-    def feed(self, samples: np.ndarray, rate: int, stamp_ns: int, jitter_s: float = STAMP_JITTER_S) -> list[SpeechResult]:
+    def feed(self, samples: np.ndarray, rate: int, stamp_ns: int,
+             jitter_s: float = STAMP_JITTER_S) -> list[SpeechResult]:
         """
         Take one block.
 

@@ -31,8 +31,9 @@ class Resampler:
             rest = self._flush()
             self._in_rate = rate
             self._stream = None if rate == self._rate else soxr.ResampleStream(rate, self._rate, 1, dtype='float32')
-        block = samples if self._stream is None else self._stream.resample_chunk(np.ascontiguousarray(samples, np.float32))
-        return np.concatenate((rest, block)) if len(rest) else block
+        if self._stream is not None:
+            samples = self._stream.resample_chunk(np.ascontiguousarray(samples, np.float32))
+        return np.concatenate((rest, samples)) if len(rest) else samples
 
     def reset(self) -> None:
         """Forget what waits inside."""

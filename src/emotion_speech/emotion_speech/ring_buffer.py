@@ -47,8 +47,9 @@ class StreamClock:
     """
     Tells when each moment of an audio stream was heard, from the stamps of its blocks.
 
-    A stamp can be late (the driver took it after a delay), never early, so the earliest ones are the true ones: an early
-    stamp moves the clock at once, late ones pull it only slowly, which follows a sound card that runs fast or slow.
+    A stamp can be late (the driver took it after a delay), never early, so the earliest ones are the true ones: an
+    early stamp moves the clock at once, late ones pull it only slowly, which follows a sound card that runs fast or
+    slow.
     """
 
     PULL = 0.2  # share of a lasting delay that the clock follows in a second

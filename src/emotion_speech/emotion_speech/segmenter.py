@@ -33,8 +33,8 @@ class Segmenter:
     Cuts a stream into segments.
 
     A segment is looked at (a span that is not final) every update period, and whenever a pause begins. The pause that
-    lasts for the hang-over ends the segment with the very span that was looked at when it began: a final result is known
-    before it is due.
+    lasts for the hang-over ends the segment with the very span that was looked at when it began: a final result is
+    known before it is due.
     """
 
     def __init__(self, settings: Segmentation, frame_s: float):

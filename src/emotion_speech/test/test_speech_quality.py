@@ -53,7 +53,8 @@ def test_a_voice_is_periodic_and_bursts_of_noise_are_not():
     assert segment_quality(burst, RATE)['voice_confidence'] < 0.25
 
 
-@pytest.mark.parametrize('samples', [np.zeros(0), np.zeros(1), np.zeros(RATE), np.ones(RATE), noise(np.zeros(RATE), 0.1)])
+@pytest.mark.parametrize('samples', [
+    np.zeros(0), np.zeros(1), np.zeros(RATE), np.ones(RATE), noise(np.zeros(RATE), 0.1)])
 def test_without_speech_every_term_is_finite_and_says_nothing_was_heard(samples):
     measured = segment_quality(samples, RATE)
     assert tuple(measured) == TERMS and np.isfinite(list(measured.values())).all()
