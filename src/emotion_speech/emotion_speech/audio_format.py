@@ -83,8 +83,9 @@ class AudioFormat:
         if not len(data):
             raise InputError('empty audio', 'the audio block has no samples')
         if len(data) % self.frame_bytes:
-            raise InputError('partial frame', f'a block of {len(data)} bytes is no whole number of {self.frame_bytes}-byte '
-                             f'frames ({self.sample_format}, {self.channels} channels): does the driver send what it says?')
+            raise InputError('partial frame', f'a block of {len(data)} bytes is no whole number of '
+                             f'{self.frame_bytes}-byte frames ({self.sample_format}, {self.channels} channels): '
+                             'does the driver send what it says?')
         _, read, zero, scale = _FORMATS[self.sample_format]
         samples = ((read(data) - np.float32(zero)) / np.float32(scale)).astype(np.float32, copy=False)
         if self.sample_format == 'F32LE':
