@@ -91,7 +91,7 @@ def run(options: argparse.Namespace, others: list[str]) -> int:
             from emotion_bringup.demo import demo
             return demo()
         if options.command == 'devices':
-            from emotion_bringup.tables import print_devices
+            from emotion_bringup.devices import print_devices
             return print_devices()
         if options.command == 'models':
             from emotion_bringup import models

@@ -3,15 +3,11 @@
 import os
 
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument
-from launch.actions import OpaqueFunction
-from launch.actions import SetEnvironmentVariable
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-from emotion_bringup.graph import Graph
-from emotion_bringup.graph import Process
-from emotion_bringup.graph import plan
+from emotion_bringup.graph import Graph, Process, plan
 from emotion_bringup.supervisor import RESPAWN_DELAY_S
 from emotion_bringup.transport import transport_variables
 

@@ -4,15 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from emotion_core.errors import ModelError
-from emotion_core.model_card import MODEL_FILE
-from emotion_core.model_card import ModelCard
-from emotion_core.store import FETCHABLE
-from emotion_core.store import ModelStore
+from emotion_core.model_card import MODEL_FILE, ModelCard
+from emotion_core.store import FETCHABLE, ModelStore
 from rich.console import Console
-from rich.progress import BarColumn
-from rich.progress import DownloadColumn
-from rich.progress import Progress
-from rich.progress import TransferSpeedColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 from rich.table import Table
 
 

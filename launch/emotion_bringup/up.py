@@ -1,18 +1,11 @@
 """``emotion up``: starts a graph without ros2 launch."""
 
 import os
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from emotion_bringup.graph import GRAPHS
-from emotion_bringup.graph import LaunchError
-from emotion_bringup.graph import Process
-from emotion_bringup.graph import parse_values
-from emotion_bringup.graph import plan
-from emotion_bringup.graph import show_arguments
-from emotion_bringup.supervisor import Child
-from emotion_bringup.supervisor import Supervisor
+from emotion_bringup.graph import GRAPHS, LaunchError, Process, parse_values, plan, show_arguments
+from emotion_bringup.supervisor import Child, Supervisor
 from emotion_bringup.transport import transport_variables
 
 

@@ -1,0 +1,112 @@
+"""``emotion test``: every test of every package."""
+
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+from emotion_core.errors import EmotionError
+
+NEEDS_ROS = re.compile(r'\brclpy\b|node import|emotion_core\.testing')  # in a test file
+NOTHING_COLLECTED = 5  # exit code of pytest
+
+
+@dataclass(frozen=True)
+class Group:
+    """Test files that run in one pytest session."""
+
+    package: str
+    needs_ros: bool
+    files: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a group ended."""
+
+    group: Group
+    code: int
+    passed: int
+    failed: int
+    skipped: int
+    seconds: float
+
+
+def find_groups(root: Path) -> list[Group]:
+    """List the tests of a workspace, those that need no ROS first; a file that does imports rclpy, a node, or the helper for such tests."""
+    groups = []
+    for folder in [*sorted(root.glob('src/*/test')), root / 'launch' / 'test']:
+        files = sorted(folder.rglob('test_*.py'))
+        ros = {file for file in files if NEEDS_ROS.search(file.read_text())}
+        for needs_ros in (False, True):
+            chosen = tuple(file for file in files if (file in ros) == needs_ros)
+            if chosen:
+                groups.append(Group(folder.parent.name if folder.parent.name != 'launch' else 'emotion_bringup', needs_ros, chosen))
+    return sorted(groups, key=lambda group: (group.needs_ros, group.package != 'emotion_core'))
+
+
+def run_group(root: Path, group: Group, arguments: Sequence[str]) -> Result:
+    """Run one group in a process of its own."""
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / 'report.xml'
+        code = subprocess.call([sys.executable, '-m', 'pytest', '-q', '-rs', f'--junit-xml={report}', *map(str, group.files), *arguments],
+                               cwd=root)
+        counts = _counts(report)
+    code = 0 if code == NOTHING_COLLECTED else code
+    return Result(group, code, *counts, time.monotonic() - start)
+
+
+def test(fast: bool, training: bool, arguments: Sequence[str]) -> int:
+    """
+    Run all tests, or those that the arguments name.
+
+    :param fast: Only those that need no ROS.
+    :param training: Those of the training too, which need torch.
+    :param arguments: For pytest.
+    :return: 0 when all is well.
+    :raises EmotionError: when this is no checkout.
+    """
+    root = Path(__file__).resolve().parents[2]
+    if not (root / 'pytest.ini').is_file():
+        raise EmotionError('the tests are run from a checkout of the project')
+    if any(not word.startswith('-') and Path(word.split('::')[0]).exists() for word in arguments):
+        return subprocess.call([sys.executable, '-m', 'pytest', '-rs', *arguments])
+    groups = [group for group in find_groups(root) if not (fast and group.needs_ros)
+              and (training or group.package != 'emotion_training')]
+    results = []
+    for group in groups:
+        print(f'\n== {group.package}{" with ROS" if group.needs_ros else ""}', flush=True)
+        results.append(run_group(root, group, arguments))
+    print(summary(results))
+    if not training:
+        print('emotion_training was left out: `./emotion test --training` installs torch and tests it too')
+    return int(any(result.code for result in results))
+
+
+def summary(results: Sequence[Result]) -> str:
+    """Give one line per group, and the sums."""
+    lines = ['', f'{"":28}{"passed":>8}{"failed":>8}{"skipped":>8}{"seconds":>9}']
+    for result in results:
+        name = result.group.package + (' with ROS' if result.group.needs_ros else '')
+        lines.append(f'{name:28}{result.passed:8}{result.failed:8}{result.skipped:8}{result.seconds:9.1f}'
+                     + ('' if result.code == 0 else '   FAILED'))
+    lines.append(f'{"all":28}{sum(result.passed for result in results):8}{sum(result.failed for result in results):8}'
+                 f'{sum(result.skipped for result in results):8}{sum(result.seconds for result in results):9.1f}')
+    return '\n'.join(lines)
+
+
+def _counts(report: Path) -> tuple[int, int, int]:
+    """Read passed, failed and skipped from a report; all 0 when pytest died before writing it."""
+    try:
+        suite = ElementTree.parse(report).getroot().find('testsuite').attrib
+    except (OSError, ElementTree.ParseError):
+        return 0, 0, 0
+    total, skipped = int(suite['tests']), int(suite['skipped'])
+    failed = int(suite['failures']) + int(suite['errors'])
+    return total - failed - skipped, failed, skipped
