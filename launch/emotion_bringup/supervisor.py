@@ -51,9 +51,10 @@ class Supervisor:
 
     def run(self) -> int:
         """Run to the end; gives the exit code: 0 when nothing failed."""
-        return asyncio.run(self._run())
+        return asyncio.run(self.serve())
 
-    async def _run(self) -> int:
+    async def serve(self) -> int:
+        """Do what ``run`` does, inside an event loop."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.stop)

@@ -1,0 +1,169 @@
+"""``emotion demo``: the whole graph on a bundled scenario, with a table of what it recognises."""
+
+import asyncio
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import rclpy
+from emotion_core import qos
+from emotion_core.emotions import top
+from emotion_drivers import scenario
+from emotion_msgs.msg import EmotionProbs, FusedEmotion
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from emotion_bringup.graph import GRAPHS, Process, plan
+from emotion_bringup.supervisor import Supervisor
+from emotion_bringup.transport import transport_variables
+from emotion_bringup.up import to_child
+
+NAMESPACE = 'emotion_demo'  # apart from a graph that may be running
+TAIL_S = 1.5  # after the scenario, for the last results
+STALE_S = 2.0  # a face or voice heard of longer ago is not shown
+VISIBLE_ROWS = 12
+COLUMNS = (('time', 5), ('what happens', 26), ('face', 15), ('voice', 15), ('fused', 15), ('weights and reasons', 30))
+NEXT = """
+Go on with a camera and a microphone:
+  ./emotion devices                            what there is, with the values to pass
+  ./emotion up camera:=0 microphone:=default   the live graph; Ctrl-C ends it
+  eval "$(./emotion env)"                      this shell as a ROS shell; results are on emotion/fused, the picture on emotion/overlay
+"""
+
+
+@dataclass
+class Latest:
+    """The newest message of each topic with its time of arrival [s, monotonic], and how many fused ones there were."""
+
+    face: tuple[EmotionProbs, float] | None = None
+    speech: tuple[EmotionProbs, float] | None = None
+    fused: tuple[FusedEmotion, float] | None = None
+    fused_count: int = 0
+
+    def fresh(self, name: str) -> EmotionProbs | FusedEmotion | None:
+        """Give a topic's newest message, or None when it is older than STALE_S."""
+        kept = getattr(self, name)
+        return kept[0] if kept and time.monotonic() - kept[1] < STALE_S else None
+
+    def listen(self, node: Node) -> None:
+        """Subscribe to the results of the graph in the node's namespace."""
+        def keep(name: str) -> Callable:
+            def callback(message: EmotionProbs | FusedEmotion) -> None:
+                setattr(self, name, (message, time.monotonic()))
+                self.fused_count += name == 'fused'
+            return callback
+
+        for name, kind in (('face', EmotionProbs), ('speech', EmotionProbs), ('fused', FusedEmotion)):
+            node.create_subscription(kind, f'emotion/{name}', keep(name), qos.RESULT)
+
+
+def describe_evidence(evidence: EmotionProbs | None) -> str:
+    """Give label, probability and quality, as in 'happy 81% q.74'."""
+    if evidence is None:
+        return '–'
+    label, probability = top(evidence.probabilities, 1)[0]
+    return f'{label} {probability:.0%} q{evidence.quality:.2f}'
+
+
+def describe_row(seconds: float, latest: Latest) -> tuple[str, ...]:
+    """Give the cells of one row."""
+    fused = latest.fresh('fused')
+    weights = '–' if fused is None else (f'{fused.face_weight:.2f} {fused.face_reason or "face"} / '
+                                         f'{fused.speech_weight:.2f} {fused.speech_reason or "voice"}')
+    return (f'{seconds:4.0f}s', scenario.what_happens(seconds), describe_evidence(latest.fresh('face')),
+            describe_evidence(latest.fresh('speech')), '–' if fused is None else f'{fused.label} {fused.confidence:.0%}', weights)
+
+
+class Board:
+    """Shows rows: a live table on a terminal, lines elsewhere."""
+
+    def __init__(self, console: Console):
+        """Begin with no row."""
+        self._console = console
+        self._rows: list[tuple[str, ...]] = []
+        self._live = Live(console=console, auto_refresh=False, transient=False) if console.is_terminal else None
+        if self._live:
+            self._live.start()
+        else:
+            self._print([name for name, _ in COLUMNS])
+
+    def add(self, row: tuple[str, ...]) -> None:
+        """Show one more row."""
+        self._rows.append(row)
+        if self._live is None:
+            self._print(row)
+            return
+        table = Table(*(name for name, _ in COLUMNS), title='emotion demo')
+        for kept in self._rows[-VISIBLE_ROWS:]:
+            table.add_row(*kept)
+        self._live.update(Group(table, Text('Ctrl-C ends it', style='dim')), refresh=True)
+
+    def close(self) -> None:
+        """Leave the last picture standing."""
+        if self._live:
+            self._live.stop()
+
+    def _print(self, cells: list[str] | tuple[str, ...]) -> None:
+        print('  '.join(cell.ljust(width) for cell, (_, width) in zip(cells, COLUMNS)), flush=True)
+
+
+async def _watch(supervisor: Supervisor, latest: Latest, board: Board, start: float) -> None:
+    """Run the graph until the scenario is over, and show a row each second."""
+    node = rclpy.create_node('watcher', namespace=NAMESPACE)
+    latest.listen(node)
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    serving = asyncio.create_task(supervisor.serve())
+    shown = -1
+    while not serving.done() and (seconds := time.time() - start) < scenario.SECONDS + TAIL_S:
+        executor.spin_once(timeout_sec=0)
+        if int(seconds) > shown and seconds >= 0:
+            shown = int(seconds)
+            board.add(describe_row(seconds, latest))
+        await asyncio.sleep(0.005)
+    supervisor.stop()
+    await serving
+    executor.shutdown()
+    node.destroy_node()
+
+
+def _start_of(processes: list[Process]) -> float:
+    """Give when the files begin to play [s since the epoch]."""
+    return next(process.parameters['start_at'] for process in processes if 'start_at' in process.parameters)
+
+
+def demo() -> int:
+    """Play the scenario through drivers, DDS and nodes; gives 1 when nothing was recognised."""
+    console = Console()
+    os.environ.update(transport_variables(os.environ))
+    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+    log = Path(os.environ.get('EMOTION_ROS_STATE', tempfile.gettempdir())) / 'demo.log'
+    latest = Latest()
+    with tempfile.TemporaryDirectory(prefix='emotion_demo_') as folder, open(log, 'w') as out:
+        clip = Path(folder) / 'scenario.mp4'
+        with console.status('drawing the scenario'):
+            scenario.make(clip)
+        processes = plan(GRAPHS['multimodal'], {
+            'camera': str(clip), 'microphone': str(clip), 'namespace': NAMESPACE})
+        rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+        board = Board(console)
+        try:
+            asyncio.run(_watch(Supervisor([to_child(process, os.environ) for process in processes], os.environ, out),
+                               latest, board, _start_of(processes)))
+        finally:
+            board.close()
+            rclpy.try_shutdown()
+    if latest.fused_count == 0:
+        console.print(f'[red]No fused result arrived.[/] What the nodes said is in {log}; `./emotion doctor` looks for the cause.')
+        return 1
+    console.print(f'{latest.fused_count} fused results. What the nodes said is in {log}.')
+    console.print(NEXT, highlight=False, markup=False, soft_wrap=True)
+    return 0
