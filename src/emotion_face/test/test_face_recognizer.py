@@ -1,0 +1,207 @@
+import shutil
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from faces import YUNET, blank, clouds, needs_faces, needs_yunet, place, samples
+
+from emotion_core.emotions import EMOTIONS
+from emotion_core.model_card import ModelCard
+from emotion_core.store import ModelStore
+from emotion_face.alignment import CANONICAL
+from emotion_face.classifier import UNKNOWN_RELIABILITY, FaceClassifier
+from emotion_face.detector import Detection, make_detector, overlap
+from emotion_face.frame_rate import FrameRate
+from emotion_face.messages import to_face_emotions
+from emotion_face.recognizer import NEAR_FACES, Recognizer, Settings
+
+S = 1_000_000_000
+FRAME = S // 30
+pytestmark = pytest.mark.skipif('fer_compact' not in ModelStore().list(), reason='fer_compact is not there')
+
+
+@pytest.fixture(scope='module')
+def classifier():
+    return FaceClassifier(ModelStore().find('fer_compact'))
+
+
+@pytest.fixture(scope='module')
+def store(tmp_path_factory):
+    store = ModelStore(tmp_path_factory.mktemp('store'), bundled=[])
+    if YUNET.is_file():
+        store.fetch('yunet', file=YUNET)
+    return store
+
+
+class Script:
+    """A detector that sees what it is told, and notes what it was asked."""
+
+    name = 'yunet'
+    confirmations = 1
+
+    def __init__(self, *boxes):
+        self.detections = [Detection(box, 0.9) for box in boxes]
+        self.asked = []
+
+    def search(self, image):
+        self.asked.append('anywhere')
+        return list(self.detections)
+
+    def search_near(self, image, boxes):
+        self.asked.append(len(boxes))
+        return list(self.detections)
+
+
+@needs_faces
+@pytest.mark.parametrize('name', [pytest.param('yunet', marks=needs_yunet), 'haar'])
+def test_pictures_give_one_face_each_where_it_is(name, classifier, store):
+    recognizer = Recognizer(classifier, make_detector(store, name))
+    single = []
+    for number, sample in enumerate(samples()):
+        recognizer.reset()
+        for repeat in range(3):  # Haar's faces must be confirmed
+            result = recognizer.predict(sample.image, (number * 10 + repeat) * FRAME)
+        if len(result.faces) == 1:
+            single.append(overlap(result.faces[0].detection.box, sample.box))
+        assert len(result.faces) <= 1
+    assert len(single) >= {'yunet': 58, 'haar': 30}[name] and np.mean(single) > {'yunet': 0.75, 'haar': 0.6}[name]
+
+
+@needs_faces
+@needs_yunet
+def test_emotions_are_recognised_well_above_chance(classifier, store):
+    recognizer = Recognizer(classifier, make_detector(store, 'yunet'))
+    right = []
+    for number, sample in enumerate(samples()):
+        recognizer.reset()
+        faces = recognizer.predict(sample.image, number * S).faces
+        right += [EMOTIONS[int(np.argmax(faces[0].evidence.probabilities))] == sample.label] if faces else [False]
+    assert np.mean(right) >= 0.45  # chance is 0.17
+
+
+@needs_faces
+@needs_yunet
+def test_faces_of_one_frame_in_one_batch_are_as_each_alone(classifier, store):
+    frame = blank()
+    for number in range(3):
+        place(frame, samples()[number * 11].image, 5 + 212 * number, 100, 200)
+    together = Recognizer(classifier, make_detector(store, 'yunet')).predict(frame, S)
+    assert len(together.faces) == 3
+    for face in together.faces:
+        alone = Script()
+        alone.detections = [face.detection]
+        one, = Recognizer(classifier, alone).predict(frame, S).faces
+        assert one.evidence.probabilities == pytest.approx(face.evidence.probabilities, abs=1e-5)
+        assert one.evidence.quality_terms == face.evidence.quality_terms
+
+
+def test_faces_of_a_frame_are_classified_in_one_run():
+    class Counting(FaceClassifier):
+        runs = []
+
+        def __call__(self, crops):
+            self.runs.append(len(crops))
+            return super().__call__(crops)
+
+    detector = Script((100.0, 100.0, 80.0, 90.0), (300.0, 100.0, 60.0, 60.0))
+    recognizer = Recognizer(Counting(ModelStore().find('fer_compact')), detector)
+    recognizer.predict(blank(), 0)
+    detector.detections = []
+    recognizer.predict(blank(), S)
+    assert Counting.runs == [2]  # and none for a frame without faces
+
+
+def test_result_says_when_where_and_by_what(classifier):
+    face, = Recognizer(classifier, Script((100.0, 100.0, 80.0, 90.0))).predict(clouds(0), 5 * S + 3, 'camera').faces
+    evidence = face.evidence
+    evidence.check()
+    assert (evidence.stamp_ns, evidence.start_ns, evidence.frame_id) == (5 * S + 3, 5 * S + 3, 'camera')
+    assert (evidence.source, evidence.subject_id, evidence.model) == ('face', 'f0001', classifier.identity)
+    assert evidence.quality_terms['size_px'] == pytest.approx(1.08 * np.sqrt(80 * 90))
+    assert evidence.quality == pytest.approx(classifier.reliability(evidence.quality_terms))
+
+
+def test_whole_frame_is_searched_by_time_and_near_faces_between(classifier):
+    detector = Script((100.0, 100.0, 80.0, 90.0))
+    recognizer = Recognizer(classifier, detector, Settings(search_period=0.2))
+    for number in range(13):
+        recognizer.predict(blank(), number * FRAME)
+    assert detector.asked == (['anywhere'] + [1] * 6) + (['anywhere'] + [1] * 5)
+    detector.asked.clear()
+    for number in range(1, 4):
+        recognizer.predict(blank(), number * S)  # one frame a second
+    assert detector.asked == ['anywhere'] * 3
+
+
+def test_time_that_jumps_back_starts_with_a_search(classifier):
+    detector = Script()
+    recognizer = Recognizer(classifier, detector)
+    recognizer.predict(blank(), 100 * S)
+    recognizer.reset()
+    recognizer.predict(blank(), S)
+    assert detector.asked == ['anywhere', 'anywhere']
+
+
+def test_crowd_is_searched_as_a_whole_and_only_the_largest_are_recognised(classifier):
+    detector = Script(*((60.0 * number, 100.0, 30.0 + number, 40.0) for number in range(NEAR_FACES + 2)))
+    recognizer = Recognizer(classifier, detector, Settings(max_faces=NEAR_FACES + 1))
+    for number in range(3):
+        result = recognizer.predict(blank(), number * FRAME)
+    assert detector.asked == ['anywhere'] * 3
+    widths = [face.detection.box[2] for face in result.faces]
+    assert widths == [30.0 + number for number in range(NEAR_FACES + 1, 0, -1)]
+
+
+def test_carried_face_keeps_its_id_and_is_marked(classifier):
+    detector = Script((100.0, 100.0, 80.0, 90.0))
+    recognizer = Recognizer(classifier, detector)
+    assert recognizer.predict(blank(), 0).faces[0].detected
+    detector.detections = []
+    face, = recognizer.predict(blank(), FRAME).faces
+    assert not face.detected and face.evidence.subject_id == 'f0001'
+
+
+def test_exchanging_the_detector_keeps_ids(classifier):
+    recognizer = Recognizer(classifier, Script((100.0, 100.0, 80.0, 90.0)))
+    recognizer.predict(blank(), 0)
+    recognizer.configure(classifier, Script((102.0, 100.0, 80.0, 90.0), (300.0, 100.0, 60.0, 60.0)), Settings())
+    assert [face.evidence.subject_id for face in recognizer.predict(blank(), FRAME).faces] == ['f0001', 'f0002']
+
+
+def test_model_without_a_fit_is_trusted_by_half(tmp_path):
+    folder = shutil.copytree(ModelStore().find('fer_compact'), tmp_path / 'model')
+    replace(ModelCard.load(folder), reliability=None).save(folder)
+    assert FaceClassifier(folder).reliability({'sharpness': 1.0}) == UNKNOWN_RELIABILITY == 0.5
+
+
+def test_boxes_in_messages_stay_inside_the_frame(classifier):
+    detector = Script((-20.4, -10.0, 80.0, 90.0), (600.0, 440.0, 80.0, 90.0))
+    msg = to_face_emotions(Recognizer(classifier, detector).predict(blank(), S))
+    regions = [(face.box.x_offset, face.box.y_offset, face.box.width, face.box.height) for face in msg.faces]
+    assert sorted(regions) == [(0, 0, 60, 80), (600, 440, 40, 40)]
+    assert all(len(face.landmarks_px) == 0 for face in msg.faces)
+
+
+def test_landmarks_of_the_frame_reach_the_message_in_pixels(classifier):
+    detector = Script()
+    detector.detections = [Detection((100.0, 100.0, 100.0, 120.0), 0.8, CANONICAL * 100 + 100)]
+    face, = to_face_emotions(Recognizer(classifier, detector).predict(blank(), S)).faces
+    assert np.reshape(face.landmarks_px, (5, 2)) == pytest.approx(CANONICAL * 100 + 100, abs=1e-3)
+    assert face.detection_score == pytest.approx(0.8)
+
+
+def test_gray_frames_and_odd_sizes(classifier):
+    gray = cv2.cvtColor(clouds(1, 301, 203)[..., 0], cv2.COLOR_GRAY2BGR)
+    result = Recognizer(classifier, Script((10.0, 10.0, 50.0, 50.0))).predict(gray, S)
+    assert (result.width, result.height, len(result.faces)) == (301, 203, 1)
+
+
+def test_frame_rate_counts_the_frames_between():
+    rate = FrameRate()
+    missed = [rate.add(number * FRAME) for number in (0, 1, 2, 3, 6, 7, 8, 10)]
+    assert missed == [0, 0, 0, 0, 2, 0, 0, 1]
+    assert rate.hz == pytest.approx(7 / 10 * 30, rel=1e-3)
+    assert rate.add(0) == 0  # a repeated or late stamp
+    rate.reset()
+    assert rate.hz == 0 and rate.add(5) == 0
