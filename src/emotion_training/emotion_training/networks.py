@@ -74,12 +74,16 @@ class LogMel(nn.Module):
         self.register_buffer('filters', filters[:, :, None].float(), persistent=False)
 
     def forward(self, samples: Tensor) -> Tensor:
-        """Map (batch, samples) to (batch, bands, frames), each band with mean 0 and deviation 1 over time."""
+        """Map (batch, samples) to (batch, bands, frames) in [-4, 4], each band with mean 0 and deviation 1 over the speech."""
         parts = nn.functional.conv1d(samples[:, None], self.basis, stride=self.HOP)
         real, imaginary = parts.square().chunk(2, dim=1)
-        mel = (nn.functional.conv1d(real + imaginary, self.filters) + self.FLOOR).log()
-        mel = mel - mel.mean(2, keepdim=True)
-        return mel / (mel.square().mean(2, keepdim=True) + 0.01).sqrt()
+        power = nn.functional.conv1d(real + imaginary, self.filters) + self.FLOOR
+        # Each frame counts by its amplitude: how much silence stands around the speech must not matter.
+        weight = power.mean(1, keepdim=True).sqrt()
+        weight = weight / weight.sum(2, keepdim=True)
+        mel = power.log()
+        mel = mel - (weight * mel).sum(2, keepdim=True)
+        return (mel / ((weight * mel.square()).sum(2, keepdim=True) + 0.1).sqrt()).clamp(-4, 4)
 
 
 class SerCompact(nn.Module):
@@ -93,8 +97,7 @@ class SerCompact(nn.Module):
         super().__init__()
         self.log_mel = LogMel(self.BANDS)
         self.stem = nn.Sequential(nn.Conv2d(1, 32, 3, 2, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU())
-        self.blocks = nn.Sequential(
-            ResidualBlock(32, 32), ResidualBlock(32, 64, 2), ResidualBlock(64, 128, 2), ResidualBlock(128, 128))
+        self.blocks = nn.Sequential(ResidualBlock(32, 64, 2), ResidualBlock(64, 128, 2), ResidualBlock(128, 128))
         self.collapse = nn.Sequential(  # all bands of one time into one vector
             nn.Conv2d(128, self.HIDDEN, (self.BANDS // 8, 1), bias=False), nn.BatchNorm2d(self.HIDDEN), nn.ReLU())
         self.attend = nn.Sequential(nn.Conv1d(self.HIDDEN, 64, 1), nn.Tanh(), nn.Conv1d(64, self.HIDDEN, 1))

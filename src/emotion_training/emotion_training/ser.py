@@ -27,8 +27,8 @@ from emotion_training.splits import split_speakers
 if TYPE_CHECKING:
     from torch import nn
 
-BATCH = 64
-CROP_SECONDS = (1.0, 4.0)  # shortest and longest of a training batch
+BATCH = 32
+CROP_SECONDS = (1.0, 3.0)  # shortest and longest of a training batch
 VALIDATION = ('ravdess/19', 'ravdess/20', 'nemo/TP0')
 TEST = ('ravdess/21', 'ravdess/22', 'ravdess/23', 'ravdess/24', 'nemo/KD0', 'nemo/WR0')
 TAKES = 4  # corrupted versions of a validation clip
@@ -39,7 +39,7 @@ class SerRecipe:
 
     name = 'ser_compact'
     task = 'ser'
-    epochs = 30
+    epochs = 18
     input = AudioInput(sample_rate=16000, min_seconds=0.5, max_seconds=8.0)
 
     def __init__(self, folder: Path):

@@ -1,0 +1,92 @@
+"""The models in the packages load, and are as good as their cards say."""
+
+from importlib.resources import files
+
+import numpy as np
+import pytest
+
+from emotion_core.emotions import EMOTIONS
+from emotion_core.onnx_model import OnnxModel
+from emotion_training import measure
+from emotion_training.fer import FerRecipe
+from emotion_training.recipe import HeldOut
+from emotion_training.ser import SerRecipe
+
+MODELS = {FerRecipe: 'emotion_face', SerRecipe: 'emotion_speech'}
+MEGABYTES = 2 ** 20
+TOLERANCE = 0.05  # of accuracy on part of the test data: about two standard errors of its 450 samples
+CALIBRATION_TOLERANCE = 0.06  # of the calibration error, whose estimate is biased upwards on few samples
+
+
+@pytest.fixture(scope='module', params=MODELS, ids=lambda recipe: recipe.name)
+def shipped(request):
+    """Give recipe class and model of each shipped folder."""
+    folder = files(MODELS[request.param]) / 'models' / request.param.name
+    return request.param, OnnxModel(folder, request.param.task), folder
+
+
+def test_model_is_small_and_its_card_matches_the_recipe(shipped):
+    recipe, model, folder = shipped
+    assert (folder / 'model.onnx').stat().st_size <= 8 * MEGABYTES
+    assert (model.card.name, model.card.input, model.card.labels) == (recipe.name, recipe.input, EMOTIONS)
+
+
+def test_card_says_what_a_person_must_know(shipped):
+    _, model, _ = shipped
+    card = model.card
+    assert card.licence and card.description and 'do not use it to judge' in card.limits
+    assert card.training['data'] and card.training['split'] and card.training['command']
+    assert card.metrics['parity']['max_abs_difference'] <= 1e-4
+    for figures in (card.metrics['validation'], card.metrics['test']):
+        assert figures['all']['accuracy'] > figures['all']['majority']['accuracy'] + 0.15
+        assert figures['command'].startswith('python -m emotion_training')
+
+
+def test_reliability_of_the_card_tells_good_input_from_bad(shipped):
+    _, model, _ = shipped
+    figures = model.card.metrics['reliability']
+    assert model.card.reliability.terms
+    assert figures['auroc'] > 0.5
+    assert figures['brier'] < figures['brier_of_base_rate']
+
+
+def test_faces_of_any_number_give_distributions(shipped):
+    recipe, model, _ = shipped
+    if recipe is not FerRecipe:
+        pytest.skip('for faces')
+    faces = np.random.default_rng(0).normal(size=(5, 1, 48, 48)).astype(np.float32)
+    together = model(faces)
+    assert together.shape == (5, 6) and together.sum(axis=1) == pytest.approx(1)
+    assert np.concatenate([model(faces[i:i + 1]) for i in range(5)]) == pytest.approx(together, abs=1e-5)
+    assert np.isfinite(model(np.zeros((1, 1, 48, 48), np.float32))).all()  # a blank crop
+
+
+@pytest.mark.parametrize('seconds', [0.5, 0.77, 1.0, 3.123, 8.0])
+def test_voices_of_any_length_give_distributions(shipped, seconds):
+    recipe, model, _ = shipped
+    if recipe is not SerRecipe:
+        pytest.skip('for voices')
+    samples = np.random.default_rng(0).normal(0, 0.05, (1, int(seconds * 16000))).astype(np.float32)
+    probabilities = model(samples)
+    assert probabilities.shape == (1, 6) and probabilities.sum() == pytest.approx(1)
+    assert np.isfinite(model(np.zeros_like(samples))).all()
+
+
+def test_figures_of_the_card_hold_on_every_nth_test_sample(shipped, data):
+    recipe, model, _ = shipped
+    whole = recipe(data).held_out('test')
+    if recipe is FerRecipe:
+        batches, labels = [np.concatenate(whole.batches)[::8]], whole.labels[::8]
+        groups = {name: rows[::8] for name, rows in whole.groups.items()}
+    else:
+        batches, labels = whole.batches[::3], whole.labels[::3]
+        groups = {name: rows[::3] for name, rows in whole.groups.items()}
+    figures = measure.test_figures(model, HeldOut(batches, labels, groups))
+    for group in groups:
+        told, found = model.card.metrics['test'][group], figures[group]
+        assert found['n'] >= 60
+        tolerance = TOLERANCE * max(1, (450 / found['n']) ** 0.5)
+        assert found['accuracy'] == pytest.approx(told['accuracy'], abs=tolerance), group
+        assert found['macro_f1'] == pytest.approx(told['macro_f1'], abs=tolerance), group
+    assert figures['all']['calibration_error'] == pytest.approx(
+        model.card.metrics['test']['all']['calibration_error'], abs=CALIBRATION_TOLERANCE)

@@ -1,0 +1,182 @@
+"""Training learns, resumes, survives Ctrl-C, and exports what it has learned; needs torch."""
+
+import json
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from emotion_training.errors import TrainingError
+
+torch = pytest.importorskip('torch', reason='training needs PyTorch, which the nodes do not')
+pytest.importorskip('onnxscript', reason='export needs onnxscript')
+
+from emotion_core.onnx_model import OnnxModel  # noqa: E402
+from emotion_training import export  # noqa: E402
+from emotion_training import networks  # noqa: E402
+from emotion_training import trainer  # noqa: E402
+from emotion_training.fer import FerRecipe  # noqa: E402
+from emotion_training.recipe import HeldOut  # noqa: E402
+from emotion_training.ser import SerRecipe  # noqa: E402
+
+SETTINGS = trainer.Settings(epochs=3, batch_size=32, optimizer='adamw', learning_rate=2e-2, weight_decay=0.01,
+                            label_smoothing=0.0, average_decay=0.9)
+
+
+class Toy:
+    """A recipe on six kinds of stripes, with everything that the trainer and the export need."""
+
+    name, task, epochs, input = 'toy', 'fer', 3, FerRecipe.input
+
+    def __init__(self):
+        """Draw the data."""
+        self._labels = np.arange(192) % 6
+        self._inputs = np.sin(np.arange(48) * (self._labels[:, None, None, None] + 1) / 6) * np.ones((48, 1))
+        self._inputs = (self._inputs + np.random.default_rng(0).normal(0, 0.3, self._inputs.shape)).astype(np.float32)
+
+    def network(self):
+        return torch.nn.Sequential(torch.nn.Conv2d(1, 8, (1, 13), 4), torch.nn.BatchNorm2d(8), torch.nn.ReLU(),
+                                   torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(8, 6))
+
+    def held_out(self, side):
+        return HeldOut([self._inputs], self._labels, {'all': np.ones(len(self._labels), bool)})
+
+    def facts(self):
+        return {'training': {'data': ['stripes'], 'split': 'none'}, 'description': 'a toy'}
+
+    def batches(self, epoch):
+        for rows in np.random.default_rng(epoch).permutation(192).reshape(-1, 32):
+            yield self._inputs[rows], self._labels[rows]
+
+    def validate(self, network):
+        with torch.inference_mode():
+            guessed = network(torch.from_numpy(self._inputs)).argmax(1).numpy()
+        return {'macro_f1': float((guessed == self._labels).mean())}
+
+    def fit(self, run, settings=SETTINGS, batches=None):
+        torch.manual_seed(0)
+        trainer.fit(self.network(), settings, run, 6, batches or self.batches, self.validate, np.ones(6), Console(quiet=True))
+
+
+def _log(run):
+    return [json.loads(line) for line in (run / trainer.LOG_FILE).read_text().splitlines()]
+
+
+@pytest.fixture(scope='module', autouse=True)
+def one_thread():
+    """Keep to one thread, as training does by default."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_trained_model_is_exported_calibrated_and_runs_as_a_node_runs_it(tmp_path):
+    toy = Toy()
+    toy.fit(tmp_path)
+    assert [line['epoch'] for line in _log(tmp_path)] == [1, 2, 3]
+    assert export.export(toy, tmp_path, tmp_path / 'model', 'a command') <= 1e-4
+    model = OnnxModel(tmp_path / 'model', 'fer')
+    batch = toy.held_out('validation').batches[0]
+    best = max(line['macro_f1'] for line in _log(tmp_path))
+    assert (model(batch).argmax(axis=1) == toy.held_out('validation').labels).mean() == pytest.approx(best, abs=0.01)
+    assert model.card.metrics['validation']['all']['accuracy'] == pytest.approx(best, abs=0.01)
+    assert model.card.training['command'] == 'a command'
+
+
+def test_ctrl_c_leaves_usable_weights_and_the_same_call_goes_on(tmp_path):
+    toy = Toy()
+
+    def interrupted(epoch):
+        for step, batch in enumerate(toy.batches(epoch)):
+            if (epoch, step) == (1, 3):
+                raise KeyboardInterrupt
+            yield batch
+
+    with pytest.raises(KeyboardInterrupt):
+        toy.fit(tmp_path, batches=interrupted)
+    assert trainer.load_best(toy.network(), tmp_path)['epoch'] == 1
+    toy.fit(tmp_path)
+    assert [line['epoch'] for line in _log(tmp_path)] == [1, 2, 3]
+
+
+def test_ctrl_c_in_the_first_epoch_leaves_weights_too(tmp_path):
+    toy = Toy()
+
+    def interrupted(epoch):
+        yield next(toy.batches(epoch))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        toy.fit(tmp_path, batches=interrupted)
+    assert trainer.load_best(toy.network(), tmp_path)['epoch'] == 0
+
+
+def test_run_with_other_settings_is_not_mixed_in(tmp_path):
+    toy = Toy()
+    toy.fit(tmp_path)
+    with pytest.raises(TrainingError, match='another learning_rate: give the same settings'):
+        toy.fit(tmp_path, trainer.Settings(**{**SETTINGS.__dict__, 'learning_rate': 1e-4}))
+
+
+def test_export_that_differs_from_torch_is_refused_and_leaves_no_model(tmp_path, monkeypatch):
+    toy = Toy()
+    toy.fit(tmp_path)
+    monkeypatch.setattr(export, 'TOLERANCE', 0.0)
+    monkeypatch.setattr(export, 'parity', lambda *_: 1e-3)
+    with pytest.raises(TrainingError, match='differs from torch by 1.0e-03'):
+        export.export(toy, tmp_path, tmp_path / 'model', 'a command')
+    assert not list((tmp_path / 'model').iterdir())
+
+
+def test_export_without_a_checkpoint_says_to_train(tmp_path):
+    with pytest.raises(TrainingError, match='train first'):
+        export.export(Toy(), tmp_path, tmp_path / 'model', 'a command')
+
+
+def test_learning_rate_rises_then_falls_to_zero():
+    rates = [SETTINGS.learning_rate_at(progress) for progress in (0, 0.05, 0.1, 0.55, 1)]
+    assert rates == pytest.approx([0, 1e-2, 2e-2, 1e-2, 0])
+
+
+def test_bands_of_a_tone_peak_where_the_tone_is():
+    log_mel = networks.LogMel(64)
+    time = torch.arange(16000) / 16000
+    tones = torch.stack([0.1 * torch.sin(2 * torch.pi * hz * time) * (time > 0.5) for hz in (250, 1000, 4000)])
+    step = log_mel(tones)[:, :, 60:].mean(2) - log_mel(tones)[:, :, :40].mean(2)
+    assert log_mel(tones).shape == (3, 64, 98)
+    edges = 700 * (torch.exp(torch.linspace(np.log1p(60 / 700), np.log1p(7600 / 700), 66)) - 1)
+    for row, hz in enumerate((250, 1000, 4000)):
+        band = int(torch.searchsorted(edges, torch.tensor(float(hz)))) - 1
+        assert step[row, band] > 1.5
+
+
+def test_masks_hide_a_small_part():
+    mel = torch.ones(64, 64, 300)
+    hidden = (networks.mask_at_random(mel) == 0).float().mean()
+    assert 0.05 < hidden < 0.35
+
+
+@pytest.mark.parametrize('recipe, count', [(FerRecipe, 96), (SerRecipe, 24)])
+def test_loss_falls_on_real_data(data, recipe, count):
+    recipe = recipe(data)
+    torch.manual_seed(0)
+    if recipe.task == 'fer':
+        rows = recipe.split.train[:count]
+        from emotion_face.preprocess import to_batch
+        inputs, labels = to_batch(recipe.faces.images[rows], recipe.input), recipe.faces.labels[rows]
+    else:
+        from emotion_speech.preprocess import to_batch
+        clips = [recipe.clips[row] for row in recipe.split.train[::150][:count]]
+        inputs = np.concatenate([to_batch(np.resize(clip.samples, 24000), recipe.input) for clip in clips])
+        labels = np.array([clip.label for clip in clips])
+    network = recipe.network().train()
+    optimizer = torch.optim.AdamW(network.parameters(), 2e-3)
+    losses = []
+    for _ in range(12):
+        loss = torch.nn.functional.cross_entropy(network(torch.from_numpy(inputs)), torch.from_numpy(labels))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert np.mean(losses[-3:]) < 0.8 * np.mean(losses[:3])
