@@ -1,5 +1,6 @@
 """A stream of audio to evidence about the speaker's emotion; works in plain Python."""
 
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ ARRIVAL_JITTER_S = 1.0  # the same for times of arrival: a busy machine delivers
 MAX_FILL_S = 0.5  # a gap up to this is taken for a lost block inside a sentence, and filled with silence
 ACTIVITY_FRAMES = 3  # about 0.1 s, that the level is taken of
 MUTED_S = 5.0  # of zeros in a row are worth a warning
+UPDATE_LOAD = 0.5  # share of the time that updates may take: a slow model must not fall behind the audio
 CLIPPED = 0.02  # share of clipped samples in a segment that is worth a warning
 
 
@@ -49,13 +51,15 @@ class Recognizer:
 
     def __init__(self, classifier: SpeechClassifier, vad: VoiceActivityDetector,
                  settings: Segmentation = Segmentation(),
-                 problem: Callable[[str, str], None] = lambda kind, sentence: None):
+                 problem: Callable[[str, str], None] = lambda kind, sentence: None,
+                 clock: Callable[[], float] = time.perf_counter):
         """
         Start with an empty stream.
 
         :param classifier: Says what a segment expresses.
         :param vad: Says where there is a voice.
         :param problem: Called with a constant name and a sentence about audio that is usable, yet not as it should be.
+        :param clock: Seconds, to see how long the classifier takes.
         :raises ModelError: when the classifier wants another rate than RATE.
         """
         if classifier.sample_rate != RATE:
@@ -64,6 +68,7 @@ class Recognizer:
         self._classifier = classifier
         self._vad = vad
         self._problem = problem
+        self._time = clock
         self._segmenter = Segmenter(settings, FRAME / RATE)
         self._resample = Resampler(RATE)
         self._ring = RingBuffer(int((settings.max_segment + 2) * RATE))
@@ -81,6 +86,7 @@ class Recognizer:
         self._voice_probability = 0.0
         self._muted_frames = 0
         self._last: tuple[Span, SpeechResult] | None = None
+        self._next_update = 0.0  # sample before which an update would make the node fall behind
 
     @property
     def activity(self) -> Activity | None:
@@ -134,7 +140,7 @@ class Recognizer:
             self._ring.append(self._resample(samples[start:start + rate], rate))
             while self._ring.end - self._heard >= FRAME:
                 span = self._hear(self._ring[self._heard:self._heard + FRAME])
-                if span is not None:
+                if span is not None and (span.is_final or self._heard >= self._next_update):
                     results.append(self._look(span))
         return results
 
@@ -156,7 +162,9 @@ class Recognizer:
             known = self._last[1]
             result = replace(known, evidence=replace(known.evidence, is_final=span.is_final))
         else:
+            begin = self._time()
             opinion = self._classifier(self._ring[span.start * FRAME:span.end * FRAME])
+            self._next_update = self._heard + (self._time() - begin) / UPDATE_LOAD * RATE
             result = SpeechResult(voice_end_ns=self._at(span.voice_end * FRAME), evidence=Evidence(
                 stamp_ns=self._at(span.end * FRAME),
                 start_ns=self._at(span.start * FRAME),

@@ -46,7 +46,7 @@ class NoiseFloor:
 class RmsVad:
     """Takes for a voice what is louder than the background: needs no model, mistakes any sound for a voice."""
 
-    MARGIN_DB = 5.0  # over the noise floor is as likely a voice as not; the best of emotion_speech.tools.compare_vads
+    MARGIN_DB = 5.0  # over the noise floor is as likely a voice as not
     SLOPE_DB = 1.5
 
     def __init__(self) -> None:

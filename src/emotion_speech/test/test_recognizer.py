@@ -20,21 +20,23 @@ class Listener:
 
     sample_rate, identity = RATE, 'listener@00000000'
 
-    def __init__(self):
+    def __init__(self, takes_s: float):
         self.segments: list[np.ndarray] = []
+        self.takes_s, self.now = takes_s, 0.0
 
     def __call__(self, segment: np.ndarray) -> Opinion:
         self.segments.append(segment)
+        self.now += self.takes_s
         return Opinion(np.full(6, 1 / 6), 0.5, segment_quality(segment, RATE), '')
 
 
 class Stream:
     """A recognizer that is fed block by block, as by a driver."""
 
-    def __init__(self, vad=None, settings: Segmentation = Segmentation()):
-        self.listener, self.problems, self.results, self.seconds = Listener(), [], [], 0.0
+    def __init__(self, vad=None, settings: Segmentation = Segmentation(), classifier_takes_s: float = 0.0):
+        self.listener, self.problems, self.results, self.seconds = Listener(classifier_takes_s), [], [], 0.0
         self.recognizer = Recognizer(self.listener, vad or RmsVad(), settings,
-                                     lambda kind, sentence: self.problems.append(kind))
+                                     lambda kind, sentence: self.problems.append(kind), lambda: self.listener.now)
 
     def feed(self, samples: np.ndarray, block: int = 320, rate: int = RATE, **options) -> 'Stream':
         for start in range(0, len(samples), block):
@@ -92,6 +94,13 @@ def test_a_final_result_that_an_update_has_told_is_not_classified_again():
     update, final = stream.results[-2:]
     assert not update.evidence.is_final and final.evidence.is_final
     assert seconds(update) == seconds(final) and update.voice_end_ns == final.voice_end_ns
+
+
+def test_a_slow_model_gives_fewer_updates_and_still_the_final_result():
+    stream = Stream(classifier_takes_s=0.9).feed(talk((2.0, 4.0)))
+    assert [round(end - 2.0, 1) for _, end in stream.windows(final=False)] == [0.8, 3.2]
+    assert len(stream.windows(final=True)) == 1
+    assert stream.listener.now < 4.0
 
 
 def test_speech_without_a_pause_is_split():
