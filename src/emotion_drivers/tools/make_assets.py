@@ -27,13 +27,14 @@ INNER = [[(165, 60), (200, 35), (255, 35), (285, 70), (280, 100), (265, 130), (2
          [(300, 430), (340, 370), (400, 352), (450, 365), (485, 420), (495, 505), (290, 505)]]
 SMALLEST_HOLE = 800  # pixels; smaller ones are filled
 
-# name -> voice, words per minute, pitch (0 to 99), pitch range in SSML, text
+# name -> words per minute, pitch (0 to 99), pitch range in SSML, text
 SPEECH = {
-    'glad': ('en-us+f3', 185, 70, '+80%', 'Hello! How wonderful to see you! I am so glad that you are here!'),
-    'weary': ('en-us+f3', 115, 30, '-60%', 'I am not so sure. It has been a long, long day.'),
-    'plain': ('en-us+f3', 150, 50, '-40%', 'The report is on the table, next to the door.'),
-    'startled': ('en-us+f3', 205, 85, '+100%', 'Wait! What was that? Did you hear it too?'),
+    'glad': (170, 75, '+100%', 'Hello! How wonderful to see you! I am so glad that you are here!'),
+    'weary': (115, 25, '-80%', 'I am not so sure. It has been a long, long day.'),
+    'plain': (150, 35, '-60%', 'The report is on the table, next to the door.'),
+    'startled': (200, 95, '+150%', 'Wait! What was that? Did you hear it too?'),
 }
+VOICE = 'en-us+Annie'
 
 
 def make_portrait(folder: Path) -> None:
@@ -59,9 +60,9 @@ def make_portrait(folder: Path) -> None:
 
 def make_speech(folder: Path) -> None:
     """Write the utterances."""
-    for name, (voice, speed, pitch, pitch_range, text) in SPEECH.items():
+    for name, (speed, pitch, pitch_range, text) in SPEECH.items():
         ssml = f'<speak><prosody range="{pitch_range}">{text}</prosody></speak>'
-        wave = subprocess.run(['espeak-ng', '-m', '-v', voice, '-s', str(speed), '-p', str(pitch), '--stdout', ssml],
+        wave = subprocess.run(['espeak-ng', '-m', '-v', VOICE, '-s', str(speed), '-p', str(pitch), '--stdout', ssml],
                               check=True, capture_output=True).stdout
         samples, rate = soundfile.read(io.BytesIO(wave))
         loud = np.flatnonzero(np.abs(samples) > 0.01)
