@@ -16,7 +16,7 @@ from emotion_speech.audio_format import AudioFormat, to_mono
 from emotion_speech.classifier import SpeechClassifier
 from emotion_speech.messages import to_activity, to_format
 from emotion_speech.parameters import SpeechParameters
-from emotion_speech.recognizer import ARRIVAL_JITTER_S, STAMP_JITTER_S, Recognizer
+from emotion_speech.recognizer import ARRIVAL_JITTER_S, STAMP_JITTER_S, Recognizer, SpeechResult
 from emotion_speech.vad import DETECTORS
 
 AUDIO, STAMPED, INFO = 'audio', 'audio_stamped', 'audio_info'
@@ -25,7 +25,7 @@ INFO_QOS = QoSProfile(history=qos.LATCHED.history, depth=qos.LATCHED.depth, reli
                       durability=DurabilityPolicy.VOLATILE)
 STAMPED_GONE_S = 1.0  # after this long without stamped audio the unstamped counts
 AUDIO_GONE_S = 2.0
-LATCHED_INFO_PERIOD_S = 0.25
+CHECK_PERIOD_S = 0.25
 ACTIVITY_PERIOD_NS = NS_PER_S // 11  # at least; frames then make it about 10 Hz
 
 
@@ -38,6 +38,7 @@ class SpeechNode(EmotionNode):
         self._recognizer: Recognizer | None = None
         self._announced: AudioFormat | InputError | None = None  # by the driver
         self._source = ''  # topic that audio is taken from
+        self._frame_id = ''
         self._activity_ns = 0
         self._info_subscriptions: list[Any] = []
 
@@ -48,7 +49,8 @@ class SpeechNode(EmotionNode):
         self._activity_pub = self.advertise(SpeechActivity, ACTIVITY, qos.RESULT)
         self.subscribe(AudioData, AUDIO, self._on_audio, qos.AUDIO)
         self.subscribe(AudioDataStamped, STAMPED, self._on_stamped, qos.AUDIO)
-        self.every(LATCHED_INFO_PERIOD_S, self._ask_for_latched_info, steady=True)
+        self.every(CHECK_PERIOD_S, self._ask_for_latched_info, steady=True)
+        self.every(CHECK_PERIOD_S, self._end_what_was_cut_off, steady=True)
 
     def start(self) -> None:
         """Ask for the format only now: what a latched topic gives while the node is not active would be lost."""
@@ -77,10 +79,19 @@ class SpeechNode(EmotionNode):
 
     def waiting_for(self) -> str:
         """Say when no audio comes."""
-        if min(self.health.seconds_since(f'received {topic}') for topic in (AUDIO, STAMPED)) < AUDIO_GONE_S:
+        if not self._audio_is_gone():
             return ''
         topics = ' or '.join(self.resolve_topic_name(topic) for topic in (AUDIO, STAMPED))
         return f'no audio on {topics}: is a microphone running? try `./emotion devices`'
+
+    def _audio_is_gone(self) -> bool:
+        return min(self.health.seconds_since(f'received {topic}') for topic in (AUDIO, STAMPED)) > AUDIO_GONE_S
+
+    def _end_what_was_cut_off(self) -> None:
+        """Give the result of speech after which no more audio came, not even silence."""
+        if self._source and self._audio_is_gone():
+            self._publish(self._recognizer.flush())
+            self.reset()
 
     def _make_recognizer(self) -> Recognizer:
         classifier = SpeechClassifier(ModelStore().find(self.parameters.model))
@@ -125,15 +136,22 @@ class SpeechNode(EmotionNode):
         if topic != self._source:
             self.reset()
             self._source = topic
-        for result in self._recognizer.feed(samples, spec.sample_rate, stamp_ns, jitter_s):
-            self._results_pub.publish(to_probs(replace(result.evidence, frame_id=frame_id)))
+        self._frame_id = frame_id
+        results = self._recognizer.feed(samples, spec.sample_rate, stamp_ns, jitter_s)
+        self._publish(results)
+        for result in results:
             if result.evidence.is_final:
-                self.health.count('segments')
                 self.health.observe('latency_ms', (self.now_ns() - result.voice_end_ns) / 1e6)
         activity = self._recognizer.activity
         if activity is not None and activity.stamp_ns - self._activity_ns >= ACTIVITY_PERIOD_NS:
             self._activity_ns = activity.stamp_ns
             self._activity_pub.publish(to_activity(activity, frame_id))
+
+    def _publish(self, results: list[SpeechResult]) -> None:
+        for result in results:
+            self._results_pub.publish(to_probs(replace(result.evidence, frame_id=self._frame_id)))
+            if result.evidence.is_final:
+                self.health.count('segments')
 
 
 def main(args: list[str] | None = None) -> None:

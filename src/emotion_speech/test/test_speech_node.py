@@ -175,6 +175,14 @@ def test_audio_that_cannot_be_read_is_counted_and_told_and_the_node_goes_on(rig,
     rig.wait_for_final()
 
 
+def test_speech_that_is_cut_off_has_a_result_too(rig):
+    rig.announce(INFO)
+    rig.say(talk((2.0, 1.0))[:int(2.8 * RATE)])
+    assert not rig.finals()
+    msg, = rig.wait_for_final()
+    assert (to_ns(msg.header.stamp) - T0) / NS == pytest.approx(2.8, abs=0.07)
+
+
 def test_a_clock_that_jumps_back_starts_a_new_stream(rig):
     rig.announce(INFO)
     rig.say(talk((2.0, 0.5)))
