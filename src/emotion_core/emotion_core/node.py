@@ -297,6 +297,9 @@ def run(node_class: type[EmotionNode], args: list[str] | None = None) -> None:
         raise SystemExit(f'{node_class.__name__}: {error}') from error
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
+    except Exception:
+        if rclpy.ok():  # otherwise a signal ended the context while a callback was publishing
+            raise
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not break the clean-up
         if node is not None:
