@@ -20,7 +20,8 @@ steps:
                time, and the same command goes on
   export       to a model folder with model.onnx and model.json: checked against torch, calibrated on validation data
   test         measure the exported model on the test data; the figures go into model.json
-  reliability  fit how quality tells the chance of being right, on corrupted validation data; the fit goes into model.json
+  reliability  fit how quality tells the chance of being right, on corrupted validation data; the fit goes into
+               model.json
 
 examples:
   %(prog)s --data ../shared/data --out runs
@@ -33,7 +34,8 @@ def make_parser(prog: str = 'python -m emotion_training') -> argparse.ArgumentPa
     """Give the parser of the command line."""
     parser = argparse.ArgumentParser(prog=prog, description='Train the compact models, export them and measure them.')
     models = parser.add_subparsers(dest='model', required=True, metavar='fer|ser')
-    for name, help_text in (('fer', 'faces: fer_compact, on FER2013'), ('ser', 'voices: ser_compact, on RAVDESS and nEMO')):
+    for name, help_text in (('fer', 'faces: fer_compact, on FER2013'),
+                            ('ser', 'voices: ser_compact, on RAVDESS and nEMO')):
         model = models.add_parser(name, help=help_text, description=RECIPES[name].__doc__, epilog=EPILOG,
                                   formatter_class=argparse.RawDescriptionHelpFormatter)
         model.add_argument('--data', type=Path, required=True, metavar='FOLDER', help='holds the corpora')

@@ -57,9 +57,11 @@ def export(recipe: Recipe, run: Path, folder: Path, command: str) -> float:
     figures = {group: metrics.report(data.labels[rows], softmax(logits[rows], temperature))
                for group, rows in data.groups.items()}
     card = ModelCard(
-        name=recipe.name, task=recipe.task, input=recipe.input, sha256=sha256_of(partial), temperature=round(temperature, 4),
-        training=training, metrics={'parity': {'max_abs_difference': difference, 'inputs': PARITY_INPUTS, 'command': command},
-                                    'validation': figures | {'command': command}}, **facts)
+        name=recipe.name, task=recipe.task, input=recipe.input, sha256=sha256_of(partial),
+        temperature=round(temperature, 4), training=training, metrics={
+            'parity': {'max_abs_difference': difference, 'inputs': PARITY_INPUTS, 'command': command},
+            'validation': figures | {'command': command},
+        }, **facts)
     os.replace(partial, folder / MODEL_FILE)
     card.save(folder)
     return difference

@@ -1,4 +1,4 @@
-"""Random changes to a training face that the world makes: pose in the crop, light, optics, sensor, something in front."""
+"""Random changes to a training face that the world makes: place in the crop, light, optics, sensor, cover."""
 
 import cv2
 import numpy as np

@@ -52,12 +52,13 @@ class FerRecipe:
         return split_faces(self.faces.images, self.faces.usage)
 
     def batches(self, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Give augmented training batches in a random order that the seed decides; the incomplete last one is left out."""
+        """Give augmented training batches in an order that the seed decides; the incomplete last one is left out."""
         rng = np.random.default_rng(seed)
         order = rng.permutation(self.split.train)
         for start in range(0, len(order) - BATCH + 1, BATCH):
             rows = order[start:start + BATCH]
-            yield to_batch([augment(face, rng) for face in self.faces.images[rows]], self.input), self.faces.labels[rows]
+            changed = [augment(face, rng) for face in self.faces.images[rows]]
+            yield to_batch(changed, self.input), self.faces.labels[rows]
 
     def train(self, run: Path, epochs: int, threads: int, console: Console) -> None:
         """Train; the checkpoints go to ``run``."""
@@ -67,8 +68,8 @@ class FerRecipe:
 
         torch.set_num_threads(threads)
         torch.manual_seed(0)
-        settings = trainer.Settings(epochs=epochs, batch_size=BATCH, optimizer='sgd', learning_rate=0.1, weight_decay=5e-4,
-                                    label_smoothing=0.1, average_decay=0.998)
+        settings = trainer.Settings(epochs=epochs, batch_size=BATCH, optimizer='sgd', learning_rate=0.1,
+                                    weight_decay=5e-4, label_smoothing=0.1, average_decay=0.998)
         validation = self.held_out('validation')
         train = self.split.train
         console.print(f'FER2013: {len(train)} images to train on, {len(validation.labels)} to validate on.')
@@ -95,8 +96,8 @@ class FerRecipe:
         groups = {'all': np.ones(len(rows), bool)}
         if side == 'test':
             groups['without_duplicates'] = ~self.faces.duplicate[rows]
-        batches = [to_batch(self.faces.images[part], self.input) for part in np.array_split(rows, max(len(rows) // 64, 1))]
-        return HeldOut(batches, self.faces.labels[rows], groups)
+        parts = np.array_split(self.faces.images[rows], max(len(rows) // 64, 1))
+        return HeldOut([to_batch(part, self.input) for part in parts], self.faces.labels[rows], groups)
 
     def corrupted(self) -> Corrupted:
         """Give each validation image twice, each time worse in a random way; images are halved into two groups."""
@@ -111,23 +112,24 @@ class FerRecipe:
 
     def facts(self) -> dict[str, Any]:
         """Give the fields of the card that people write."""
-        sizes = {side: len(getattr(self.split, side)) for side in ('train', 'validation', 'test')}
         return {
             'description': 'Residual network of about 1 M parameters for gray 48x48 face crops, trained from scratch.',
-            'licence': 'Code Apache-2.0. The weights are learned from FER2013, which states no licence and is research data: '
-                       'use them for research and evaluation.',
+            'licence': 'Code Apache-2.0. The weights are learned from FER2013, which states no licence and is research '
+                       'data: use them for research and evaluation.',
             'training': {
                 'data': [fer2013.LICENCE],
-                'split': 'FER2013 usage: Training / PublicTest / PrivateTest, six classes. Left out of training: blank images and '
-                         'any image whose pixels also occur in PublicTest or PrivateTest; left out of validation: those in '
-                         'PrivateTest.',
-                'images': sizes,
+                'split': 'FER2013 usage: Training / PublicTest / PrivateTest, six classes. Left out of training: blank '
+                         'images and any image whose pixels also occur in PublicTest or PrivateTest; left out of '
+                         'validation: blank images and those in PrivateTest.',
+                'images': {side: len(getattr(self.split, side)) for side in ('train', 'validation', 'test')},
                 'seed': 0,
-                'augmentation': 'flip, rotation, scale, shift, gamma, contrast, brightness, blur, downscaling, noise, random '
-                                'erasing',
+                'augmentation': 'flip, rotation, scale, shift, gamma, contrast, brightness, blur, downscaling, noise, '
+                                'random erasing',
             },
-            'limits': 'FER2013 comes from a web image search, and its labels are noisy: people reach about 65 % on it (Goodfellow et '
-                      'al. 2013). It names no age, gender or skin tone, so how well the model does for any group of people is '
-                      'not known. Fear is the weakest class (see the recall of each class). Posed and exaggerated faces are '
-                      'recognised best, and mostly near-frontal ones were trained on. A face does not tell what a person feels: do not use it to judge, select, monitor or diagnose people.',
+            'limits': 'FER2013 comes from a web image search, and its labels are noisy: people reach about 65 % on it '
+                      '(Goodfellow et al. 2013). It names no age, gender or skin tone, so how well the model does for '
+                      'any group of people is not known. Fear is the weakest class (see the recall of each class). '
+                      'Posed and exaggerated faces are recognised best, and mostly near-frontal ones were trained on. '
+                      'A face does not tell what a person feels: do not use it to judge, select, monitor or diagnose '
+                      'people.',
         }

@@ -44,7 +44,8 @@ def load(folder: Path) -> Faces:
             f'Recognition Challenge"; name the folder that holds the file with --data')
     with np.load(path) as archive:
         if tuple(archive['label_names']) != EMOTIONS:
-            raise TrainingError(f"'{path}' has the labels {list(archive['label_names'])}: {', '.join(EMOTIONS)} are needed")
+            raise TrainingError(f"'{path}' has the labels {archive['label_names'].tolist()}: "
+                                f"{', '.join(EMOTIONS)} are needed")
         jpeg, offsets = archive['jpeg'], archive['offsets']
         images = np.stack([cv2.imdecode(jpeg[start:end], cv2.IMREAD_GRAYSCALE)
                            for start, end in zip(offsets[:-1], offsets[1:])])

@@ -34,8 +34,8 @@ def measure_reliability(recipe: Recipe, folder: Path, command: str) -> ModelCard
     """
     Fit how quality tells the chance of being right on corrupted validation data, and put the fit in the card.
 
-    The fit of the card is made from all of the data; its figures come from fits that have not seen the group (half of the images,
-    speaker) that they are measured on.
+    The fit of the card is made from all of the data; its figures come from fits that have not seen the group (half of
+    the images, speaker) that they are measured on.
     """
     model = OnnxModel(folder, recipe.task)
     data = recipe.corrupted()

@@ -40,7 +40,8 @@ def report(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
     predicted = probabilities.argmax(axis=1)
     counts = np.bincount(truth, minlength=len(EMOTIONS))
     majority = np.full_like(truth, counts.argmax())
-    recall = {name: round(float((predicted[truth == i] == i).mean()), 4) for i, name in enumerate(EMOTIONS) if counts[i]}
+    recall = {name: round(float((predicted[truth == i] == i).mean()), 4)
+              for i, name in enumerate(EMOTIONS) if counts[i]}
     return {
         'n': len(truth),
         'accuracy': round(float((predicted == truth).mean()), 4),

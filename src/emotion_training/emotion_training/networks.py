@@ -1,5 +1,7 @@
 """The compact networks, readable in one sitting; the only torch that an exported model has seen."""
 
+import math
+
 import torch
 from torch import Tensor
 from torch import nn
@@ -20,7 +22,8 @@ class ResidualBlock(nn.Module):
         self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
         self.norm2 = nn.BatchNorm2d(channels)
         self.shortcut = nn.Identity() if channels_in == channels and stride == 1 else nn.Sequential(
-            nn.AvgPool2d(stride, ceil_mode=True), nn.Conv2d(channels_in, channels, 1, bias=False), nn.BatchNorm2d(channels))
+            nn.AvgPool2d(stride, ceil_mode=True), nn.Conv2d(channels_in, channels, 1, bias=False),
+            nn.BatchNorm2d(channels))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, channels_in, h, w) to (batch, channels, h / stride, w / stride), rounded up."""
@@ -63,8 +66,8 @@ class LogMel(nn.Module):
         window = torch.hann_window(self.WINDOW, periodic=True, dtype=torch.float64)
         phase = 2 * torch.pi / self.FFT * torch.outer(torch.arange(bins), torch.arange(self.WINDOW)).double()
         basis = torch.cat([phase.cos(), phase.sin()]) * window / window.square().sum().sqrt()
-        edges = 700 * (torch.exp(torch.linspace(*(torch.log1p(torch.tensor(hz) / 700).item() for hz in (low_hz, high_hz)),
-                                                bands + 2, dtype=torch.float64)) - 1)
+        low, high = (math.log1p(hz / 700) for hz in (low_hz, high_hz))
+        edges = 700 * torch.expm1(torch.linspace(low, high, bands + 2, dtype=torch.float64))
         frequency = torch.arange(bins, dtype=torch.float64) * sample_rate / self.FFT
         rising = (frequency - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
         falling = (edges[2:, None] - frequency) / (edges[2:] - edges[1:-1])[:, None]
@@ -74,7 +77,7 @@ class LogMel(nn.Module):
         self.register_buffer('filters', filters[:, :, None].float(), persistent=False)
 
     def forward(self, samples: Tensor) -> Tensor:
-        """Map (batch, samples) to (batch, bands, frames) in [-4, 4], each band with mean 0 and deviation 1 over the speech."""
+        """Map (batch, samples) to (batch, bands, frames) in [-4, 4]; each band has mean 0 and deviation 1."""
         parts = nn.functional.conv1d(samples[:, None], self.basis, stride=self.HOP)
         real, imaginary = parts.square().chunk(2, dim=1)
         power = nn.functional.conv1d(real + imaginary, self.filters) + self.FLOOR

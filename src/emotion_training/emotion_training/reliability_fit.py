@@ -11,7 +11,8 @@ RIDGE = 1.0  # penalty on each coefficient; terms overlap (brightness and exposu
 ITERATIONS = 30  # of Newton's method; it converges in about six
 
 
-def fit_reliability(terms: Sequence[dict[str, float]], right: np.ndarray, weights: np.ndarray | None = None) -> Reliability:
+def fit_reliability(terms: Sequence[dict[str, float]], right: np.ndarray,
+                    weights: np.ndarray | None = None) -> Reliability:
     """
     Fit a logistic regression from standardised quality terms to being right; terms that never vary are left out.
 

@@ -69,7 +69,7 @@ class SpeechAugmentation:
         return samples
 
     def _pauses(self, index: int, rng: np.random.Generator) -> np.ndarray:
-        """Leave a random part of the silence around the speech: a live segment has pre-roll and hang-over, not a second."""
+        """Leave a random part of the silence around the speech: a live segment has little of it."""
         samples = self._clips[index]
         if rng.random() < 0.25:
             return samples
@@ -85,7 +85,8 @@ class SpeechAugmentation:
         response *= rng.uniform(0.2, 1.0) / np.sqrt(np.sum(response ** 2))
         response[0] += 1
         size = len(samples) + len(response)
-        return np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(response, size), size)[:len(samples)].astype(np.float32)
+        echo = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(response, size), size)
+        return echo[:len(samples)].astype(np.float32)
 
     def _noise(self, samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         if rng.random() < 0.3:

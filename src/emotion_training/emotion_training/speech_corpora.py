@@ -94,5 +94,6 @@ def _files(folder: Path, name: str, suffixes: tuple[str, ...]) -> Iterator[tuple
                 yield member.name, tar.extractfile(member).read()
     else:
         raise TrainingError(
-            f"neither '{directory}' nor '{archive}' is there: SER training needs RAVDESS (speech, zenodo.org record 1188976) and "
-            f'nEMO (github.com/amu-cai/nEMO), both as 16 kHz mono files; name the folder that holds them with --data')
+            f"neither '{directory}' nor '{archive}' is there: SER training needs RAVDESS (speech, zenodo.org record "
+            f'1188976) and nEMO (github.com/amu-cai/nEMO), both as 16 kHz mono files; name the folder that holds them '
+            f'with --data')

@@ -24,8 +24,8 @@ def split_faces(images: np.ndarray, usage: np.ndarray) -> Split:
     """
     Split by FER2013's own usage, without an image on two sides.
 
-    The published test set stays whole. An image of the validation set whose pixels occur in the test set is left out, and so is
-    a training image whose pixels occur in either; blank images are trained and validated on neither.
+    The published test set stays whole. A validation image whose pixels occur in the test set is left out, and so is a
+    training image whose pixels occur in either; blank images are neither trained nor validated on.
 
     :param images: (n, height, width) uint8.
     :param usage: (n,) 0 for training, 1 for validation, 2 for test.

@@ -55,7 +55,7 @@ class Settings:
 
 
 def class_weights(labels: np.ndarray) -> np.ndarray:
-    """Give each class the square root of its inverse frequency, mean 1: rare classes count more, but are not shouted."""
+    """Give each class the square root of its inverse frequency, mean 1: rare classes count more."""
     weights = np.bincount(labels, minlength=len(EMOTIONS)) ** -0.5
     return weights / weights.mean()
 
@@ -92,8 +92,8 @@ def fit(network: nn.Module, settings: Settings, folder: Path, steps: int, batche
         first, best = state['epochs_done'], state['best']
         console.print(f'Going on after epoch {first} of {settings.epochs} (best macro-F1 so far {best:.4f}).')
 
-    columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn('left'),
-               TimeRemainingColumn(elapsed_when_finished=False), TextColumn('loss {task.fields[loss]:.3f}'))
+    columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+               TextColumn('left'), TimeRemainingColumn(), TextColumn('loss {task.fields[loss]:.3f}'))
     with Progress(*columns, console=console) as progress:
         task = progress.add_task('training', total=settings.epochs * steps, completed=first * steps, loss=float('nan'))
         try:
@@ -120,9 +120,11 @@ def fit(network: nn.Module, settings: Settings, folder: Path, steps: int, batche
                         'seconds': round(time.monotonic() - started, 1)}
                 if metrics['macro_f1'] > best:
                     best = metrics['macro_f1']
-                    _save({'network': average.state_dict(), 'epoch': epoch + 1, 'validation': metrics}, folder / BEST_FILE)
-                _save({'network': network.state_dict(), 'average': average.state_dict(), 'optimizer': optimizer.state_dict(),
-                       'epochs_done': epoch + 1, 'best': best, 'settings': asdict(settings)}, folder / LAST_FILE)
+                    _save({'network': average.state_dict(), 'epoch': epoch + 1, 'validation': metrics},
+                          folder / BEST_FILE)
+                _save({'network': network.state_dict(), 'average': average.state_dict(),
+                       'optimizer': optimizer.state_dict(), 'epochs_done': epoch + 1, 'best': best,
+                       'settings': asdict(settings)}, folder / LAST_FILE)
                 with open(folder / LOG_FILE, 'a') as log:
                     log.write(json.dumps(line) + '\n')
                 progress.console.print('  '.join(f'{key} {value}' for key, value in line.items()))

@@ -55,7 +55,8 @@ class Toy:
 
     def fit(self, run, settings=SETTINGS, batches=None):
         torch.manual_seed(0)
-        trainer.fit(self.network(), settings, run, 6, batches or self.batches, self.validate, np.ones(6), Console(quiet=True))
+        trainer.fit(self.network(), settings, run, 6, batches or self.batches, self.validate, np.ones(6),
+                    Console(quiet=True))
 
 
 def _log(run):
