@@ -16,6 +16,7 @@ from emotion_msgs.msg import EmotionProbs, FusedEmotion
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
+from rich.bar import Bar
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
@@ -30,7 +31,6 @@ NAMESPACE = 'emotion_demo'  # apart from a graph that may be running
 TAIL_S = 1.5  # after the scenario, for the last results
 STALE_S = 2.0  # a face or voice heard of longer ago is not shown
 VISIBLE_ROWS = 12
-COLUMNS = (('time', 5), ('what happens', 26), ('face', 15), ('voice', 15), ('fused', 15), ('weights and reasons', 30))
 NEXT = """
 Go on with a camera and a microphone:
   ./emotion devices                            what there is, with the values to pass
@@ -65,58 +65,67 @@ class Latest:
             node.create_subscription(kind, f'emotion/{name}', keep(name), qos.RESULT)
 
 
-def describe_evidence(evidence: EmotionProbs | None) -> str:
-    """Give label, probability and quality, as in 'happy 81% q.74'."""
+def describe_label(evidence: EmotionProbs | None) -> str:
+    """Give the most probable emotion, as in 'happy 81%'."""
     if evidence is None:
         return '–'
     label, probability = top(evidence.probabilities, 1)[0]
-    return f'{label} {probability:.0%} q{evidence.quality:.2f}'
+    return f'{label} {probability:.0%}'
 
 
-def describe_row(seconds: float, latest: Latest) -> tuple[str, ...]:
-    """Give the cells of one row."""
+def describe_moment(seconds: float, latest: Latest) -> str:
+    """Give everything about one moment in a line."""
     fused = latest.fresh('fused')
-    weights = '–' if fused is None else (f'{fused.face_weight:.2f} {fused.face_reason or "face"} / '
-                                         f'{fused.speech_weight:.2f} {fused.speech_reason or "voice"}')
-    return (f'{seconds:4.0f}s', scenario.what_happens(seconds), describe_evidence(latest.fresh('face')),
-            describe_evidence(latest.fresh('speech')), '–' if fused is None else f'{fused.label} {fused.confidence:.0%}', weights)
+    line = (f'{seconds:4.0f} s  face {describe_label(latest.fresh("face")):12}  '
+            f'voice {describe_label(latest.fresh("speech")):12}  ')
+    if fused is None:
+        return line + 'fused –'
+    return line + (f'fused {fused.label} {fused.confidence:.0%}  = {fused.face_weight:.2f} face ({fused.face_reason}) '
+                   f'+ {fused.speech_weight:.2f} voice ({fused.speech_reason})')
+
+
+def draw_now(seconds: float, latest: Latest) -> Table:
+    """Give a table of what is recognised now."""
+    fused = latest.fresh('fused')
+    table = Table('', 'emotion', 'quality', 'weight', '', 'why', title=f'{seconds:4.0f} s: {scenario.what_happens(seconds)}',
+                  title_justify='left', title_style='bold', width=100)
+    for title, name in (('face', 'face'), ('voice', 'speech')):
+        evidence = latest.fresh(name)
+        weight = getattr(fused, f'{name}_weight') if fused else 0.0
+        table.add_row(title, describe_label(evidence), '' if evidence is None else f'{evidence.quality:.2f}',
+                      f'{weight:.2f}', Bar(1.0, 0.0, weight, width=20), getattr(fused, f'{name}_reason') if fused else '')
+    table.add_row('fused', '–' if fused is None else f'[bold]{fused.label} {fused.confidence:.0%}[/]', '', '', '', '')
+    return table
 
 
 class Board:
-    """Shows rows: a live table on a terminal, lines elsewhere."""
+    """Shows moments: a live table with the last ones below it on a terminal, lines elsewhere."""
 
     def __init__(self, console: Console):
-        """Begin with no row."""
-        self._console = console
-        self._rows: list[tuple[str, ...]] = []
-        self._live = Live(console=console, auto_refresh=False, transient=False) if console.is_terminal else None
+        """Begin with nothing."""
+        self._past: list[str] = []
+        self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
         if self._live:
             self._live.start()
-        else:
-            self._print([name for name, _ in COLUMNS])
 
-    def add(self, row: tuple[str, ...]) -> None:
-        """Show one more row."""
-        self._rows.append(row)
+    def show(self, seconds: float, latest: Latest) -> None:
+        """Show one more moment."""
+        line = describe_moment(seconds, latest)
         if self._live is None:
-            self._print(row)
+            print(f'{line}    [{scenario.what_happens(seconds)}]', flush=True)
             return
-        table = Table(*(name for name, _ in COLUMNS), title='emotion demo')
-        for kept in self._rows[-VISIBLE_ROWS:]:
-            table.add_row(*kept)
-        self._live.update(Group(table, Text('Ctrl-C ends it', style='dim')), refresh=True)
+        past = Text('\n'.join(self._past[-VISIBLE_ROWS:]), style='dim', no_wrap=True, overflow='ellipsis')
+        self._live.update(Group(draw_now(seconds, latest), past), refresh=True)
+        self._past.append(line)
 
     def close(self) -> None:
         """Leave the last picture standing."""
         if self._live:
             self._live.stop()
 
-    def _print(self, cells: list[str] | tuple[str, ...]) -> None:
-        print('  '.join(cell.ljust(width) for cell, (_, width) in zip(cells, COLUMNS)), flush=True)
-
 
 async def _watch(supervisor: Supervisor, latest: Latest, board: Board, start: float) -> None:
-    """Run the graph until the scenario is over, and show a row each second."""
+    """Run the graph until the scenario is over, and show each second."""
     node = rclpy.create_node('watcher', namespace=NAMESPACE)
     latest.listen(node)
     executor = SingleThreadedExecutor()
@@ -127,7 +136,7 @@ async def _watch(supervisor: Supervisor, latest: Latest, board: Board, start: fl
         executor.spin_once(timeout_sec=0)
         if int(seconds) > shown and seconds >= 0:
             shown = int(seconds)
-            board.add(describe_row(seconds, latest))
+            board.show(seconds, latest)
         await asyncio.sleep(0.005)
     supervisor.stop()
     await serving
@@ -164,6 +173,6 @@ def demo() -> int:
     if latest.fused_count == 0:
         console.print(f'[red]No fused result arrived.[/] What the nodes said is in {log}; `./emotion doctor` looks for the cause.')
         return 1
-    console.print(f'{latest.fused_count} fused results. What the nodes said is in {log}.')
+    console.print(f'{latest.fused_count} fused results. What the nodes said is in {log}.', soft_wrap=True)
     console.print(NEXT, highlight=False, markup=False, soft_wrap=True)
     return 0

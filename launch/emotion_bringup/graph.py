@@ -163,7 +163,7 @@ def show_arguments(graph: Graph) -> str:
     """Give the arguments as ``ros2 launch --show-args`` prints them."""
     blocks = ["Arguments (pass arguments as '<name>:=<value>'):"]
     for argument in graph.arguments:
-        choices = f' Valid choices are: {list(argument.choices)}' if argument.choices else ''
+        choices = f' Valid choices are: {argument.choices}' if argument.choices else ''
         blocks.append(f"    '{argument.name}':\n        {argument.description}{choices}\n        (default: {argument.default!r})")
     return '\n\n'.join(blocks)
 

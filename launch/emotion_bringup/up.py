@@ -42,7 +42,7 @@ def up(words: Sequence[str], show_args: bool = False) -> int:
     :return: The exit code.
     :raises LaunchError: for a graph, argument or package that is not there.
     """
-    named = [words[0]] if words and ':=' not in words[0] else []
+    named = [words[0]] if words and '=' not in words[0] else []
     name = named[0] if named else 'multimodal'
     if name not in GRAPHS:
         raise LaunchError(f"there is no graph '{name}'; there are {', '.join(GRAPHS)}")

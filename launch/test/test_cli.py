@@ -1,0 +1,64 @@
+import pytest
+from emotion_core.errors import EmotionError
+
+from emotion_bringup import cli, up
+
+
+def exit_code(*argv):
+    with pytest.raises(SystemExit) as ending:
+        cli.main(argv)
+    return ending.value.code
+
+
+def test_version(capsys):
+    assert exit_code('--version') == 0
+    assert capsys.readouterr().out == f'emotion_ros {cli.VERSION}\n'
+
+
+def test_no_subcommand_prints_the_help(capsys):
+    cli.main([])
+    output = capsys.readouterr().out
+    assert 'examples:' in output
+    for command in ('demo', 'up', 'devices', 'models', 'doctor', 'test', 'train', 'env'):
+        assert f'\n    {command} ' in output
+
+
+def test_help_of_each_subcommand_names_it(capsys):
+    for command in ('demo', 'up', 'devices', 'models', 'doctor', 'test'):
+        assert exit_code(command, '--help') == 0
+        assert capsys.readouterr().out.startswith(f'usage: emotion {command}')
+
+
+def test_show_args_lists_the_arguments_of_the_named_graph(capsys):
+    assert exit_code('up', 'speech', '--show-args') == 0
+    output = capsys.readouterr().out
+    assert "'microphone':" in output and "'camera':" not in output
+
+
+@pytest.mark.parametrize('words, sentence', [
+    (['up', 'mutimodal'], "emotion: there is no graph 'mutimodal'; there are multimodal, face, speech"),
+    (['up', 'camera=0'], "emotion: 'camera=0' is not an argument: write name:=value"),
+    (['up', 'face', 'microphone:=0'], "emotion: graph 'face' has no argument 'microphone'"),
+    (['models', 'verify', 'nosuch'], "no model 'nosuch'"),
+])
+def test_what_cannot_be_done_is_a_sentence_and_exit_code_1(capsys, words, sentence):
+    assert exit_code(*words) == 1
+    captured = capsys.readouterr()
+    assert sentence in captured.err + captured.out
+
+
+def test_unknown_option_is_refused_except_for_pytest(capsys):
+    assert exit_code('doctor', '--nosuch') == 2
+    options, others = cli.build_parser().parse_known_args(['test', '--fast', '-k', 'stale'])
+    assert options.fast and others == ['-k', 'stale']
+
+
+def test_executable_is_found_in_the_first_prefix_that_has_it(tmp_path):
+    path = tmp_path / 'b' / 'lib' / 'some_package' / 'node'
+    path.parent.mkdir(parents=True)
+    path.write_text('')
+    path.chmod(0o755)
+    environ = {'AMENT_PREFIX_PATH': f'{tmp_path}/a:{tmp_path}/b', 'ROS_DISTRO': 'humble'}
+    assert up.find_executable('some_package', 'node', environ) == path
+    with pytest.raises(EmotionError, match='sudo apt install ros-humble-usb-cam'):
+        up.find_executable('usb_cam', 'usb_cam_node_exe', environ)

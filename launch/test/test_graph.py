@@ -1,0 +1,156 @@
+import sys
+
+import pytest
+import yaml
+
+from emotion_bringup.graph import (
+    GRAPHS, START_DELAY_S, Argument, LaunchError, config_file, parse_values, plan, show_arguments)
+from emotion_bringup.transport import PROFILE_VARIABLES, transport_variables
+
+EXPECTED = ['camera', 'microphone', 'params_file', 'namespace', 'use_sim_time', 'autostart', 'use_respawn', 'log_level',
+            'drivers', 'face_model', 'speech_model', 'fusion_method', 'overlay', 'image_transport']
+NOW = 1000.0
+
+
+def planned(graph='multimodal', **values):
+    return {process.name: process for process in plan(GRAPHS[graph], values, now=NOW)}
+
+
+def test_multimodal_has_every_argument_and_the_others_those_that_matter_to_them():
+    names = {name: [argument.name for argument in graph.arguments] for name, graph in GRAPHS.items()}
+    assert names['multimodal'] == EXPECTED
+    assert [name for name in EXPECTED if name not in names['face']] == ['microphone', 'speech_model', 'fusion_method']
+    assert [name for name in EXPECTED if name not in names['speech']] == [
+        'camera', 'face_model', 'fusion_method', 'overlay', 'image_transport']
+
+
+def test_each_argument_is_used_by_a_node_of_its_graph():
+    for graph in GRAPHS.values():
+        used = {source[0] if isinstance(source, tuple) else source for node in graph.nodes for source in node.given.values()}
+        used |= {name for node in graph.nodes for name in node.when}
+        used |= {'params_file', 'namespace', 'use_sim_time', 'autostart', 'use_respawn', 'log_level'}
+        assert used == {argument.name for argument in graph.arguments}
+
+
+def test_multimodal_starts_six_nodes_and_the_others_their_part():
+    assert list(planned()) == ['camera', 'microphone', 'emotion_face', 'emotion_speech', 'emotion_fusion', 'emotion_overlay']
+    assert list(planned('face')) == ['camera', 'emotion_face', 'emotion_overlay']
+    assert list(planned('speech')) == ['microphone', 'emotion_speech']
+
+
+def test_arguments_become_parameters_and_empty_ones_leave_them_to_the_file():
+    processes = planned(camera='0', microphone='clip.wav', face_model='mine', fusion_method='fixed')
+    assert processes['camera'].parameters['source'] == '0'
+    assert processes['microphone'].parameters['source'] == 'clip.wav'
+    assert processes['emotion_face'].parameters == {'model': 'mine', 'autostart': True, 'use_sim_time': False}
+    assert processes['emotion_fusion'].parameters['method'] == 'fixed'
+    assert 'model' not in processes['emotion_speech'].parameters
+
+
+def test_camera_and_microphone_begin_at_the_same_time():
+    processes = planned()
+    assert processes['camera'].parameters['start_at'] == processes['microphone'].parameters['start_at'] == NOW + START_DELAY_S
+    assert 'start_at' not in planned('face')['camera'].parameters
+    assert 'start_at' not in planned(use_sim_time='true')['camera'].parameters
+
+
+def test_driver_packages_of_a_distribution_take_the_place_of_the_own_drivers():
+    processes = planned(drivers='usb_cam', camera='2', microphone='hw:1,0')
+    camera, microphone = processes['camera'], processes['microphone']
+    assert (camera.package, camera.executable) == ('usb_cam', 'usb_cam_node_exe')
+    assert camera.parameters == {'video_device': '/dev/video2', 'use_sim_time': False}
+    assert (microphone.package, microphone.executable) == ('audio_capture', 'audio_capture_node')
+    assert microphone.parameters == {'format': 'wave', 'device': 'hw:1,0', 'use_sim_time': False}
+    assert not {'camera', 'microphone'} & planned(drivers='none').keys()
+
+
+def test_overlay_can_be_left_out():
+    assert 'emotion_overlay' not in planned(overlay='False')
+
+
+def test_ros_arguments_keep_strings_strings():
+    words = planned(camera='0', namespace='robot1')['camera'].ros_arguments()
+    assert words[:5] == ['--ros-args', '-r', '__node:=camera', '-r', '__ns:=/robot1']
+    assert 'source:="0"' in words and 'autostart:=true' in words
+    assert words[words.index('--params-file') + 1] == str(config_file('emotion.yaml'))
+    assert '__ns' not in ' '.join(planned()['camera'].ros_arguments())
+
+
+@pytest.mark.parametrize('values, sentence', [
+    ({'camra': '0'}, "graph 'multimodal' has no argument 'camra'; it has camera, microphone"),
+    ({'drivers': 'mine'}, "argument 'drivers' is 'mine': it must be one of 'builtin', 'usb_cam', 'none'"),
+    ({'overlay': 'yes'}, "argument 'overlay' is 'yes': it must be one of 'true', 'false'"),
+    ({'namespace': 'my robot'}, "namespace 'my robot' is not a ROS name"),
+    ({'params_file': '/nowhere.yaml'}, "there is no params_file '/nowhere.yaml'"),
+])
+def test_wrong_arguments_are_refused_with_a_sentence(values, sentence):
+    with pytest.raises(LaunchError) as error:
+        plan(GRAPHS['multimodal'], values)
+    assert sentence in str(error.value)
+
+
+def test_words_are_split_at_the_first_sign():
+    assert parse_values(['camera:=rtsp://host:8554/a:=b', 'overlay:=']) == {'camera': 'rtsp://host:8554/a:=b', 'overlay': ''}
+    with pytest.raises(LaunchError, match="'camera=0' is not an argument"):
+        parse_values(['camera=0'])
+
+
+def test_arguments_are_shown_as_ros2_launch_shows_them():
+    lines = show_arguments(GRAPHS['speech']).splitlines()
+    assert lines[0] == "Arguments (pass arguments as '<name>:=<value>'):"
+    assert "    'drivers':" in lines
+    at = lines.index("    'drivers':")
+    assert lines[at + 1].endswith("Valid choices are: ('builtin', 'usb_cam', 'none')")
+    assert lines[at + 2] == "        (default: 'builtin')"
+
+
+def test_truth_is_read_in_any_case():
+    Argument('x', 'true', '').check('False')
+    with pytest.raises(LaunchError):
+        Argument('x', 'true', '').check('1')
+
+
+def test_keys_of_the_configuration_are_parameters_of_the_nodes():
+    from emotion_core.parameters import check
+    from emotion_drivers.parameters import CameraParameters, MicrophoneParameters
+    from emotion_face.parameters import FaceParameters
+    from emotion_fusion.parameters import FusionParameters
+    from emotion_speech.parameters import SpeechParameters
+    from emotion_view.parameters import OverlayParameters
+    classes = {'camera': CameraParameters, 'microphone': MicrophoneParameters, 'emotion_face': FaceParameters,
+               'emotion_speech': SpeechParameters, 'emotion_fusion': FusionParameters, 'emotion_overlay': OverlayParameters}
+    for key, value in yaml.safe_load(config_file('emotion.yaml').read_text()).items():
+        assert key.startswith('/**/'), 'so that any namespace works'
+        for name, item in value['ros__parameters'].items():
+            check(classes[key.removeprefix('/**/')], name, item)
+    for node in GRAPHS['multimodal'].nodes:
+        for name in node.given if node.is_lifecycle else ():
+            assert name in {field for field in classes[node.name].__dataclass_fields__}, f'{node.name} has no parameter {name}'
+
+
+def test_profile_is_set_unless_the_user_has_one():
+    assert set(transport_variables({})) == set(PROFILE_VARIABLES)
+    assert '<segment_size>67108864</segment_size>' in config_file('fastdds.xml').read_text()
+    assert transport_variables({'FASTRTPS_DEFAULT_PROFILES_FILE': 'mine.xml'}) == {}
+
+
+def test_ros2_launch_gets_the_same_arguments_and_processes():
+    pytest.importorskip('launch_ros', reason='the launch packages are not on PyPI; they are there on a ROS distribution')
+    from launch import LaunchContext
+    from launch.actions import DeclareLaunchArgument, OpaqueFunction
+    from launch_ros.actions import Node
+
+    from emotion_bringup.launch_file import render_launch
+    for graph in GRAPHS.values():
+        entities = render_launch(graph).entities
+        declared = [entity for entity in entities if isinstance(entity, DeclareLaunchArgument)]
+        assert [(item.name, item.description.split(' Valid choices')[0], item.choices or ()) for item in declared] == \
+            [(argument.name, argument.description, argument.choices) for argument in graph.arguments]
+        context = LaunchContext()
+        for action in declared:
+            action.execute(context)
+        nodes = next(entity for entity in entities if isinstance(entity, OpaqueFunction)).execute(context)
+        assert all(isinstance(node, Node) for node in nodes)
+        assert [(node.node_package, node.node_executable) for node in nodes] == \
+            [(process.package, process.executable) for process in plan(graph, {})]
+    assert 'launch_ros' in sys.modules
