@@ -64,7 +64,8 @@ def yuv_to_bgr(y, u, v):
 
 
 @pytest.mark.parametrize('padding', [0, 6])
-@pytest.mark.parametrize('encoding,order', [('yuv422_yuy2', 'yuyv'), ('yuyv', 'yuyv'), ('uyvy', 'uyvy'), ('yuv422', 'uyvy')])
+@pytest.mark.parametrize('encoding,order', [
+    ('yuv422_yuy2', 'yuyv'), ('yuyv', 'yuyv'), ('uyvy', 'uyvy'), ('yuv422', 'uyvy')])
 def test_yuv_agrees_with_the_standard(encoding, order, padding):
     luma = random.integers(16, 236, (HEIGHT, WIDTH))
     chroma = random.integers(90, 166, (2, HEIGHT, WIDTH // 2))
@@ -99,7 +100,7 @@ def test_bayer_edge_is_where_it_was():
     assert (image[2:-2, :6] == 0).all() and (image[2:-2, 10:] == 200).all()
 
 
-@pytest.mark.parametrize('encoding', [encoding for encoding in ENCODINGS if 'yu' not in encoding and 'yv' not in encoding])
+@pytest.mark.parametrize('encoding', [name for name in ENCODINGS if 'yu' not in name and 'yv' not in name])
 @pytest.mark.parametrize('size', [(1, 1), (3, 1), (1, 3), (5, 7)])
 def test_odd_and_tiny_sizes(encoding, size):
     width, height = size

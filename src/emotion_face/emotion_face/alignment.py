@@ -17,7 +17,8 @@ CANONICAL = np.array([
     (0.353, 0.761),
     (0.647, 0.761),
 ])
-# Side of the crop, in geometric means of a box's width and height: median over the same images. Haar's boxes are the crop.
+# Side of the crop, in geometric means of a box's width and height: median over the same images. Haar's boxes are the
+# crop (0.99 with 1629 boxes of 2258 images).
 CROP_BOXES = {'yunet': 1.08, 'haar': 1.0}
 MAX_OVERSAMPLING = 8  # a larger face is cut coarser than the frame has it
 

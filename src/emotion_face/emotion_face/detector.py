@@ -26,7 +26,8 @@ class Detection:
 
     box: Box
     score: float  # [0, 1]
-    landmarks: np.ndarray | None = None  # (5, 2) in pixels of the frame: right eye, left eye, nose, right and left mouth corner
+    # (5, 2) in pixels of the frame: right eye, left eye, nose tip, right and left mouth corner (the subject's sides).
+    landmarks: np.ndarray | None = None
 
 
 class FaceDetector(Protocol):
@@ -93,11 +94,11 @@ class YuNetDetector:
         path = str(Path(folder) / MODEL_FILE)
         try:
             # One network for each purpose: a change of its input size makes it allocate anew.
-            self._far, self._near = (cv2.FaceDetectorYN.create(path, '', (side, side), score, self.OVERLAP)
-                                     for side, score in ((self.LONG_SIDE_PX, self.SCORE), (self.NEAR_PX, self.NEAR_SCORE)))
+            self._far = cv2.FaceDetectorYN.create(path, '', (self.LONG_SIDE_PX,) * 2, self.SCORE, self.OVERLAP)
+            self._near = cv2.FaceDetectorYN.create(path, '', (self.NEAR_PX,) * 2, self.NEAR_SCORE, self.OVERLAP)
         except cv2.error as error:
             raise ModelError(f"OpenCV cannot load '{path}' as YuNet: {error.err}") from error
-        self._far_size = (self.LONG_SIDE_PX, self.LONG_SIDE_PX)
+        self._far_size = (self.LONG_SIDE_PX,) * 2
 
     def search(self, image: np.ndarray) -> list[Detection]:
         """Find faces anywhere; those under about 1/30 of the frame's width are missed."""
@@ -166,12 +167,15 @@ class HaarDetector:
         """Find faces anywhere; those under about 48 px in 640x480 are missed."""
         height, width = image.shape[:2]
         scale = min(1.0, self.LONG_SIDE_PX / max(height, width))
-        small = cv2.resize(image, (max(1, round(width * scale)), max(1, round(height * scale))), interpolation=cv2.INTER_AREA)
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         gray = cv2.cvtColor(brighten(small), cv2.COLOR_BGR2GRAY)
         boxes, hits = self._first.detectMultiScale2(gray, self.STEP, self.NEIGHBOURS,
                                                     minSize=(self.SMALLEST_PX, self.SMALLEST_PX))
-        candidates = [Detection(tuple(float(value) / scale for value in box), self._score(hit)) for box, hit in zip(boxes, hits)]
-        return _distinct([candidate for candidate in candidates if self._near(self._second, image, candidate.box)], self.OVERLAP)
+        candidates = [Detection(tuple(float(value) / scale for value in box), self._score(hit))
+                      for box, hit in zip(boxes, hits)]
+        agreed = [candidate for candidate in candidates if self._near(self._second, image, candidate.box)]
+        return _distinct(agreed, self.OVERLAP)
 
     def search_near(self, image: np.ndarray, boxes: Sequence[Box]) -> list[Detection]:
         """Find faces near these boxes, without a second opinion: one was asked when they were first found."""
@@ -203,11 +207,12 @@ def brighten(image: np.ndarray) -> np.ndarray:
 
 
 def _cascade(file: str) -> cv2.CascadeClassifier:
-    path = os.path.join(cv2.data.haarcascades, file) if hasattr(cv2, 'data') else f'/usr/share/opencv4/haarcascades/{file}'
+    folder = cv2.data.haarcascades if hasattr(cv2, 'data') else '/usr/share/opencv4/haarcascades'  # PyPI's, apt's
+    path = os.path.join(folder, file)
     cascade = cv2.CascadeClassifier(path) if hasattr(cv2, 'CascadeClassifier') else None
     if cascade is None or cascade.empty():
-        raise ModelError(f"OpenCV's Haar cascade '{path}' cannot be loaded: install opencv-python-headless<5 (apt: opencv-data), "
-                         'or get the better detector with `./emotion models fetch yunet`')
+        raise ModelError(f"OpenCV's Haar cascade '{path}' cannot be loaded: install opencv-python-headless<5 "
+                         '(apt: opencv-data), or get the better detector with `./emotion models fetch yunet`')
     return cascade
 
 
@@ -216,13 +221,13 @@ def _patch(image: np.ndarray, left: float, top: float, side: float, side_px: int
     scale = side_px / side
     if scale < 0.5:
         # Shrink by whole pixels first: a warp alone would skip pixels and see noise.
-        x0, y0 = max(0, int(left)), max(0, int(top))
-        cut = image[y0:max(y0 + 1, int(top + side)), x0:max(x0 + 1, int(left + side))]
+        x, y = max(0, int(left)), max(0, int(top))
+        cut = image[y:max(y, int(top + side)), x:max(x, int(left + side))]
         if cut.size == 0:
             return np.zeros((side_px, side_px, 3), np.uint8)
-        image = cv2.resize(cut, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if min(cut.shape[:2]) * scale >= 1 else cut
-        left, top = (left - x0) * scale, (top - y0) * scale
-        scale = 1.0
+        size = (max(1, round(cut.shape[1] * scale)), max(1, round(cut.shape[0] * scale)))
+        image = cv2.resize(cut, size, interpolation=cv2.INTER_AREA)
+        left, top, scale = (left - x) * scale, (top - y) * scale, 1.0
     matrix = np.array([[scale, 0, -left * scale], [0, scale, -top * scale]])
     return cv2.warpAffine(image, matrix, (side_px, side_px), flags=cv2.INTER_LINEAR)
 

@@ -6,6 +6,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from emotion_core import qos
+from emotion_core.errors import InputError
 from emotion_core.images import decode, decode_compressed
 from emotion_core.messages import to_ns, to_probs
 from emotion_core.node import EmotionNode, run
@@ -36,8 +37,8 @@ class FaceNode(EmotionNode):
         self._recognizer = Recognizer(*self._load(self.parameters))
         self._rate = FrameRate()
         if self.parameters.detector == 'auto' and self._recognizer.detector.name == 'haar':
-            self.get_logger().info('YuNet is not in the model store: faces are found by Haar cascades, which see fewer and '
-                                   'no landmarks; `./emotion models fetch yunet` gets it')
+            self.get_logger().info('YuNet is not in the model store: faces are found by Haar cascades, which see fewer '
+                                   'and no landmarks; `./emotion models fetch yunet` gets it')
         self._face_pub = self.advertise(EmotionProbs, 'emotion/face', qos.RESULT)
         self._faces_pub = self.advertise(FaceEmotions, 'emotion/faces', qos.RESULT)
         kind, self._topic = IMAGES[self.parameters.image_transport]
@@ -69,16 +70,21 @@ class FaceNode(EmotionNode):
 
     def _load(self, parameters: FaceParameters) -> tuple[FaceClassifier, FaceDetector, Settings]:
         store = ModelStore()
-        return FaceClassifier(store.find(parameters.model)), make_detector(store, parameters.detector), parameters.settings
+        classifier = FaceClassifier(store.find(parameters.model))
+        return classifier, make_detector(store, parameters.detector), parameters.settings
 
     def _on_image(self, msg: Image) -> None:
-        self._recognise(decode(msg.data, msg.width, msg.height, msg.encoding, msg.step, bool(msg.is_bigendian)), msg.header)
+        image = decode(msg.data, msg.width, msg.height, msg.encoding, msg.step, bool(msg.is_bigendian))
+        self._recognise(image, msg.header)
 
     def _on_compressed(self, msg: CompressedImage) -> None:
         self._recognise(decode_compressed(msg.data), msg.header)
 
     def _recognise(self, image: np.ndarray, header: Header) -> None:
         stamp_ns = to_ns(header.stamp)
+        if stamp_ns == 0:
+            raise InputError('missing stamp', 'the image has no stamp, and faces are followed by time: '
+                             'the driver must set header.stamp to when it was taken')
         result = self._recognizer.predict(image, stamp_ns, header.frame_id)
         for face in result.faces:
             self._face_pub.publish(to_probs(face.evidence))

@@ -20,11 +20,12 @@ def to_batch(crops: Sequence[np.ndarray], spec: ImageInput) -> np.ndarray:
         if spec.color == 'gray' and crop.ndim == 3:
             crop = cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY)
         elif spec.color != 'gray':
-            conversions = {('rgb', 2): cv2.COLOR_GRAY2RGB, ('rgb', 3): cv2.COLOR_BGR2RGB, ('bgr', 2): cv2.COLOR_GRAY2BGR}
+            conversions = {('rgb', 2): cv2.COLOR_GRAY2RGB, ('rgb', 3): cv2.COLOR_BGR2RGB,
+                           ('bgr', 2): cv2.COLOR_GRAY2BGR}
             if (spec.color, crop.ndim) in conversions:
                 crop = cv2.cvtColor(crop, conversions[spec.color, crop.ndim])
-        shrinking = crop.shape[0] > spec.height
-        crop = cv2.resize(crop, (spec.width, spec.height), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
+        interpolation = cv2.INTER_AREA if crop.shape[0] > spec.height else cv2.INTER_LINEAR
+        crop = cv2.resize(crop, (spec.width, spec.height), interpolation=interpolation)
         target[:] = np.moveaxis(crop.reshape(spec.height, spec.width, -1), -1, 0) / np.float32(255)
     mean = np.asarray(spec.mean, np.float32).reshape(-1, 1, 1)
     std = np.asarray(spec.std, np.float32).reshape(-1, 1, 1)

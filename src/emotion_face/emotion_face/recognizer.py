@@ -101,8 +101,8 @@ class Recognizer:
     def _detect(self, image: np.ndarray, stamp_ns: int) -> list[Detection]:
         """Search the whole frame when it is time to, and otherwise near the faces that are known."""
         expected = self._tracker.expected(stamp_ns)
-        period_ns = int(self._settings.search_period * NS_PER_S)
-        if self._searched_ns is not None and stamp_ns - self._searched_ns < period_ns and len(expected) <= NEAR_FACES:
+        is_due = self._searched_ns is None or stamp_ns - self._searched_ns >= self._settings.search_period * NS_PER_S
+        if not is_due and len(expected) <= NEAR_FACES:
             return self.detector.search_near(image, expected)
         self._searched_ns = stamp_ns
         found = sorted(self.detector.search(image), key=lambda item: -item.box[2] * item.box[3])

@@ -123,7 +123,8 @@ class Tracker:
                 self._given += 1
                 track.id = f'f{self._given:04d}'
         seen = [track.detection.box for track in self._tracks if track.is_seen]
-        present = [track for track in self._tracks if track.id and (track.is_seen or self._is_carried(track, seen, stamp_ns))]
+        present = [track for track in self._tracks
+                   if track.id and (track.is_seen or self._is_carried(track, seen, stamp_ns))]
         return sorted(present, key=lambda track: (-track.detection.box[2] * track.detection.box[3], track.id))
 
     def _match(self, detections: Sequence[Detection], looks: Sequence[np.ndarray], stamp_ns: int) -> dict[Track, int]:

@@ -88,9 +88,10 @@ def test_landmarks_are_inside_the_box_right_eye_on_the_left(store, frames):
     for frame, _ in frames[:10]:
         for detection in detector.search(frame):
             x, y, width, height = detection.box
-            assert ((detection.landmarks > (x - 0.1 * width, y)) & (detection.landmarks < (x + 1.1 * width, y + height))).all()
-            assert detection.landmarks[0, 0] < detection.landmarks[1, 0] and detection.landmarks[3, 0] < detection.landmarks[4, 0]
-            assert detection.landmarks[:2, 1].max() < detection.landmarks[3:, 1].min()
+            points = detection.landmarks
+            assert ((points > (x - 0.1 * width, y)) & (points < (x + 1.1 * width, y + height))).all()
+            assert points[0, 0] < points[1, 0] and points[3, 0] < points[4, 0]
+            assert points[:2, 1].max() < points[3:, 1].min()
 
 
 @needs_faces
@@ -113,7 +114,8 @@ def test_boxes_are_in_pixels_of_the_frame_whatever_its_size(name, size, store):
     side = int(min(size) * 0.8)
     detector = make_detector(store, name)
     frame = place(blank(width, height), samples()[20].image, width // 10, height // 10, side)
-    wanted = tuple(value * side / 320 + shift for value, shift in zip(samples()[20].box, (width // 10, height // 10, 0, 0)))
+    shifts = (width // 10, height // 10, 0, 0)
+    wanted = tuple(value * side / 320 + shift for value, shift in zip(samples()[20].box, shifts))
     detection, = detector.search(frame)
     assert overlap(detection.box, wanted) > 0.5
     again, = detector.search_near(frame, [detection.box])
@@ -125,7 +127,8 @@ def test_strange_frames_and_boxes_are_no_problem(name, store):
     detector = make_detector(store, name)
     for shape in ((1, 1, 3), (2, 400, 3), (480, 3, 3), (50, 50, 3)):
         assert detector.search(np.full(shape, 90, np.uint8)) == []
-    for box in ((-500.0, -500.0, 80.0, 80.0), (5000.0, 5000.0, 80.0, 80.0), (0.0, 0.0, 1.0, 1.0), (-4000.0, 0.0, 9000.0, 9000.0)):
+    for corner, side in ((-500.0, 80.0), (5000.0, 80.0), (0.0, 1.0), (-4000.0, 9000.0), (5000.0, 9000.0)):
+        box = (corner, corner, side, side)
         assert detector.search_near(blank(), [box]) == []
     assert detector.search_near(blank(), []) == []
 

@@ -50,7 +50,7 @@ class Graph:
         return self.node.set_parameters([Parameter(name, value=value) for name, value in parameters.items()])
 
     def show(self, frame, stamp_ns):
-        """Send a frame and give its result; sensor data may be lost, so it is sent until it arrives."""
+        """Send a frame and give its result."""
         count = len(self.faces)
         self.camera.publish(to_image(frame, stamp_ns))
         self.ros.spin_until(lambda: len(self.faces) > count, 'the frame gives a result')
@@ -111,13 +111,25 @@ def test_compressed_images_in_a_process_of_its_own_without_yunet(ros, store):  #
         jpeg = cv2.imencode('.jpg', place(blank(), samples()[20].image, 150, 80, 320))[1].tobytes()
 
         def show(data):
-            camera.publish(CompressedImage(header=to_header(STAMP + len(faces) * S // 30, 'camera'), format='jpeg', data=data))
+            header = to_header(STAMP + len(faces) * S // 30, 'camera')
+            camera.publish(CompressedImage(header=header, format='jpeg', data=data))
             ros.spin_for(0.1)
 
         ros.spin_until(lambda: show(jpeg) or (faces and faces[-1].faces), 'a face is found')
         assert faces[-1].detector == 'haar' and len(faces[-1].faces) == 1
         ros.spin_until(lambda: show(jpeg[:50]) or [status for array in diagnostics for status in array.status
                                                    if 'problem: damaged image' in values(status)], 'it is counted')
+
+
+def test_late_frames_are_dropped_never_queued(ros, store):  # noqa: F811
+    graph = Graph(ros)
+    graph.show(blank(), STAMP)
+    for number in range(1, 21):  # while the node is busy: it is not spun
+        graph.camera.publish(to_image(blank(64, 48), STAMP + number * S // 30))
+    newest = STAMP + 20 * S // 30
+    ros.spin_until(lambda: to_ns(graph.faces[-1].header.stamp) == newest, 'the newest frame gives a result')
+    ros.spin_for(0.3)
+    assert len(graph.faces) <= 3
 
 
 def test_bad_images_are_counted_and_the_node_lives(ros, store):  # noqa: F811
@@ -130,6 +142,7 @@ def test_bad_images_are_counted_and_the_node_lives(ros, store):  # noqa: F811
     short = to_image(frame, STAMP)
     short.data = short.data[:1000]
     assert '9216' in graph.send_bad(short, 'truncated image')
+    assert 'header.stamp' in graph.send_bad(to_image(frame, 0), 'missing stamp')
     assert graph.show(frame, STAMP + S).faces == []
     status = graph.status(lambda status: 'problem: truncated image' in values(status))
     assert status.level == DiagnosticStatus.WARN
@@ -170,7 +183,8 @@ def test_unknown_model_at_start_is_said_and_the_node_lives(ros, store):  # noqa:
     graph_node.autostart()
     diagnostics = ros.collect(DiagnosticArray, '/diagnostics', qos.RESULT)
     status = ros.spin_until(lambda: [s for array in diagnostics for s in array.status if s.name == 'emotion_face'])[0]
-    assert status.level == DiagnosticStatus.ERROR and "no model 'nonsense'" in status.message and 'fer_compact' in status.message
+    assert status.level == DiagnosticStatus.ERROR
+    assert "no model 'nonsense'" in status.message and 'fer_compact' in status.message
     graph_node.set_parameters([Parameter('model', value='fer_compact')])
     assert graph_node.trigger_configure() == TransitionCallbackReturn.SUCCESS
 
@@ -180,7 +194,8 @@ def test_unknown_model_at_start_is_said_and_the_node_lives(ros, store):  # noqa:
 def test_parameters_at_runtime_are_applied_or_refused_with_a_sentence(ros, store):  # noqa: F811
     graph = Graph(ros)
     result, = graph.set(model='nonsense')
-    assert not result.successful and "no model 'nonsense'" in result.reason and graph.node.parameters.model == 'fer_compact'
+    assert not result.successful and "no model 'nonsense'" in result.reason
+    assert graph.node.parameters.model == 'fer_compact'
     result, = graph.set(detector='yunet')
     assert not result.successful and './emotion models fetch yunet' in result.reason
     result, = graph.set(max_faces=0)

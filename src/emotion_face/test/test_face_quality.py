@@ -41,7 +41,8 @@ def test_enlarging_adds_no_sharpness(face):
 
 
 def test_a_larger_picture_of_the_same_face_has_about_the_same_terms(face):
-    once, thrice = (crop_quality(cv2.resize(face, (side, side), interpolation=cv2.INTER_CUBIC), side) for side in (48, 144))
+    once, thrice = (crop_quality(cv2.resize(face, (side, side), interpolation=cv2.INTER_CUBIC), side)
+                    for side in (48, 144))
     for name in once:
         assert thrice[name] == pytest.approx(once[name], abs=0.06), name
 

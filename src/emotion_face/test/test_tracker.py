@@ -31,7 +31,8 @@ def test_a_walking_face_keeps_its_id_at_any_frame_rate(hz):
         assert ids(tracks) == ['f0001']
 
 
-@pytest.mark.parametrize('lost,expected', [(0.1, 'f0001'), (0.5, 'f0001'), (0.95, 'f0001'), (1.1, 'f0002'), (4.0, 'f0002')])
+@pytest.mark.parametrize('lost,expected', [
+    (0.1, 'f0001'), (0.5, 'f0001'), (0.95, 'f0001'), (1.1, 'f0002'), (4.0, 'f0002')])
 def test_a_face_keeps_its_id_through_a_short_loss_only(lost, expected):
     tracker = Tracker(max_lost=1.0)
     stamp = 0
@@ -59,8 +60,9 @@ def test_a_missing_face_is_carried_on_for_a_moment_then_not_shown():
 def test_landmarks_are_carried_along():
     tracker = Tracker()
     for number in range(20):
-        points = np.full((5, 2), 100.0 + 5 * number)
-        tracker.update([Detection((100.0 + 5 * number, 100.0 + 5 * number, 80, 96), 0.9, points)], [ANN], number * FRAME)
+        corner = 100.0 + 5 * number
+        face = Detection((corner, corner, 80, 96), 0.9, np.full((5, 2), corner))
+        tracker.update([face], [ANN], number * FRAME)
     track, = tracker.update([], [], 20 * FRAME)
     assert track.detection.landmarks == pytest.approx(np.full((5, 2), 200.0), abs=2)
     assert track.seen.landmarks[0, 0] == 195.0
