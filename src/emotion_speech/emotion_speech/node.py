@@ -122,7 +122,8 @@ class SpeechNode(EmotionNode):
         self._hear(msg, AUDIO)
 
     def _on_stamped(self, msg: AudioDataStamped) -> None:
-        self._hear(msg.audio, STAMPED, to_ns(msg.header.stamp), msg.header.frame_id)
+        stamp_ns = to_ns(msg.header.stamp) or None  # some drivers leave it empty
+        self._hear(msg.audio, STAMPED, stamp_ns, msg.header.frame_id)
 
     def _hear(self, audio: AudioData, topic: str, stamp_ns: int | None = None, frame_id: str = '') -> None:
         if isinstance(self._announced, InputError):
@@ -143,7 +144,7 @@ class SpeechNode(EmotionNode):
             if result.evidence.is_final:
                 self.health.observe('latency_ms', (self.now_ns() - result.voice_end_ns) / 1e6)
         activity = self._recognizer.activity
-        if activity is not None and activity.stamp_ns - self._activity_ns >= ACTIVITY_PERIOD_NS:
+        if activity is not None and not 0 <= activity.stamp_ns - self._activity_ns < ACTIVITY_PERIOD_NS:
             self._activity_ns = activity.stamp_ns
             self._activity_pub.publish(to_activity(activity, frame_id))
 

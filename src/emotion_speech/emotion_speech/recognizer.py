@@ -17,9 +17,8 @@ from emotion_speech.segmenter import Segmentation, Segmenter, Span
 from emotion_speech.vad import FRAME, RATE, NoiseFloor, VoiceActivityDetector
 
 SOURCE = 'speech'
-STAMP_JITTER_S = 0.1  # stamps of a driver that are off by more mean that audio is missing
+STAMP_JITTER_S = 0.2  # stamps of a driver that are off by more mean that audio is missing: it would end a word
 ARRIVAL_JITTER_S = 1.0  # the same for times of arrival: a busy machine delivers late
-MAX_FILL_S = 0.5  # a gap up to this is taken for a lost block inside a sentence, and filled with silence
 ACTIVITY_FRAMES = 3  # about 0.1 s, that the level is taken of
 MUTED_S = 5.0  # of zeros in a row are worth a warning
 UPDATE_LOAD = 0.5  # share of the time that updates may take: a slow model must not fall behind the audio
@@ -119,11 +118,7 @@ class Recognizer:
         if abs(late_s) > jitter_s:
             self._problem('gap in the audio', f'{late_s:.3f} s of audio are missing' if late_s > 0 else
                           f'audio came that is {-late_s:.3f} s older than expected')
-            if 0 < late_s <= MAX_FILL_S:
-                silence = np.zeros(round(late_s * rate), np.float32)
-                results += self._take(silence, rate, stamp_ns - round(late_s * 1e9))
-            else:
-                results += self.flush()
+            results = self.flush()
         return results + self._take(samples, rate, stamp_ns)
 
     def flush(self) -> list[SpeechResult]:

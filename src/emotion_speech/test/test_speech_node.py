@@ -119,6 +119,15 @@ def test_audio_without_stamps_is_stamped_by_its_arrival(rig):
     assert (to_ns(msg.header.stamp) - to_ns(msg.evidence_start)) / NS == pytest.approx(1.4, abs=0.15)
 
 
+def test_an_empty_stamp_is_none(rig):
+    rig.announce(INFO)
+    begin_ns = time.time_ns()
+    for start in range(0, 2 * RATE, 1600):
+        rig.stamped.publish(AudioDataStamped(audio=rig.block(room(0.1))))
+    stamps = rig.ros.spin_until(lambda: rig.activity, 'activity comes')
+    assert (to_ns(stamps[0].header.stamp) - begin_ns) / NS == pytest.approx(0, abs=0.5)
+
+
 def test_a_block_on_both_topics_counts_once(rig):
     rig.announce(INFO)
     samples = talk((2.0, 1.0))
