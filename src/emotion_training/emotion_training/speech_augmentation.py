@@ -28,9 +28,9 @@ def add_at_snr(samples: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndar
 
 def coloured_noise(count: int, exponent: float, rng: np.random.Generator) -> np.ndarray:
     """Give noise whose power falls with frequency to this exponent: 0 white, 1 pink, 2 brown."""
-    spectrum = np.fft.rfft(rng.standard_normal(count))
+    spectrum = np.fft.rfft(rng.standard_normal(_fft_size(count)))
     spectrum[1:] *= np.arange(1, len(spectrum)) ** (-exponent / 2)
-    return np.fft.irfft(spectrum, count).astype(np.float32)
+    return np.fft.irfft(spectrum)[:count].astype(np.float32)
 
 
 def babble(count: int, voices: Sequence[np.ndarray], rng: np.random.Generator) -> np.ndarray:
@@ -84,7 +84,7 @@ class SpeechAugmentation:
         response = rng.standard_normal(len(time)) * 10 ** (-3 * time / seconds)
         response *= rng.uniform(0.2, 1.0) / np.sqrt(np.sum(response ** 2))
         response[0] += 1
-        size = len(samples) + len(response)
+        size = _fft_size(len(samples) + len(response))
         echo = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(response, size), size)
         return echo[:len(samples)].astype(np.float32)
 
@@ -98,7 +98,13 @@ class SpeechAugmentation:
 
     def _cut_off(self, samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Lose the highs or lows that a cheap microphone or a telephone loses."""
-        spectrum = np.fft.rfft(samples)
-        frequency = np.fft.rfftfreq(len(samples), 1 / self._rate)
+        size = _fft_size(len(samples))
+        spectrum = np.fft.rfft(samples, size)
+        frequency = np.fft.rfftfreq(size, 1 / self._rate)
         spectrum[(frequency < rng.uniform(0, 300)) | (frequency > rng.uniform(3000, 8000))] = 0
-        return np.fft.irfft(spectrum, len(samples)).astype(np.float32)
+        return np.fft.irfft(spectrum)[:len(samples)].astype(np.float32)
+
+
+def _fft_size(count: int) -> int:
+    """Give the next power of two: an odd length can take ten times as long."""
+    return 1 << (count - 1).bit_length()

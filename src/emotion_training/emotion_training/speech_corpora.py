@@ -41,7 +41,7 @@ class Clip:
 
     @cached_property
     def samples(self) -> np.ndarray:
-        """Mono float32 samples (n,) in [-1, 1] at SAMPLE_RATE; raises TrainingError when the file has another rate."""
+        """Mono float32 samples of shape (n,) in [-1, 1] at SAMPLE_RATE; raises TrainingError for another rate."""
         samples, rate = soundfile.read(io.BytesIO(self.encoded), dtype='float32', always_2d=True)
         if rate != SAMPLE_RATE:
             raise TrainingError(f"'{self.path}' has {rate} Hz: convert the corpus to {SAMPLE_RATE} Hz first")
