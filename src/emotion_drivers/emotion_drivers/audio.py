@@ -4,6 +4,7 @@ import math
 import queue
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -307,7 +308,7 @@ def _find(source: str) -> CaptureDevice:
     if source in ('', 'default'):
         if not found:
             raise DeviceError('there is no microphone: plug one in, or pass a sound file')
-        return found[0]
+        return replace(found[0], name='default', id=None)
     if source.isdecimal():
         matching = found[int(source):int(source) + 1]
     else:

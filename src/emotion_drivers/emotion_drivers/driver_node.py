@@ -12,7 +12,7 @@ from emotion_core.node import EmotionNode
 from rclpy.duration import Duration
 
 from emotion_drivers.backoff import Backoff
-from emotion_drivers.timeline import NS_PER_S, PlayClock, Timeline
+from emotion_drivers.timeline import NS_PER_S, ClockJumped, PlayClock, Timeline
 
 JOIN_S = 5.0  # a device that blocks for longer is left to itself
 ACKNOWLEDGED_S = 1.0  # how long the last message may take to arrive before the process ends
@@ -92,11 +92,15 @@ class DriverNode(EmotionNode):
                 if not clock.stopped:
                     self._end()
                 return
+            except ClockJumped as jump:
+                start_ns = round(self.parameters.start_at * NS_PER_S)
+                self.problem('clock jumped back', f'{jump}: the file goes on where it is at that time')
+                continue
             except EmotionError as error:
                 kind, sentence = 'no source', str(error)
             except Exception as error:  # the node outlives any fault of a device; the traceback says where to look
                 kind, sentence = type(error).__name__, f'unexpected {error!r}\n{traceback.format_exc()}'
-            if clock.stopped:
+            if clock.stopped or not self.context.ok():
                 return
             delay_s = backoff.next()
             self._waiting = sentence.splitlines()[0]
@@ -127,4 +131,4 @@ class DriverNode(EmotionNode):
         if self.parameters.exit_at_end:
             for publisher in self.publishers:
                 publisher.wait_for_all_acked(Duration(seconds=ACKNOWLEDGED_S))
-            rclpy.try_shutdown()  # ends the spinning of the main thread
+            self.executor.create_task(rclpy.try_shutdown)  # between two callbacks, none of which then finds it gone

@@ -1,4 +1,4 @@
-"""Play a file on a time line: each frame and block at its time, late ones dropped, the place found again after a jump."""
+"""Play a file on a time line: each frame and block at its time, late ones dropped; a clock that jumps raises ClockJumped."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -71,10 +71,10 @@ def play_frames(video: Pictures, timeline: Timeline, clock: PlayClock) -> Iterat
             if now_ns - due_ns > LOST_NS:
                 break
         else:
-            if clock.wait_until(lap_ns + timeline.duration_ns):
-                place = timeline.next_lap(lap_ns)
-                continue
-        place = timeline.locate(clock.now_ns() - LATE_NS)
+            clock.wait_until(lap_ns + timeline.duration_ns)
+            place = timeline.next_lap(lap_ns)
+            continue
+        place = timeline.locate(clock.now_ns() - LATE_NS)  # it was lost
 
 
 def play_blocks(sound: Samples, timeline: Timeline, clock: PlayClock, block_samples: int) -> Iterator[Block]:
@@ -94,10 +94,10 @@ def play_blocks(sound: Samples, timeline: Timeline, clock: PlayClock, block_samp
             yield Block(lap_ns + index * NS_PER_S // rate, samples)
             index += len(samples)
         else:
-            if clock.wait_until(lap_ns + timeline.duration_ns):
-                place = timeline.next_lap(lap_ns)
-                continue
-        place = timeline.locate(clock.now_ns() - LATE_NS)
+            clock.wait_until(lap_ns + timeline.duration_ns)
+            place = timeline.next_lap(lap_ns)
+            continue
+        place = timeline.locate(clock.now_ns() - LATE_NS)  # it was lost
 
 
 def _blocks(sound: Samples, index: int, total: int, size: int) -> Iterator[np.ndarray]:

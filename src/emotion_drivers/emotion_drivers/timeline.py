@@ -11,6 +11,10 @@ LONGEST_WAIT_S = 0.1  # between two looks at the clock, so that a jump is notice
 SIMULATED_WAIT_S = 0.005  # the same where the clock may run faster than real time
 
 
+class ClockJumped(Exception):
+    """The clock was set back, or simulated time began again: what was due is no longer."""
+
+
 @dataclass(frozen=True)
 class Timeline:
     """A file of ``duration_ns`` that begins at ``start_ns``, once or again and again; times in ns."""
@@ -48,6 +52,7 @@ class PlayClock:
         """
         self.now_ns = now_ns
         self._simulated = simulated
+        self._seen_ns = 0  # the last time that was waited on: a jump between two waits counts as well
         self._stopped = threading.Event()
 
     @property
@@ -64,13 +69,19 @@ class PlayClock:
         return not self._stopped.wait(seconds)
 
     def wait_until(self, due_ns: int) -> int | None:
-        """Wait for a time and give the time it is then; None when stopped, or when the clock jumped back meanwhile."""
-        now_ns = self.now_ns()
-        while now_ns < due_ns:
+        """
+        Wait for a time and give the time it is then; None when stopped.
+
+        :raises ClockJumped: when the clock fell back, since the last wait or meanwhile.
+        """
+        while (now_ns := self._look()) < due_ns:
             longest = SIMULATED_WAIT_S if self._simulated() else LONGEST_WAIT_S
             if not self.sleep(min((due_ns - now_ns) / NS_PER_S, longest)):
                 return None
-            before_ns, now_ns = now_ns, self.now_ns()
-            if now_ns < before_ns - JUMP_NS:
-                return None
         return None if self.stopped else now_ns
+
+    def _look(self) -> int:
+        before_ns, self._seen_ns = self._seen_ns, self.now_ns()
+        if self._seen_ns < before_ns - JUMP_NS:
+            raise ClockJumped(f'the clock jumped back by {(before_ns - self._seen_ns) / NS_PER_S:.3f} s')
+        return self._seen_ns

@@ -1,8 +1,9 @@
 import threading
 import time
 
+import pytest
 from emotion_drivers.backoff import Backoff
-from emotion_drivers.timeline import NS_PER_S, PlayClock, Timeline
+from emotion_drivers.timeline import NS_PER_S, ClockJumped, PlayClock, Timeline
 from virtual_clock import VirtualClock
 
 
@@ -30,9 +31,19 @@ def test_waiting_ends_when_it_is_time():
     assert clock.wait_until(12 * NS_PER_S) == 12 * NS_PER_S
 
 
-def test_waiting_ends_when_the_clock_jumps_back():
+def test_waiting_is_given_up_when_the_clock_jumps_back():
     times = iter([10 * NS_PER_S, 10 * NS_PER_S + 1, 2 * NS_PER_S])
-    assert PlayClock(lambda: next(times)).wait_until(11 * NS_PER_S) is None
+    with pytest.raises(ClockJumped, match='jumped back by 8.000 s'):
+        PlayClock(lambda: next(times)).wait_until(11 * NS_PER_S)
+
+
+def test_a_jump_between_two_waits_is_noticed():
+    clock = VirtualClock(10)
+    clock.wait_until(11 * NS_PER_S)
+    clock.time_ns = 2 * NS_PER_S
+    with pytest.raises(ClockJumped):
+        clock.wait_until(12 * NS_PER_S)
+    assert clock.wait_until(3 * NS_PER_S) == 3 * NS_PER_S
 
 
 def test_waiting_ends_at_once_when_stopped():
