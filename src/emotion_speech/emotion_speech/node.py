@@ -8,6 +8,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from emotion_core import qos
 from emotion_core.errors import InputError
+from emotion_core.evidence import Evidence
 from emotion_core.messages import NS_PER_S, to_ns, to_probs
 from emotion_core.node import EmotionNode, run
 from emotion_core.store import ModelStore
@@ -16,7 +17,7 @@ from emotion_speech.audio_format import AudioFormat, to_mono
 from emotion_speech.classifier import SpeechClassifier
 from emotion_speech.messages import to_activity, to_format
 from emotion_speech.parameters import SpeechParameters
-from emotion_speech.recognizer import ARRIVAL_JITTER_S, STAMP_JITTER_S, Recognizer, SpeechResult
+from emotion_speech.recognizer import ARRIVAL_JITTER_S, STAMP_JITTER_S, Recognizer
 from emotion_speech.vad import DETECTORS
 
 AUDIO, STAMPED, INFO = 'audio', 'audio_stamped', 'audio_info'
@@ -140,18 +141,18 @@ class SpeechNode(EmotionNode):
         self._frame_id = frame_id
         results = self._recognizer.feed(samples, spec.sample_rate, stamp_ns, jitter_s)
         self._publish(results)
-        for result in results:
-            if result.evidence.is_final:
-                self.health.observe('latency_ms', (self.now_ns() - result.voice_end_ns) / 1e6)
+        for evidence in results:
+            if evidence.is_final:
+                self.health.observe('latency_ms', (self.now_ns() - evidence.stamp_ns) / 1e6)
         activity = self._recognizer.activity
         if activity is not None and not 0 <= activity.stamp_ns - self._activity_ns < ACTIVITY_PERIOD_NS:
             self._activity_ns = activity.stamp_ns
             self._activity_pub.publish(to_activity(activity, frame_id))
 
-    def _publish(self, results: list[SpeechResult]) -> None:
-        for result in results:
-            self._results_pub.publish(to_probs(replace(result.evidence, frame_id=self._frame_id)))
-            if result.evidence.is_final:
+    def _publish(self, results: list[Evidence]) -> None:
+        for evidence in results:
+            self._results_pub.publish(to_probs(replace(evidence, frame_id=self._frame_id)))
+            if evidence.is_final:
                 self.health.count('segments')
 
 

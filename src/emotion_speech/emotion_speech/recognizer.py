@@ -37,14 +37,6 @@ class Activity:
     segment_seconds: float
 
 
-@dataclass(frozen=True)
-class SpeechResult:
-    """Evidence of one segment, or of the part of it that was heard so far."""
-
-    evidence: Evidence
-    voice_end_ns: int  # when the voice was last heard; what a latency counts from
-
-
 class Recognizer:
     """Listens to one stream of blocks."""
 
@@ -84,7 +76,7 @@ class Recognizer:
         self._noise_floor_dbfs = FLOOR_DBFS
         self._voice_probability = 0.0
         self._muted_frames = 0
-        self._last: tuple[Span, SpeechResult] | None = None
+        self._last: tuple[Span, Evidence] | None = None
         self._next_update = 0.0  # sample before which an update would make the node fall behind
 
     @property
@@ -103,7 +95,7 @@ class Recognizer:
         )
 
     def feed(self, samples: np.ndarray, rate: int, stamp_ns: int,
-             jitter_s: float = STAMP_JITTER_S) -> list[SpeechResult]:
+             jitter_s: float = STAMP_JITTER_S) -> list[Evidence]:
         """
         Take one block.
 
@@ -111,7 +103,8 @@ class Recognizer:
         :param rate: [Hz]; may change between blocks.
         :param stamp_ns: When the first sample was heard.
         :param jitter_s: How far stamps may be off before they mean that audio is missing [s].
-        :return: Results that are due now, oldest first: updates while somebody speaks, and one final one per segment.
+        :return: Evidence that is due now, oldest first: updates while somebody speaks, and a final one per segment, each
+            stamped with the end of its voice.
         """
         results = []
         late_s = self._clock.lateness_s(stamp_ns)
@@ -121,14 +114,14 @@ class Recognizer:
             results = self.flush()
         return results + self._take(samples, rate, stamp_ns)
 
-    def flush(self) -> list[SpeechResult]:
+    def flush(self) -> list[Evidence]:
         """End the stream; give the segment that was going on."""
         span = self._segmenter.flush()
         results = [] if span is None else [self._look(span)]
         self.reset()
         return results
 
-    def _take(self, samples: np.ndarray, rate: int, stamp_ns: int) -> list[SpeechResult]:
+    def _take(self, samples: np.ndarray, rate: int, stamp_ns: int) -> list[Evidence]:
         results = []
         self._clock.advance(stamp_ns, len(samples) / rate)
         for start in range(0, len(samples), rate):  # in pieces that the ring has room for beside the longest segment
@@ -151,27 +144,26 @@ class Recognizer:
             self._problem('digital silence', f'{MUTED_S:g} s of nothing but zeros: is the microphone muted?')
         return self._segmenter.push(self._voice_probability)
 
-    def _look(self, span: Span) -> SpeechResult:
+    def _look(self, span: Span) -> Evidence:
         """Classify a span, unless it is the one that was classified last."""
         if self._last is not None and replace(self._last[0], is_final=span.is_final) == span:
-            known = self._last[1]
-            result = replace(known, evidence=replace(known.evidence, is_final=span.is_final))
+            evidence = replace(self._last[1], is_final=span.is_final)
         else:
             begin = self._time()
             opinion = self._classifier(self._ring[span.start * FRAME:span.end * FRAME])
             self._next_update = self._heard + (self._time() - begin) / UPDATE_LOAD * RATE
-            result = SpeechResult(voice_end_ns=self._at(span.voice_end * FRAME), evidence=Evidence(
-                stamp_ns=self._at(span.end * FRAME),
+            evidence = Evidence(
+                stamp_ns=self._at(span.voice_end * FRAME),  # the silence after it tells nothing
                 start_ns=self._at(span.start * FRAME),
                 source=SOURCE,
                 model=self._classifier.identity,
                 is_final=span.is_final,
                 **opinion._asdict(),
-            ))
-        self._last = (span, result)
-        if span.is_final and result.evidence.quality_terms['clipping'] > CLIPPED:
+            )
+        self._last = (span, evidence)
+        if span.is_final and evidence.quality_terms['clipping'] > CLIPPED:
             self._problem('clipping', 'the speech is clipped: lower the gain of the microphone')
-        return result
+        return evidence
 
     def _at(self, sample: int) -> int:
         return self._clock.at(sample / RATE)
