@@ -40,7 +40,7 @@ class Argument:
         """
         allowed = value.lower() in TRUTH if self.default in TRUTH else not self.choices or value in self.choices
         if not allowed:
-            named = ', '.join(repr(choice) for choice in self.choices or TRUTH)
+            named = ', '.join(choice for choice in self.choices or TRUTH if choice)
             raise LaunchError(f"argument '{self.name}' is '{value}': it must be one of {named}")
 
 

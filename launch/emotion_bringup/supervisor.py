@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
-RESPAWN_DELAY_S = 1.0
+RESPAWN_DELAY_S = 0.5
 LONGEST_DELAY_S = 30.0
 STEADY_S = 20.0  # a process that lived this long starts with the shortest delay again
 GRACE_S = ((signal.SIGINT, 4.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0))  # how long each signal may take
@@ -87,7 +87,7 @@ class Supervisor:
                 self._say(child, index, f'ended ({reason})')
                 return
             delay = RESPAWN_DELAY_S if time.monotonic() - begin > STEADY_S else delay
-            self._say(child, index, f'ended ({reason}); starts again in {delay:.0f} s')
+            self._say(child, index, f'ended ({reason}); starts again in {delay:g} s')
             try:
                 await asyncio.wait_for(self._ending.wait(), delay)
             except asyncio.TimeoutError:  # not the built-in one before Python 3.11

@@ -78,8 +78,8 @@ def test_ros_arguments_keep_strings_strings():
 
 @pytest.mark.parametrize('values, sentence', [
     ({'camra': '0'}, "graph 'multimodal' has no argument 'camra'; it has camera, microphone"),
-    ({'drivers': 'mine'}, "argument 'drivers' is 'mine': it must be one of 'builtin', 'usb_cam', 'none'"),
-    ({'overlay': 'yes'}, "argument 'overlay' is 'yes': it must be one of 'true', 'false'"),
+    ({'drivers': 'mine'}, "argument 'drivers' is 'mine': it must be one of builtin, usb_cam, none"),
+    ({'overlay': 'yes'}, "argument 'overlay' is 'yes': it must be one of true, false"),
     ({'namespace': 'my robot'}, "namespace 'my robot' is not a ROS name"),
     ({'params_file': '/nowhere.yaml'}, "there is no params_file '/nowhere.yaml'"),
 ])

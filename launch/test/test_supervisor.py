@@ -99,7 +99,7 @@ def test_killed_child_is_back_within_five_seconds(run):
     running.read_until('ready')
     start = time.monotonic()
     os.kill(first, signal.SIGKILL)
-    assert 'ended (SIGKILL); starts again in 1 s' in running.read_until('ended')
+    assert 'ended (SIGKILL); starts again in 0.5 s' in running.read_until('ended')
     second = pid_in(running.read_until('started, process'))
     running.read_until('ready')
     assert second != first and time.monotonic() - start < 5
@@ -109,8 +109,8 @@ def test_killed_child_is_back_within_five_seconds(run):
 
 def test_child_that_keeps_crashing_is_started_less_and_less_often(run):
     running = run(('one', 'raise SystemExit(3)', True))
-    assert 'exit code 3); starts again in 1 s' in running.read_until('ended')
-    assert 'starts again in 2 s' in running.read_until('ended')
+    assert 'exit code 3); starts again in 0.5 s' in running.read_until('ended')
+    assert 'starts again in 1 s' in running.read_until('ended')
     running.process.send_signal(signal.SIGTERM)
     assert running.finish() == 0
 
