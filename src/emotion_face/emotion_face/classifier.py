@@ -7,6 +7,7 @@ import numpy as np
 
 from emotion_core.onnx_model import OnnxModel
 from emotion_face.preprocess import to_batch
+from emotion_face.quality import PHRASES
 
 # Where a model card has no fit of the reliability. Compact models reach 0.6 to 0.7 on photographs that they have
 # never seen; half says that a frame of a camera is harder.
@@ -36,7 +37,13 @@ class FaceClassifier:
         """
         return self._model(to_batch(crops, self._model.card.input))
 
-    def reliability(self, quality_terms: dict[str, float]) -> float:
-        """Give the expected chance, in [0, 1], that the most probable emotion of such a face is right."""
+    def reliability(self, quality_terms: dict[str, float]) -> tuple[float, str]:
+        """
+        Say how far to trust the classification of such a face.
+
+        :return: The expected chance, in [0, 1], that the most probable emotion is right, and in words what lowers it.
+        """
         fit = self._model.card.reliability
-        return UNKNOWN_RELIABILITY if fit is None else fit(quality_terms)
+        if fit is None:
+            return UNKNOWN_RELIABILITY, ''
+        return fit(quality_terms), fit.reason(quality_terms, PHRASES)

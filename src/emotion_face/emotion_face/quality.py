@@ -6,7 +6,21 @@ import numpy as np
 SIDE_PX = 48  # terms are measured at this one size, so that near and far faces compare
 BLUR_PX = 9  # width of the reference blur, as in Crété et al. 2007, 'The blur effect'
 DARK, BRIGHT = 5, 250  # gray levels beyond which a pixel holds no detail
+SOBEL_GAIN = 8  # of the 3x3 Sobel filter on a slope of 1
+FLAT_SLOPE = 0.03  # standard deviations of the crop a pixel
 MAD_TO_SIGMA = 1 / 0.6745  # median absolute deviation to standard deviation of a normal distribution
+
+# What a low and a high value of a term means in words; see ``Reliability.reason``.
+PHRASES = {
+    'resolution': ('{size_px:.0f} px', ''),
+    'sharpness': ('blurred', ''),
+    'brightness': ('dark', 'bright'),
+    'contrast': ('pale', ''),
+    'clipped': ('', 'badly exposed'),
+    'flat': ('', 'covered'),
+    'noise': ('', 'noisy'),
+    'symmetry': ('turned or lit from one side', ''),
+}
 
 # Landmark rows, as YuNet gives them; right and left are the subject's.
 RIGHT_EYE, LEFT_EYE, NOSE, RIGHT_MOUTH, LEFT_MOUTH = range(5)
@@ -20,9 +34,9 @@ def crop_quality(gray: np.ndarray, size_px: float) -> dict[str, float]:
     resolution  pixels that the frame has for the crop, relative to 48 a side; more than that counts as 1
     sharpness   how much of the detail a reference blur would take away; independent of contrast
     brightness  mean gray level: 0 black, 1 white
-    exposure    1 at mid-gray, 0 at black or white
     contrast    span between the 5th and the 95th percentile of the gray levels
     clipped     share of pixels that are black or white
+    flat        share of pixels without detail around them: a mask, a hand, deep shadow, a background
     noise       standard deviation of the finest diagonal detail, relative to that of the crop
     symmetry    correlation with the mirrored crop; a turned, half covered or side-lit face has little
     ==========  =====================================================================================================
@@ -41,9 +55,9 @@ def crop_quality(gray: np.ndarray, size_px: float) -> dict[str, float]:
         'resolution': float(np.clip(size_px / SIDE_PX, 0, 1)),
         'sharpness': _sharpness(pixels),
         'brightness': mean / 255,
-        'exposure': 1 - abs(2 * mean / 255 - 1),
         'contrast': float(high - low) / 255,
         'clipped': float(levels[DARK] + 1 - levels[BRIGHT - 1]),
+        'flat': _flat(pixels, spread),
         'noise': _noise(pixels, spread),
         'symmetry': _symmetry(pixels - mean, spread),
     }
@@ -114,6 +128,12 @@ def _sharpness(pixels: np.ndarray) -> float:
         lost = float(np.maximum(variation - blurred, 0).sum())
         sharpness = min(sharpness, lost / total if total > 0 else 0.0)
     return sharpness
+
+
+def _flat(pixels: np.ndarray, spread: float) -> float:
+    smooth = cv2.GaussianBlur(pixels, (0, 0), 1)  # else noise would pass for detail
+    slope = sum(np.abs(cv2.Sobel(smooth, cv2.CV_32F, *axis, scale=1 / SOBEL_GAIN)) for axis in ((1, 0), (0, 1)))
+    return float((slope < FLAT_SLOPE * spread).mean()) if spread > 0 else 1.0
 
 
 def _noise(pixels: np.ndarray, spread: float) -> float:

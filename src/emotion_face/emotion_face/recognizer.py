@@ -90,11 +90,12 @@ class Recognizer:
             probabilities = self._classifier([crop.pixels for crop, _ in cut]) if cut else ()
         with clock('quality'):
             terms = [self._quality(image, track, crop, gray) for track, (crop, gray) in zip(tracks, cut)]
+            trust = [self._classifier.reliability(quality_terms) for quality_terms in terms]
         faces = [Face(track.detection, track.is_seen, Evidence(
-            stamp_ns=stamp_ns, start_ns=stamp_ns, source='face', probabilities=distribution,
-            quality=self._classifier.reliability(quality), quality_terms=quality, subject_id=track.id,
+            stamp_ns=stamp_ns, start_ns=stamp_ns, source='face', probabilities=distribution, quality=quality,
+            quality_terms=quality_terms, quality_reason=reason, subject_id=track.id,
             model=self._classifier.identity, frame_id=frame_id))
-            for track, distribution, quality in zip(tracks, probabilities, terms)]
+            for track, distribution, quality_terms, (quality, reason) in zip(tracks, probabilities, terms, trust)]
         height, width = image.shape[:2]
         return FrameResult(stamp_ns, frame_id, width, height, self.detector.name, faces, clock.milliseconds)
 

@@ -119,7 +119,7 @@ def test_result_says_when_where_and_by_what(classifier):
     assert (evidence.stamp_ns, evidence.start_ns, evidence.frame_id) == (5 * S + 3, 5 * S + 3, 'camera')
     assert (evidence.source, evidence.subject_id, evidence.model) == ('face', 'f0001', classifier.identity)
     assert evidence.quality_terms['size_px'] == pytest.approx(1.08 * np.sqrt(80 * 90))
-    assert evidence.quality == pytest.approx(classifier.reliability(evidence.quality_terms))
+    assert (evidence.quality, evidence.quality_reason) == classifier.reliability(evidence.quality_terms)
 
 
 def test_whole_frame_is_searched_by_time_and_near_faces_between(classifier):
@@ -172,7 +172,17 @@ def test_exchanging_the_detector_keeps_ids(classifier):
 def test_model_without_a_fit_is_trusted_by_half(tmp_path):
     folder = shutil.copytree(ModelStore().find('fer_compact'), tmp_path / 'model')
     replace(ModelCard.load(folder), reliability=None).save(folder)
-    assert FaceClassifier(folder).reliability({'sharpness': 1.0}) == UNKNOWN_RELIABILITY == 0.5
+    assert FaceClassifier(folder).reliability({'sharpness': 1.0}) == (UNKNOWN_RELIABILITY, '') == (0.5, '')
+
+
+@needs_faces
+def test_bad_picture_is_trusted_less_and_the_reason_is_said(classifier):
+    sample = samples()[20]
+    blurred = cv2.GaussianBlur(sample.image, (0, 0), 15)
+    (good,), (bad,) = (Recognizer(classifier, Script(sample.box)).predict(image, S).faces
+                       for image in (sample.image, blurred))
+    assert bad.evidence.quality < good.evidence.quality - 0.05
+    assert 'blurred' in bad.evidence.quality_reason and 'blurred' not in good.evidence.quality_reason
 
 
 def test_boxes_in_messages_stay_inside_the_frame(classifier):
