@@ -53,7 +53,8 @@ class Media:
             self.close()
             raise DeviceError(f"'{name}' has no {kind}")
         self.stream = streams[0]
-        self.origin_ns = (self.container.start_time or 0) * NS_PER_AV_TIME
+        # Negative is what a codec needs to settle, and not to be seen or heard.
+        self.origin_ns = max(self.container.start_time or 0, 0) * NS_PER_AV_TIME
 
     @property
     def duration_ns(self) -> int:

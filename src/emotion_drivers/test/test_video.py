@@ -12,9 +12,10 @@ from emotion_drivers.video import fit, open_video
 FRAME_NS = NS_PER_S // RATE_HZ
 
 
-@pytest.fixture(scope='module', params=['mkv', 'mp4'])
+@pytest.fixture(scope='module', params=[('mkv', 'flac'), ('mp4', 'aac')], ids=['mkv', 'mp4'])
 def clip(request, tmp_path_factory):
-    return write_clip(tmp_path_factory.mktemp('clip') / f'clip.{request.param}')
+    suffix, codec = request.param
+    return write_clip(tmp_path_factory.mktemp('clip') / f'clip.{suffix}', codec=codec)
 
 
 def write_images(folder, levels):
