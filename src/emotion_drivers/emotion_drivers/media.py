@@ -43,18 +43,22 @@ class Media:
         :param kind: 'video' or 'audio'.
         :raises DeviceError: when it cannot be opened or has no such stream.
         """
-        with media_errors(name):
-            import av
-            options = {'rtsp_transport': 'tcp'} if is_url(name) else {}
-            self.container = av.open(name, options=options, timeout=TIMEOUTS_S if is_url(name) else None)
         self.name = name
-        streams = getattr(self.container.streams, kind)
-        if not streams:
-            self.close()
-            raise DeviceError(f"'{name}' has no {kind}")
-        self.stream = streams[0]
+        self._kind = kind
+        self._open()
         # Negative is what a codec needs to settle, and not to be seen or heard.
         self.origin_ns = max(self.container.start_time or 0, 0) * NS_PER_AV_TIME
+
+    def _open(self) -> None:
+        with media_errors(self.name):
+            import av
+            options = {'rtsp_transport': 'tcp'} if is_url(self.name) else {}
+            self.container = av.open(self.name, options=options, timeout=TIMEOUTS_S if is_url(self.name) else None)
+        streams = getattr(self.container.streams, self._kind)
+        if not streams:
+            self.close()
+            raise DeviceError(f"'{self.name}' has no {self._kind}")
+        self.stream = streams[0]
 
     @property
     def duration_ns(self) -> int:
@@ -67,15 +71,27 @@ class Media:
 
         :raises DeviceError: where the file is damaged or the stream has gone.
         """
-        tick = self.stream.time_base
         with media_errors(self.name):
-            if seek:
-                # A stream's own ticks: rounding down may give an earlier frame, never a later one.
-                ticks = math.floor((start_ns + self.origin_ns) / (NS_PER_S * tick))
-                self.container.seek(ticks, stream=self.stream)
-            for frame in self.container.decode(self.stream):
-                if frame.pts is not None:
-                    yield frame.pts * tick.numerator * NS_PER_S // tick.denominator - self.origin_ns, frame
+            if not seek:
+                yield from self._frames()
+                return
+            ticks = math.floor((start_ns + self.origin_ns) / (NS_PER_S * self.stream.time_base))
+            self.container.seek(ticks, stream=self.stream)
+            frames = self._frames()
+            first = next(frames, None)
+            if first is None:  # not every container finds the frame that decoding must begin with: from the beginning then
+                self.close()
+                self._open()
+                frames = self._frames()
+            else:
+                yield first
+            yield from frames
+
+    def _frames(self) -> Iterator[tuple[int, Any]]:
+        tick = self.stream.time_base
+        for frame in self.container.decode(self.stream):
+            if frame.pts is not None:
+                yield frame.pts * tick.numerator * NS_PER_S // tick.denominator - self.origin_ns, frame
 
     def close(self) -> None:
         """Let go of the file."""

@@ -43,6 +43,14 @@ def test_a_file_can_begin_anywhere(clip):
     assert next(video.pictures(0))[0] == 0
 
 
+def test_a_transport_stream_which_cannot_be_sought_can_begin_anywhere_too(tmp_path):
+    video = open_video(str(write_clip(tmp_path / 'clip.ts', codec='aac')))
+    positions = [position for position, _ in video.pictures(0)]
+    assert np.diff(positions).tolist() == [FRAME_NS] * (len(positions) - 1)
+    assert positions[0] < FRAME_NS  # its sound begins a little earlier
+    assert next(video.pictures(positions[13]))[0] == positions[13]
+
+
 def test_a_lower_frame_rate_takes_fewer_frames_and_leaves_their_positions(clip):
     positions = [position for position, _ in open_video(str(clip), frame_rate=5.0).pictures(0)]
     assert positions == [index * NS_PER_S // 5 for index in range(10)]
