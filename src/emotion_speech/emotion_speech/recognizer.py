@@ -84,14 +84,13 @@ class Recognizer:
         """What is heard now; None before the first frame."""
         if not self._heard:
             return None
-        frames = self._segmenter.segment_frames
         return Activity(
             stamp_ns=self._at(self._heard),
             level_dbfs=float(to_dbfs(np.mean(self._powers))),
             noise_floor_dbfs=self._noise_floor_dbfs,
             voice_probability=self._voice_probability,
-            speaking=frames > 0,
-            segment_seconds=frames * FRAME / RATE,
+            speaking=self._segmenter.speaking,
+            segment_seconds=self._segmenter.segment_frames * FRAME / RATE,
         )
 
     def feed(self, samples: np.ndarray, rate: int, stamp_ns: int,

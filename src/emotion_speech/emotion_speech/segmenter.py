@@ -44,7 +44,7 @@ class Segmenter:
 
         self._threshold = settings.threshold
         self._min_speech = frames(settings.min_speech)
-        self._pre_roll = frames(settings.pre_roll)
+        self._pre_roll = round(settings.pre_roll / frame_s)
         self._tail = frames(TAIL_S)
         self._hang_over = max(frames(settings.hang_over), self._tail)
         self._max_segment = frames(settings.max_segment)
@@ -55,15 +55,21 @@ class Segmenter:
         """Start a new stream."""
         self._index = 0  # of the next frame
         self._free = 0  # first frame that no segment has taken
+        self._split = -1  # where speech that was too long was split last
         self._start: int | None = None
         self._voiced = 0
         self._voice_end = 0
         self._looked = 0
 
     @property
+    def speaking(self) -> bool:
+        """Whether somebody is known to speak."""
+        return self._start is not None and (self._confirmed or self._start == self._split)
+
+    @property
     def segment_frames(self) -> int:
         """Length of the segment so far; 0 when nobody is known to speak."""
-        return 0 if self._start is None or not self._confirmed else self._index - self._start
+        return self._index - self._start if self.speaking else 0
 
     def push(self, voice_probability: float) -> Span | None:
         """Take the next frame; give a span when there is one to classify."""
@@ -86,7 +92,7 @@ class Segmenter:
             return None
         if self._index - self._start >= self._max_segment:
             span = Span(self._start, self._index, self._voice_end, is_final=True)
-            self._free = self._index
+            self._free = self._split = self._index
             self._begin(self._index)
             return span
         due = self._index - self._looked >= self._update_period

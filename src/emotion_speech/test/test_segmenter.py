@@ -60,3 +60,13 @@ def test_flush_ends_what_is_going_on():
     assert segmenter.flush() == Span(0, 4, 4, is_final=True)
     assert segmenter.flush() is None
     assert segmenter.segment_frames == 0
+
+
+def test_somebody_is_known_to_speak_from_the_confirmation_to_the_end_also_across_a_split():
+    segmenter, told = Segmenter(SETTINGS, FRAME_S), []
+    for sign in '..' + '#' * 21 + '....':
+        segmenter.push(0.9 if sign == '#' else 0.1)
+        told.append((segmenter.speaking, segmenter.segment_frames))
+    assert told[:4] == [(False, 0), (False, 0), (False, 0), (True, 4)]
+    assert told[18:22] == [(True, 19), (True, 0), (True, 1), (True, 2)]
+    assert told[-1] == (False, 0)

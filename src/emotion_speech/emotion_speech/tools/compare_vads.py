@@ -4,7 +4,7 @@ Compare voice activity detectors on recordings with noise added, and print the t
 ``python -m emotion_speech.tools.compare_vads RAVDESS nEMO/samples``; the rows of WebRTC appear where webrtcvad-wheels
 is installed. A clip's true speech is where its clean energy is; clips follow one another in streams with two seconds
 of noise between them, so that a detector keeps what it has learned of the noise, as it does in a room. F1 and errors
-are those at the threshold that the node has by default; AUROC knows no threshold.
+are those at one threshold; AUROC knows no threshold.
 """
 
 import argparse
@@ -132,6 +132,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
     parser.add_argument('folders', nargs='+', type=Path, help='folders of 16 kHz clips of clean speech')
     parser.add_argument('--clips', type=int, default=40, help='clips of each folder (default: 40)')
+    parser.add_argument('--threshold', type=float, default=Segmentation.threshold,
+                        help='voice probability from which a frame is a voice (default: that of the node)')
     arguments = parser.parse_args()
     draw, rng = random.Random(0), np.random.default_rng(0)
     paths, babblers = [], []
@@ -169,7 +171,7 @@ def main() -> None:
         joined = {condition: np.concatenate(scores[(name, *condition)]) for condition in conditions}
         means = []
         for (kind, snr_db), given in joined.items():
-            voice = given >= Segmentation.threshold
+            voice = given >= arguments.threshold
             errors = edges(voice, all_words)
             (on50, off50), (on90, off90) = np.percentile(errors, (50, 90), axis=0)
             means.append((auroc(given, truth), f1(voice, truth)))
