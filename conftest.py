@@ -45,7 +45,7 @@ def pytest_configure(config):
     """Set the environment before any test module imports rclpy."""
     os.environ['ROS_DOMAIN_ID'] = str(_lock_domain())
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
-    os.environ['ROS_LOCALHOST_ONLY'] = '0'  # would override the line above
+    os.environ.pop('ROS_LOCALHOST_ONLY', None)  # would override the line above
     _held.append(tempfile.TemporaryDirectory(prefix='emotion_test_log_'))
     os.environ['ROS_LOG_DIR'] = _held[-1].name
     os.environ[MARK] = uuid.uuid4().hex

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 from emotion_core.errors import EmotionError
 
-NEEDS_ROS = re.compile(r'\brclpy\b|node import|emotion_core\.testing')  # in a test file
+NEEDS_ROS = re.compile(r'^\s*(?:import rclpy|from (?:rclpy|emotion_core\.testing|[\w.]*node)\b)', re.MULTILINE)  # in a test file
 NOTHING_COLLECTED = 5  # exit code of pytest
 
 

@@ -14,7 +14,7 @@ def test_pure_tests_come_first_and_those_with_ros_are_apart(tmp_path):
     node = write(tmp_path / 'src/b/test/test_node.py', 'from b.node import BNode')
     write(tmp_path / 'src/b/test/helper.py', '')
     core = write(tmp_path / 'src/emotion_core/test/test_core.py', '')
-    bringup = write(tmp_path / 'launch/test/test_it.py', 'import ' + 'rclpy')
+    bringup = write(tmp_path / 'launch/test/test_it.py', 'import rclpy')
     assert find_groups(tmp_path) == [
         Group('emotion_core', False, (core,)), Group('b', False, (pure,)),
         Group('b', True, (node,)), Group('emotion_bringup', True, (bringup,))]
