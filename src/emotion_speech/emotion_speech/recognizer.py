@@ -102,8 +102,8 @@ class Recognizer:
         :param rate: [Hz]; may change between blocks.
         :param stamp_ns: When the first sample was heard.
         :param jitter_s: How far stamps may be off before they mean that audio is missing [s].
-        :return: Evidence that is due now, oldest first: updates while somebody speaks, and a final one per segment, each
-            stamped with the end of its voice.
+        :return: Evidence that is due now, oldest first: updates while somebody speaks, and a final one per segment,
+            each stamped with the end of its voice.
         """
         results = []
         late_s = self._clock.lateness_s(stamp_ns)
