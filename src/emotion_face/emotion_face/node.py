@@ -8,7 +8,7 @@ from std_msgs.msg import Header
 from emotion_core import qos
 from emotion_core.errors import InputError
 from emotion_core.images import decode, decode_compressed
-from emotion_core.messages import to_ns, to_probs
+from emotion_core.messages import to_ns
 from emotion_core.node import EmotionNode, run
 from emotion_core.store import ModelStore
 from emotion_face.classifier import FaceClassifier
@@ -36,9 +36,6 @@ class FaceNode(EmotionNode):
         """Load classifier and detector."""
         self._recognizer = Recognizer(*self._load(self.parameters))
         self._rate = FrameRate()
-        if self.parameters.detector == 'auto' and self._recognizer.detector.name == 'haar':
-            self.get_logger().info('YuNet is not in the model store: faces are found by Haar cascades, which see fewer '
-                                   'and no landmarks; `./emotion models fetch yunet` gets it')
         self._face_pub = self.advertise(EmotionProbs, 'emotion/face', qos.RESULT)
         self._faces_pub = self.advertise(FaceEmotions, 'emotion/faces', qos.RESULT)
         kind, self._topic = IMAGES[self.parameters.image_transport]
@@ -70,8 +67,8 @@ class FaceNode(EmotionNode):
 
     def _load(self, parameters: FaceParameters) -> tuple[FaceClassifier, FaceDetector, Settings]:
         store = ModelStore()
-        classifier = FaceClassifier(store.find(parameters.model))
-        return classifier, make_detector(store, parameters.detector), parameters.settings
+        detector = make_detector(store, parameters.detector, self.get_logger().info)
+        return FaceClassifier(store.find(parameters.model)), detector, parameters.settings
 
     def _on_image(self, msg: Image) -> None:
         image = decode(msg.data, msg.width, msg.height, msg.encoding, msg.step, bool(msg.is_bigendian))
@@ -86,14 +83,14 @@ class FaceNode(EmotionNode):
             raise InputError('missing stamp', 'the image has no stamp, and faces are followed by time: '
                              'the driver must set header.stamp to when it was taken')
         result = self._recognizer.predict(image, stamp_ns, header.frame_id)
-        for face in result.faces:
-            self._face_pub.publish(to_probs(face.evidence))
-        self._faces_pub.publish(to_face_emotions(result))
+        msg = to_face_emotions(result)
+        for face in msg.faces:
+            self._face_pub.publish(face.emotion)
+        self._faces_pub.publish(msg)
         self.health.observe('latency_ms', (self.now_ns() - stamp_ns) / 1e6)
         self.health.observe('processing_ms', sum(result.milliseconds.values()))
         self.health.observe('faces', len(result.faces))
-        missed = self._rate.add(stamp_ns)
-        self.health.counts['missed frames'] += missed
+        self.health.counts['missed frames'] += self._rate.add(stamp_ns)
         self.health.observe('fps', self._rate.hz)
 
 

@@ -60,7 +60,7 @@ class Recognizer:
 
     def configure(self, classifier: FaceClassifier, detector: FaceDetector, settings: Settings) -> None:
         """Go on with these from the next frame on; faces keep their ids."""
-        self._classifier, self.detector, self._settings = classifier, detector, settings
+        self._classifier, self._detector, self._settings = classifier, detector, settings
         self._tracker.confirmations, self._tracker.max_lost = detector.confirmations, settings.max_lost
 
     def reset(self) -> None:
@@ -97,20 +97,20 @@ class Recognizer:
             model=self._classifier.identity, frame_id=frame_id))
             for track, distribution, quality_terms, (quality, reason) in zip(tracks, probabilities, terms, trust)]
         height, width = image.shape[:2]
-        return FrameResult(stamp_ns, frame_id, width, height, self.detector.name, faces, clock.milliseconds)
+        return FrameResult(stamp_ns, frame_id, width, height, self._detector.name, faces, clock.milliseconds)
 
     def _detect(self, image: np.ndarray, stamp_ns: int) -> list[Detection]:
         """Search the whole frame when it is time to, and otherwise near the faces that are known."""
         expected = self._tracker.expected(stamp_ns)
         is_due = self._searched_ns is None or stamp_ns - self._searched_ns >= self._settings.search_period * NS_PER_S
         if not is_due and len(expected) <= NEAR_FACES:
-            return self.detector.search_near(image, expected)
+            return self._detector.search_near(image, expected)
         self._searched_ns = stamp_ns
-        found = sorted(self.detector.search(image), key=lambda item: -item.box[2] * item.box[3])
+        found = sorted(self._detector.search(image), key=lambda item: -item.box[2] * item.box[3])
         return found[:self._settings.max_faces]
 
     def _crop(self, image: np.ndarray, detection: Detection) -> tuple[Crop, np.ndarray]:
-        crop = crop_face(image, detection, self.detector.name, self._classifier.side)
+        crop = crop_face(image, detection, self._detector.name, self._classifier.side)
         return crop, cv2.cvtColor(crop.pixels, cv2.COLOR_BGR2GRAY)
 
     @staticmethod

@@ -23,7 +23,7 @@ def frames():
     """Give 640x480 frames with one face each, and where it is."""
     random = np.random.default_rng(0)
     made = []
-    for number, sample in enumerate(samples()):
+    for number, sample in enumerate(samples()[::2]):
         side = int(random.choice([160, 240, 320]))
         left, top = int(random.integers(0, 640 - side)), int(random.integers(0, 481 - side))
         x, y, width, height = (value * side / 320 for value in sample.box)
@@ -138,7 +138,9 @@ def test_auto_takes_yunet_where_the_store_has_it(store, tmp_path):
     assert make_detector(store, 'auto').name == 'yunet'
     assert make_detector(store, str(store.root / 'yunet')).name == 'yunet'
     assert make_detector(store, 'haar').name == 'haar'
-    assert make_detector(ModelStore(tmp_path, bundled=[]), 'auto').name == 'haar'
+    said = []
+    assert make_detector(ModelStore(tmp_path, bundled=[]), 'auto', said.append).name == 'haar'
+    assert len(said) == 1 and './emotion models fetch yunet' in said[0]
 
 
 def test_missing_detector_is_refused_with_the_way_to_get_it(tmp_path):
@@ -157,6 +159,14 @@ def test_damaged_yunet_is_not_used(tmp_path):
     assert make_detector(store, 'auto').name == 'haar'
     with pytest.raises(ModelError, match='sha256'):
         make_detector(store, 'yunet')
+
+
+@needs_yunet
+def test_old_opencv_falls_back_to_haar_and_says_why(store, monkeypatch):
+    monkeypatch.setattr(cv2, '__version__', '4.5.4')
+    said = []
+    assert make_detector(store, 'auto', said.append).name == 'haar'
+    assert 'OpenCV 4.8' in said[0]
 
 
 def test_emotion_model_is_not_a_detector():
