@@ -16,7 +16,7 @@ setup(
     zip_safe=False,
     maintainer='emotion_ros maintainers',
     maintainer_email='maintainers@emotion-ros.org',
-    description='Camera and microphone drivers for live devices, streams and files, on one time line; the demo scenario.',
+    description='Camera and microphone drivers for devices, streams and files, on one time line; the demo scenario.',
     license='Apache-2.0',
     extras_require={'test': ['pytest']},
     entry_points={

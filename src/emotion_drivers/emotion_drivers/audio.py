@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from emotion_core.errors import DeviceError
-
 from emotion_drivers.devices import CaptureDevice, capture_devices, silent_device
 from emotion_drivers.media import Media
 from emotion_drivers.player import Block
@@ -90,7 +89,7 @@ class _MediaSound:
         self.duration_ns = self._media.duration_ns
 
     def floats(self, start: int) -> Iterator[np.ndarray]:
-        """Give float32 arrays (samples, channels), beginning exactly with sample ``start``; gaps are filled with silence."""
+        """Give float32 arrays (samples, channels), beginning with sample ``start``; gaps are filled with silence."""
         index = None
         for position_ns, frame in self._media.decode(start * NS_PER_S // self.sample_rate):
             samples = self._to_floats(frame)
@@ -260,13 +259,15 @@ class Microphone:
         self._block_samples = round(block_seconds * self.sample_rate)
         try:
             self._device = miniaudio.CaptureDevice(
-                miniaudio.SampleFormat.SIGNED16, self.channels, self.sample_rate, round(block_seconds * 1000), device.id,
+                miniaudio.SampleFormat.SIGNED16, self.channels, self.sample_rate,
+                buffersize_msec=round(block_seconds * 1000), device_id=device.id,
                 backends=[device.backend], app_name='emotion_ros')
             receiver = self._receive()
             next(receiver)
             self._device.start(receiver)
         except miniaudio.MiniaudioError as error:
-            raise DeviceError(f"microphone '{self.name}' does not open ({error}): another program may use it") from error
+            raise DeviceError(
+                f"microphone '{self.name}' does not open ({error}): another program may use it") from error
 
     def _receive(self) -> Iterator[None]:
         """Take samples in the sound card's thread."""
@@ -325,7 +326,7 @@ def open_audio(source: str, *, sample_rate: int = 0, channels: int = 0, block_se
     """
     Open whatever a source names.
 
-    :param source: 'default', device index or name, 'null' for silence, sound file, video file, or folder of sound files.
+    :param source: 'default', device index or name, 'null' for silence, sound or video file, folder of sound files.
     :raises DeviceError: with a sentence that says what to do.
     """
     path = Path(source).expanduser()

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
 from emotion_core import qos
 from emotion_core.messages import to_header
 from emotion_core.node import run
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
-
 from emotion_drivers.driver_node import DriverNode
 from emotion_drivers.messages import to_camera_info, to_compressed, to_image
 from emotion_drivers.parameters import CameraParameters

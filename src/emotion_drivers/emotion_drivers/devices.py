@@ -9,7 +9,7 @@ from typing import Any
 
 from emotion_core.errors import DeviceError
 
-# struct v4l2_capability of <linux/videodev2.h>: driver, card, bus, version, capabilities, device capabilities, reserved.
+# struct v4l2_capability of <linux/videodev2.h>: driver, card, bus, version, all capabilities, the device's, reserved.
 V4L2_CAPABILITY = struct.Struct('16s32s32sII I12x')
 VIDIOC_QUERYCAP = 0x80685600
 V4L2_CAP_VIDEO_CAPTURE = 0x00000001
@@ -65,7 +65,7 @@ def microphones() -> list[Device]:
         found = capture_devices()
     except DeviceError:
         return []
-    return [Device(str(index), device.name, f'{device.sample_rate} Hz, {device.channels} channel{"s" * (device.channels > 1)}')
+    return [Device(str(index), device.name, f'{device.sample_rate} Hz, channels: {device.channels}')
             for index, device in enumerate(found)]
 
 

@@ -7,10 +7,10 @@ from contextlib import closing
 from typing import Any
 
 import rclpy
-from emotion_core.errors import EmotionError
-from emotion_core.node import EmotionNode
 from rclpy.duration import Duration
 
+from emotion_core.errors import EmotionError
+from emotion_core.node import EmotionNode
 from emotion_drivers.backoff import Backoff
 from emotion_drivers.timeline import NS_PER_S, ClockJumped, PlayClock, Timeline
 

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from emotion_core.errors import DeviceError
-
 from emotion_drivers.timeline import NS_PER_S
 
 TIMEOUTS_S = (5.0, 3.0)  # to open a stream, and between two packets
@@ -79,7 +78,7 @@ class Media:
             self.container.seek(ticks, stream=self.stream)
             frames = self._frames()
             first = next(frames, None)
-            if first is None:  # not every container finds the frame that decoding must begin with: from the beginning then
+            if first is None:  # some containers do not find where decoding must begin: from the very beginning then
                 self.close()
                 self._open()
                 frames = self._frames()

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from audio_common_msgs.msg import AudioData, AudioDataStamped, AudioInfo
+
 from emotion_core import qos
 from emotion_core.messages import to_header
 from emotion_core.node import run
-
 from emotion_drivers.audio import open_audio
 from emotion_drivers.driver_node import DriverNode
 from emotion_drivers.messages import to_audio, to_audio_info

@@ -1,4 +1,4 @@
-"""Play a file on a time line: each frame and block at its time, late ones dropped; a clock that jumps raises ClockJumped."""
+"""Play a file on a time line: each frame and block at its time; a clock that jumps back raises ClockJumped."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

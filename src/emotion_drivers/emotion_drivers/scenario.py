@@ -13,6 +13,7 @@ RATE_HZ = 25
 SECONDS = 28.0
 HEAD = 225.0, 105.0  # centre of the face in the portrait [px]
 ROOM_TONE = 0.0005  # standard deviation of the noise between utterances, about -66 dBFS
+ENCODER = {'preset': 'superfast', 'crf': '23', 'g': str(RATE_HZ), 'threads': '2'}  # as many threads give the same bytes
 SENSOR_NOISE = 1.5  # standard deviation of the camera's noise, of 255
 
 # What happens, for a person who looks on: begin [s], sentence.
@@ -32,7 +33,8 @@ EVENTS = (
 UTTERANCES = ((3.0, 'glad'), (9.0, 'weary'), (19.0, 'plain'), (23.2, 'startled'))  # begin [s], asset
 
 # How the picture changes: times [s] and values, linear between.
-FACE_X = (1.0, 2.4, 6.0, 7.0, 13.0, 15.0, 19.0, 22.2, 23.0, 26.0, 27.2), (-260, 320, 300, 350, 320, 290, 320, 350, 900, 900, 320)
+FACE_X = ((1.0, 2.4, 6.0, 7.0, 13.0, 15.0, 19.0, 22.2, 23.0, 26.0, 27.2),
+          (-260, 320, 300, 350, 320, 290, 320, 350, 900, 900, 320))
 FACE_SCALE = (1.0, 5.0, 7.0, 18.6, 20.4, 22.2, 23.0, 26.0, 27.0), (1.5, 1.6, 1.45, 1.5, 0.6, 0.6, 1.1, 1.3, 1.5)
 FACE_TILT = (2.4, 4.0, 5.5, 7.0, 10.0, 12.0, 15.0, 19.0, 28.0), (-4, 4, -5, 2, -6, -3, 3, 0, 3)  # degrees
 LIGHT = (7.8, 8.8, 14.4, 15.2), (1.0, 0.22, 0.22, 1.0)
@@ -112,7 +114,7 @@ def make(path: Path, seconds: float = SECONDS) -> None:
     sound, rate = soundtrack()
     try:
         with av.open(str(partial), 'w', format='matroska', options={'fflags': '+bitexact'}) as container:
-            video = container.add_stream('libx264', rate=RATE_HZ, options={'preset': 'superfast', 'crf': '23', 'threads': '2', 'g': str(RATE_HZ)})
+            video = container.add_stream('libx264', rate=RATE_HZ, options=ENCODER)
             video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, 'yuv420p'
             audio = container.add_stream('flac', rate=rate)
             audio.layout = 'mono'

@@ -3,13 +3,12 @@
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
 
 from emotion_core.errors import DeviceError
-
 from emotion_drivers.media import Media, is_url
 from emotion_drivers.player import Frame
 from emotion_drivers.timeline import NS_PER_S, PlayClock
@@ -17,15 +16,8 @@ from emotion_drivers.timeline import NS_PER_S, PlayClock
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 FOLDER_RATE_HZ = 30.0  # as a camera
 SLOT_TOLERANCE_NS = NS_PER_S // 1000  # containers round positions to as much as 1 ms
-STALE_S = 0.1  # a frame that waited this long in a camera's queue has newer ones behind it
+LONGEST_AGE_S = 1.0  # of a frame that a camera gives; a larger difference means that its clock is another
 RAW_PIXELS = 640 * 480  # more do not fit USB 2 uncompressed at 30 Hz
-
-
-class Live(Protocol):
-    """What gives frames or blocks when it likes, without an end."""
-
-    def capture(self, clock: PlayClock) -> Iterator[Any]:
-        """Give frames or blocks until the clock is stopped; raises DeviceError when the device goes."""
 
 
 def fit(image: np.ndarray, width: int, height: int) -> np.ndarray:
@@ -88,7 +80,7 @@ class VideoFile:
         self._frame_rate = frame_rate
         if not self.duration_ns:
             self.close()
-            raise DeviceError(f"'{path}' does not say how long it is: put it into another container, such as MKV or MP4")
+            raise DeviceError(f"'{path}' does not say how long it is: put it into a container such as MKV or MP4")
 
     def pictures(self, start_ns: int) -> Iterator[tuple[int, Callable[[], np.ndarray]]]:
         """Give position and decoder of each picture from ``start_ns`` on."""
@@ -190,8 +182,8 @@ class Camera:
         path = str(Path(self.name).resolve())  # of a link such as /dev/v4l/by-id/…
         self._capture = cv2.VideoCapture(path, cv2.CAP_V4L2)
         if not self._capture.isOpened():
-            raise DeviceError(f'camera {self.name} does not open: another program may use it, or you may not be allowed to '
-                              "(`sudo usermod -aG video $USER`, and log in again)")
+            raise DeviceError(f'camera {self.name} does not open: another program may use it, or you may not be '
+                              'allowed to (`sudo usermod -aG video $USER`, and log in again)')
         if width * height > RAW_PIXELS:
             self._capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter_fourcc(*'MJPG'))
         for wish, value in ((cv2.CAP_PROP_FRAME_WIDTH, width), (cv2.CAP_PROP_FRAME_HEIGHT, height),
@@ -200,13 +192,11 @@ class Camera:
                 self._capture.set(wish, value)
 
     def capture(self, clock: PlayClock) -> Iterator[Frame]:
-        """Give the newest frame each time, stamped when the driver filled it."""
+        """Give frames stamped with when they were taken."""
         while not clock.stopped:
             if not self._capture.grab():
                 raise DeviceError(f'camera {self.name} gives no more images: is it unplugged?')
             now_ns, age_s = clock.now_ns(), self._age_s()
-            if age_s > STALE_S:
-                continue
             taken, image = self._capture.retrieve()
             if taken:
                 yield Frame(now_ns - int(age_s * NS_PER_S), image)
@@ -215,14 +205,15 @@ class Camera:
         """Give how long ago the grabbed frame was taken [s]; 0 where the driver does not tell."""
         # V4L2 stamps buffers on the monotonic clock.
         age_s = time.monotonic() - self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-        return age_s if 0 < age_s < 1 else 0.0
+        return age_s if 0 < age_s < LONGEST_AGE_S else 0.0
 
     def close(self) -> None:
         """Let go of the camera."""
         self._capture.release()
 
 
-def open_video(source: str, *, seconds_per_image: float = 2.0, **wishes: Any) -> VideoFile | ImageFolder | VideoStream | Camera:
+def open_video(source: str, *, seconds_per_image: float = 2.0,
+               **wishes: Any) -> VideoFile | ImageFolder | VideoStream | Camera:
     """
     Open whatever a source names.
 

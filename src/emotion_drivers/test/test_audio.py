@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import soundfile
 from clips import FLASH_S, LOUD, SAMPLE_RATE, SECONDS, write_clip
+
 from emotion_core.errors import DeviceError
 from emotion_drivers.audio import SampleClock, mix, open_audio, to_int16
 from emotion_drivers.timeline import NS_PER_S, PlayClock
@@ -60,16 +61,17 @@ def test_resampling_keeps_a_tone_in_time(tmp_path):
     assert np.abs(samples - expected)[200:-200].max() < 0.001
 
 
-@pytest.mark.parametrize('suffix, codec', [('.mkv', 'flac'), ('.mp4', 'aac'), ('.mkv', 'pcm_s16le'), ('.mkv', 'libopus')])
-def test_the_sound_of_a_video_is_on_its_time_line(tmp_path, suffix, codec):
-    sound = open_audio(str(write_clip(tmp_path / f'clip{suffix}', codec=codec)), channels=1)
+@pytest.mark.parametrize('name, codec', [
+    ('a.mkv', 'flac'), ('a.mp4', 'aac'), ('a.mkv', 'pcm_s16le'), ('a.mkv', 'libopus')])
+def test_the_sound_of_a_video_is_on_its_time_line(tmp_path, name, codec):
+    sound = open_audio(str(write_clip(tmp_path / name, codec=codec)), channels=1)
     assert sound.duration_ns == pytest.approx(SECONDS * NS_PER_S, abs=NS_PER_S // 50)
     samples = read(sound)
     click = np.argmax(np.abs(samples) > LOUD // 2) / sound.sample_rate
     assert click == pytest.approx(FLASH_S, abs=0.003)  # codecs smear an edge a little
     begin = int(0.9 * SAMPLE_RATE)
-    midway = read(sound, begin)
-    assert np.argmax(np.abs(midway) > LOUD // 2) + begin == pytest.approx(FLASH_S * SAMPLE_RATE, abs=0.003 * SAMPLE_RATE)
+    click = (np.argmax(np.abs(read(sound, begin)) > LOUD // 2) + begin) / SAMPLE_RATE
+    assert click == pytest.approx(FLASH_S, abs=0.003)
 
 
 def test_the_files_of_a_folder_follow_each_other_with_a_gap(tmp_path):
@@ -116,7 +118,8 @@ def test_what_cannot_be_opened_says_why(tmp_path, source, sentence):
 def test_stamps_of_a_live_device_are_even_and_follow_the_clock():
     clock = SampleClock(16_000)
     random = np.random.default_rng(0)
-    arrivals = [round((index + 1) * 50e6 * 1.0001 + random.uniform(0, 10e6)) for index in range(2000)]  # drift and jitter
+    drift, jitter_ns = 1.0001, 10e6
+    arrivals = [round((index + 1) * 50e6 * drift + random.uniform(0, jitter_ns)) for index in range(2000)]
     stamps = np.array([clock.stamp(arrival, 800) for arrival in arrivals])
     steps = np.diff(stamps)[200:]
     assert np.abs(steps - 50e6).max() < 0.5e6

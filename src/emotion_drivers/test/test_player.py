@@ -2,16 +2,17 @@ from itertools import islice
 
 import numpy as np
 import pytest
+from virtual_clock import VirtualClock
+
 from emotion_drivers.player import play_blocks, play_frames
 from emotion_drivers.timeline import NS_PER_S, ClockJumped, Timeline
-from virtual_clock import VirtualClock
 
 MS = NS_PER_S // 1000
 START_NS = 1000 * NS_PER_S
 
 
 class Counting:
-    """A video whose pictures, one every 100 ms, hold their number; decoding takes as long as ``cost_ms`` of the clock."""
+    """A video whose pictures, one every 100 ms, hold their number; decoding takes ``cost_ms`` of the clock."""
 
     duration_ns = NS_PER_S
 
@@ -75,7 +76,8 @@ def test_a_file_that_has_ended_gives_nothing():
 
 def test_a_slow_machine_shows_fewer_frames_but_some_and_with_their_own_stamps():
     clock = VirtualClock(1000)
-    frames = played(islice(play_frames(Counting(clock, cost_ms=150), Timeline(START_NS, NS_PER_S, loop=True), clock), 10))
+    timeline = Timeline(START_NS, NS_PER_S, loop=True)
+    frames = played(islice(play_frames(Counting(clock, cost_ms=150), timeline, clock), 10))
     assert all(stamp // 100 % 10 == index for stamp, index in frames)
     steps = np.diff([stamp for stamp, _ in frames])
     assert steps.max() <= 700

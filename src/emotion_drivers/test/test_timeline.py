@@ -2,9 +2,10 @@ import threading
 import time
 
 import pytest
+from virtual_clock import VirtualClock
+
 from emotion_drivers.backoff import Backoff
 from emotion_drivers.timeline import NS_PER_S, ClockJumped, PlayClock, Timeline
-from virtual_clock import VirtualClock
 
 
 def test_position_is_the_time_since_the_start():

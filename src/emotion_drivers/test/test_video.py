@@ -1,13 +1,15 @@
 import http.server
 import threading
+import time
 
 import cv2
 import numpy as np
 import pytest
 from clips import DARK, FLASH_S, RATE_HZ, SECONDS, WHITE, write_clip
+
 from emotion_core.errors import DeviceError
 from emotion_drivers.timeline import NS_PER_S, PlayClock
-from emotion_drivers.video import fit, open_video
+from emotion_drivers.video import Camera, fit, open_video
 
 FRAME_NS = NS_PER_S // RATE_HZ
 
@@ -65,9 +67,10 @@ def test_frames_are_scaled_to_what_is_wanted(clip):
     assert decode().shape == (240, 320, 3)
 
 
-@pytest.mark.parametrize('wanted, shape', [((0, 0), (40, 80, 3)), ((40, 0), (20, 40, 3)), ((0, 80), (80, 160, 3)), ((60, 60), (60, 60, 3))])
-def test_fit_gives_the_wanted_size(wanted, shape):
-    assert fit(np.zeros((40, 80, 3), np.uint8), *wanted).shape == shape
+@pytest.mark.parametrize('wanted, size', [
+    ((0, 0), (80, 40)), ((40, 0), (40, 20)), ((0, 80), (160, 80)), ((60, 60), (60, 60))])
+def test_fit_gives_the_wanted_size(wanted, size):
+    assert fit(np.zeros((40, 80, 3), np.uint8), *wanted).shape == (*reversed(size), 3)
 
 
 def test_fit_keeps_proportions_and_centres():
@@ -129,7 +132,8 @@ class MotionJpeg(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         for level in range(0, 250, 50):
             jpeg = cv2.imencode('.jpg', np.full((48, 64, 3), level, np.uint8))[1].tobytes()
-            self.wfile.write(b'--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%b\r\n' % (len(jpeg), jpeg))
+            head = b'--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n' % len(jpeg)
+            self.wfile.write(head + jpeg + b'\r\n')
 
     def log_message(self, *arguments):
         pass
@@ -147,3 +151,41 @@ def test_a_stream_gives_its_frames_and_says_when_it_has_gone():
         server.shutdown()
         server.server_close()
     assert np.allclose(means, range(0, 250, 50), atol=2)
+
+
+class ThreeFrames:
+    """In place of cv2.VideoCapture: a camera that is unplugged after three frames, each taken 40 ms before it comes."""
+
+    def __init__(self, path, backend):
+        self.count, self.wishes = 0, {}
+
+    def isOpened(self):  # noqa: N802
+        return True
+
+    def set(self, wish, value):
+        self.wishes[wish] = value
+
+    def get(self, what):
+        assert what == cv2.CAP_PROP_POS_MSEC
+        return (time.monotonic() - 0.04) * 1000
+
+    def grab(self):
+        self.count += 1
+        return self.count <= 3
+
+    def retrieve(self):
+        return self.count != 2, np.full((4, 4, 3), self.count, np.uint8)  # the second is damaged
+
+    def release(self):
+        pass
+
+
+def test_frames_of_a_camera_are_stamped_with_when_they_were_taken(monkeypatch, tmp_path):
+    (tmp_path / 'video0').touch()
+    monkeypatch.setattr(cv2, 'VideoCapture', ThreeFrames)
+    clock, frames = PlayClock(), []
+    with pytest.raises(DeviceError, match='is it unplugged'):
+        for frame in Camera(str(tmp_path / 'video0'), width=1280, height=720).capture(clock):
+            frames.append(frame)
+            assert 0.039 < (clock.now_ns() - frame.stamp_ns) / NS_PER_S < 0.5
+    assert [int(frame.image[0, 0, 0]) for frame in frames] == [1, 3]

@@ -17,14 +17,18 @@ import soundfile
 
 # Outlines in pixels of the portrait: everything outside OUTER is background, everything inside INNER is the person,
 # and GrabCut decides between.
-OUTER = [[(140, 80), (145, 30), (190, 5), (260, 5), (310, 60), (310, 130), (315, 210), (350, 250), (372, 330), (385, 340),
-          (440, 335), (480, 365), (505, 420), (508, 511), (20, 511), (18, 400), (30, 300), (60, 240), (100, 205), (105, 180),
-          (140, 140)]]
-INNER = [[(165, 60), (200, 35), (255, 35), (285, 70), (280, 100), (265, 130), (250, 175), (300, 240), (330, 300), (340, 345),
-          (330, 400), (320, 500), (60, 500), (40, 400), (55, 300), (90, 240), (130, 210), (125, 190), (160, 165), (185, 180),
-          (180, 120), (165, 95)],
-         [(120, 195), (150, 158), (190, 160), (255, 180), (300, 230), (295, 270), (200, 300), (120, 250)],
-         [(300, 430), (340, 370), (400, 352), (450, 365), (485, 420), (495, 505), (290, 505)]]
+OUTER = [
+    [(140, 80), (145, 30), (190, 5), (260, 5), (310, 60), (310, 130), (315, 210), (350, 250), (372, 330), (385, 340),
+     (440, 335), (480, 365), (505, 420), (508, 511), (20, 511), (18, 400), (30, 300), (60, 240), (100, 205),
+     (105, 180), (140, 140)],
+]
+INNER = [
+    [(165, 60), (200, 35), (255, 35), (285, 70), (280, 100), (265, 130), (250, 175), (300, 240), (330, 300),
+     (340, 345), (330, 400), (320, 500), (60, 500), (40, 400), (55, 300), (90, 240), (130, 210), (125, 190),
+     (160, 165), (185, 180), (180, 120), (165, 95)],
+    [(120, 195), (150, 158), (190, 160), (255, 180), (300, 230), (295, 270), (200, 300), (120, 250)],
+    [(300, 430), (340, 370), (400, 352), (450, 365), (485, 420), (495, 505), (290, 505)],
+]
 SMALLEST_HOLE = 800  # pixels; smaller ones are filled
 
 # name -> words per minute, pitch (0 to 99), pitch range in SSML, text
@@ -35,6 +39,7 @@ SPEECH = {
     'startled': (200, 95, '+150%', 'Wait! What was that? Did you hear it too?'),
 }
 VOICE = 'en-us+Annie'
+PEAK = 0.5  # of full scale
 
 
 def make_portrait(folder: Path) -> None:
@@ -67,7 +72,8 @@ def make_speech(folder: Path) -> None:
         samples, rate = soundfile.read(io.BytesIO(wave))
         loud = np.flatnonzero(np.abs(samples) > 0.01)
         samples = samples[loud[0]:loud[-1]]
-        soundfile.write(folder / f'{name}.ogg', 0.5 * samples / np.abs(samples).max(), rate, format='OGG', subtype='VORBIS')
+        samples *= PEAK / np.abs(samples).max()
+        soundfile.write(folder / f'{name}.ogg', samples, rate, format='OGG', subtype='VORBIS')
         print(f'{name}: {len(samples) / rate:.1f} s')
 
 
