@@ -35,6 +35,10 @@ class Echo(EmotionNode):
         self.out = self.advertise(EmotionProbs, 'out', qos.RESULT)
         self.subscribe(EmotionProbs, 'in', self.on_message, qos.RESULT)
 
+    def validate(self, parameters):
+        if parameters.model == 'bad':
+            raise ModelError("no model 'bad'")
+
     def apply(self, old):
         self.applied.append((old.gain, self.parameters.gain))
 
@@ -110,6 +114,13 @@ def test_parameter_is_validated_then_applied(ros, echo):  # noqa: F811
     assert not refused.successful and '2.0' in refused.reason
     assert echo.set_parameters([Parameter('gain', value=2)])[0].successful  # a whole number for a float
     assert echo.applied == [(1.0, 2.0)] and type(echo.parameters.gain) is float
+
+
+def test_parameter_that_cannot_be_used_is_refused_while_the_node_is_configured(ros, echo):  # noqa: F811
+    echo.autostart()
+    refused = echo.set_parameters([Parameter('model', value='bad')])[0]
+    assert not refused.successful and refused.reason == "no model 'bad'"
+    assert echo.parameters.model == 'good' and echo.applied == []
 
 
 def test_stamps_that_fall_back_reset_once(ros, echo):  # noqa: F811

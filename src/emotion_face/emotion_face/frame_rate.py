@@ -23,7 +23,7 @@ class FrameRate:
         Take the next frame's stamp.
 
         :return: How many frames came between it and the one before, going by the camera's usual interval. That is the
-            lower tenth of the intervals seen: a node that is too slow sees mostly larger ones.
+            lower quartile of the intervals seen: a node that is too slow sees many larger ones.
         """
         if self._stamps_ns and stamp_ns <= self._stamps_ns[-1]:
             return 0
@@ -32,7 +32,8 @@ class FrameRate:
             return 0
         stamps = list(self._stamps_ns)
         intervals = sorted(after - before for before, after in zip(stamps, stamps[1:]))
-        return max(0, round((stamps[-1] - stamps[-2]) / intervals[len(intervals) // 10]) - 1)
+        # Drivers' stamps jitter: a gap counts from 1.75 intervals on.
+        return max(0, int((stamps[-1] - stamps[-2]) / intervals[len(intervals) // 4] - 0.75))
 
     @property
     def hz(self) -> float:

@@ -207,6 +207,18 @@ def test_gray_frames_and_odd_sizes(classifier):
     assert (result.width, result.height, len(result.faces)) == (301, 203, 1)
 
 
+def test_jittering_stamps_are_no_missed_frames():
+    random = np.random.default_rng(0)
+    rate = FrameRate()
+    assert sum(rate.add(int(number * FRAME + random.uniform(-0.25, 0.25) * FRAME)) for number in range(300)) < 6
+
+
+def test_node_that_takes_two_of_three_frames_misses_a_third():
+    rate = FrameRate()
+    missed = sum(rate.add(number * FRAME) for number in range(300) if number % 3)
+    assert missed == pytest.approx(100, abs=3)
+
+
 def test_frame_rate_counts_the_frames_between():
     rate = FrameRate()
     missed = [rate.add(number * FRAME) for number in (0, 1, 2, 3, 6, 7, 8, 10)]
