@@ -77,7 +77,7 @@ def test_emotions_are_recognised_well_above_chance(classifier, store):
         recognizer.reset()
         faces = recognizer.predict(sample.image, number * S).faces
         right += [EMOTIONS[int(np.argmax(faces[0].evidence.probabilities))] == sample.label] if faces else [False]
-    assert np.mean(right) >= 0.45  # chance is 0.17
+    assert np.mean(right) >= 0.35  # chance is 0.17, and exceeds this once in a thousand times
 
 
 @needs_faces
