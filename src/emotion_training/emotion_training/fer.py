@@ -34,7 +34,7 @@ class FerRecipe:
 
     name = 'fer_compact'
     task = 'fer'
-    epochs = 28
+    epochs = 23
     input = ImageInput(48, 48, 'gray', mean=(0.508,), std=(0.255,))  # about those of FER2013's pixels
 
     def __init__(self, folder: Path):
