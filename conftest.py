@@ -31,11 +31,12 @@ def _lock_domain() -> int:
 
 def _left_behind(mark: str) -> dict[int, str]:
     """Find the other processes that carry the mark, with their command lines."""
-    found = {}
+    found, marked = {}, f'{MARK}={mark}'.encode()
     for folder in Path('/proc').glob('[0-9]*'):
+        pid = int(folder.name)
         try:
-            if int(folder.name) != os.getpid() and f'{MARK}={mark}'.encode() in (folder / 'environ').read_bytes().split(b'\0'):
-                found[int(folder.name)] = (folder / 'cmdline').read_bytes().replace(b'\0', b' ').decode(errors='replace')
+            if pid != os.getpid() and marked in (folder / 'environ').read_bytes().split(b'\0'):
+                found[pid] = (folder / 'cmdline').read_bytes().replace(b'\0', b' ').decode(errors='replace')
         except OSError:  # ended meanwhile, or somebody else's
             continue
     return {pid: command for pid, command in found.items() if command}  # a zombie has none

@@ -18,7 +18,7 @@ setup(
     zip_safe=True,
     maintainer='emotion_ros maintainers',
     maintainer_email='maintainers@emotion-ros.org',
-    description='Starts the graphs of emotion_ros: launch files, configuration, transport profile, and the emotion command.',
+    description='Starts the graphs of emotion_ros: launch files, configuration, DDS profile, the emotion command.',
     license='Apache-2.0',
     extras_require={'test': ['pytest']},
     entry_points={'console_scripts': ['emotion = emotion_bringup.cli:main']},

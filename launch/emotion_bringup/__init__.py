@@ -1,1 +1,1 @@
-"""Starts the graphs of emotion_ros: launch files, configuration, transport profile, and the emotion command."""
+"""Starts the graphs of emotion_ros: launch files, configuration, DDS profile, the emotion command."""

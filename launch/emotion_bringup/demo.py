@@ -35,7 +35,8 @@ NEXT = """
 Go on with a camera and a microphone:
   ./emotion devices                            what there is, with the values to pass
   ./emotion up camera:=0 microphone:=default   the live graph; Ctrl-C ends it
-  eval "$(./emotion env)"                      this shell as a ROS shell; results are on emotion/fused, the picture on emotion/overlay
+  eval "$(./emotion env)"                      make this shell a ROS shell: results are on emotion/fused,
+                                               the picture is on emotion/overlay
 """
 
 
@@ -87,13 +88,14 @@ def describe_moment(seconds: float, latest: Latest) -> str:
 def draw_now(seconds: float, latest: Latest) -> Table:
     """Give a table of what is recognised now."""
     fused = latest.fresh('fused')
-    table = Table('', 'emotion', 'quality', 'weight', '', 'why', title=f'{seconds:4.0f} s: {scenario.what_happens(seconds)}',
-                  title_justify='left', title_style='bold', width=100)
+    table = Table('', 'emotion', 'quality', 'weight', '', 'why', width=100, title_justify='left', title_style='bold',
+                  title=f'{seconds:4.0f} s: {scenario.what_happens(seconds)}')
     for title, name in (('face', 'face'), ('voice', 'speech')):
         evidence = latest.fresh(name)
         weight = getattr(fused, f'{name}_weight') if fused else 0.0
+        reason = getattr(fused, f'{name}_reason') if fused else ''
         table.add_row(title, describe_label(evidence), '' if evidence is None else f'{evidence.quality:.2f}',
-                      f'{weight:.2f}', Bar(1.0, 0.0, weight, width=20), getattr(fused, f'{name}_reason') if fused else '')
+                      f'{weight:.2f}', Bar(1.0, 0.0, weight, width=20), reason)
     table.add_row('fused', '–' if fused is None else f'[bold]{fused.label} {fused.confidence:.0%}[/]', '', '', '', '')
     return table
 
@@ -171,7 +173,8 @@ def demo() -> int:
             board.close()
             rclpy.try_shutdown()
     if latest.fused_count == 0:
-        console.print(f'[red]No fused result arrived.[/] What the nodes said is in {log}; `./emotion doctor` looks for the cause.')
+        console.print(f'[red]No fused result arrived.[/] What the nodes said is in {log}; `./emotion doctor` looks for '
+                      'the cause.')
         return 1
     console.print(f'{latest.fused_count} fused results. What the nodes said is in {log}.', soft_wrap=True)
     console.print(NEXT, highlight=False, markup=False, soft_wrap=True)

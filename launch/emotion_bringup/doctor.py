@@ -47,13 +47,15 @@ def check_build_tools() -> Iterator[Finding]:
         lacking.append('Python headers')
     if not importlib.util.find_spec('ensurepip'):
         lacking.append('venv')
-    yield (Finding('build tools', BAD, 'missing: ' + ', '.join(lacking), f'{APT} cmake g++ make python3-dev python3-venv')
-           if lacking else Finding('build tools', GOOD, 'cmake, make, c++, Python headers, venv'))
+    if lacking:
+        mend = f'{APT} cmake g++ make python3-dev python3-venv'
+        yield Finding('build tools', BAD, 'missing: ' + ', '.join(lacking), mend)
+    else:
+        yield Finding('build tools', GOOD, 'cmake, make, c++, Python headers, venv')
 
 
 def check_ros() -> Iterator[Finding]:
     """Say which ROS this is."""
-    distro, origin = os.environ.get('ROS_DISTRO', ''), os.environ.get('EMOTION_ROS_ORIGIN', 'distribution')
     try:
         rclpy = importlib.import_module('rclpy')
     except ImportError as error:
@@ -61,7 +63,9 @@ def check_ros() -> Iterator[Finding]:
         return
     domain = os.environ.get('ROS_DOMAIN_ID', '0')
     rmw = rclpy.get_rmw_implementation_identifier()
-    yield Finding('ROS', GOOD, f'{distro} from {"the wheels" if origin == "wheels" else Path(rclpy.__file__).parents[4]}, {rmw}, domain {domain}')
+    distro = os.environ.get('ROS_DISTRO', '')
+    origin = 'the wheels' if os.environ.get('EMOTION_ROS_ORIGIN') == 'wheels' else Path(rclpy.__file__).parents[4]
+    yield Finding('ROS', GOOD, f'{distro} from {origin}, {rmw}, domain {domain}')
     foreign = [name for name in ('ROS_LOCALHOST_ONLY', 'RMW_IMPLEMENTATION', 'CYCLONEDDS_URI') if os.environ.get(name)]
     if foreign:
         yield Finding('ROS', NOTE, 'set in this shell: ' + ', '.join(f'{name}={os.environ[name]}' for name in foreign))
@@ -97,9 +101,10 @@ def check_transport() -> Iterator[Finding]:
     from emotion_bringup.probe import probe
     result = probe(f'emotion_probe_{os.getpid()}')
     if not result.found:
-        yield Finding('discovery', BAD, 'two processes on this host did not find each other in 10 s: a firewall, or no multicast on '
-                      'the network', 'sudo ufw allow in proto udp to 224.0.0.0/4 && sudo ufw allow in proto udp from 127.0.0.0/8; or '
-                      'export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST')
+        yield Finding(
+            'discovery', BAD, 'two processes on this host did not find each other in 10 s: a firewall, or no multicast '
+            'on the network', 'export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST; to reach other machines: '
+            'sudo ufw allow in proto udp to 224.0.0.0/4 && sudo ufw allow in proto udp from 192.168.0.0/16')
         return
     yield Finding('discovery', GOOD, 'two processes on this host find each other')
     share = result.received / max(result.published, 1)
@@ -158,9 +163,11 @@ def check_models() -> Iterator[Finding]:
         try:
             yield Finding('models', GOOD, store.verify(name).identity)
         except ModelError as error:
-            absent = name not in store.list()
-            yield Finding('models', NOTE if absent else BAD, f'{name} is not in the store: Haar cascades find the faces, slower and worse'
-                          if absent else str(error), f'./emotion models fetch {name}')
+            mend = f'./emotion models fetch {name}'
+            if name in store.list():
+                yield Finding('models', BAD, str(error), mend)
+            else:
+                yield Finding('models', NOTE, f'no {name}: Haar cascades find the faces, slower and worse', mend)
 
 
 CHECKS = (check_python, check_build_tools, check_ros, check_libraries, check_workspace, check_transport, check_cameras,
@@ -177,8 +184,10 @@ def doctor() -> int:
                 _print(console, finding)
         except Exception as error:  # one broken check must not hide the others
             code = 1
-            _print(console, Finding(check.__name__.removeprefix('check_'), BAD, f'{type(error).__name__}: {error}', './emotion test --fast'))
-    console.print('\n[green]Everything that is needed is there.[/]' if code == 0 else '\n[red]Something that is needed is missing.[/]')
+            name = check.__name__.removeprefix('check_')
+            _print(console, Finding(name, BAD, f'{type(error).__name__}: {error}', './emotion test --fast'))
+    console.print('\n[red]Something that is needed is missing.[/]' if code else
+                  '\n[green]Everything that is needed is there.[/]')
     return int(code)
 
 

@@ -24,7 +24,8 @@ def print_models() -> int:
         except (ModelError, OSError) as error:
             table.add_row(name, '[red]damaged[/]', '', '', str(error))
     for name in sorted(FETCHABLE.keys() - found.keys()):
-        table.add_row(name, FETCHABLE[name].card.task, '', FETCHABLE[name].card.licence, f'[dim]./emotion models fetch {name}[/]')
+        card = FETCHABLE[name].card
+        table.add_row(name, card.task, '', card.licence, f'[dim]./emotion models fetch {name}[/]')
     console.print(table)
     return 0
 

@@ -33,7 +33,8 @@ def receive(topic: str) -> ProbeResult:
     node = rclpy.create_node('emotion_probe_receiver')
     headers, frames = [], []
     node.create_subscription(Header, f'{topic}/header', headers.append, qos.RESULT)
-    node.create_subscription(Image, f'{topic}/image', lambda image: frames.append((image.header, time.time())), qos.SENSOR)
+    node.create_subscription(Image, f'{topic}/image', lambda image: frames.append((image.header, time.time())),
+                             qos.SENSOR)
     deadline = time.monotonic() + DISCOVERY_S
     while not headers and time.monotonic() < deadline:
         rclpy.spin_once(node, timeout_sec=0.1)

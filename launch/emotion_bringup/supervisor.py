@@ -98,8 +98,9 @@ class Supervisor:
         """Run one child to its end; gives its exit code, negative for a signal."""
         try:
             process = await asyncio.create_subprocess_exec(
-                *child.command, env=self._environ, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT, limit=LINE_LIMIT, start_new_session=True, preexec_fn=_die_with(os.getpid()))
+                *child.command, env=self._environ, limit=LINE_LIMIT, stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, start_new_session=True,
+                preexec_fn=_die_with(os.getpid()))
         except OSError as error:
             self._say(child, index, f'cannot start {shlex.join(child.command)}: {error.strerror}')
             return 127
@@ -127,7 +128,9 @@ class Supervisor:
             deadline = time.monotonic() + seconds
             for process in list(self._running.values()):
                 _signal_group(process.pid, number)
-            while self._running and time.monotonic() < deadline and not (self._hurry.is_set() and number != signal.SIGKILL):
+            while self._running and time.monotonic() < deadline:
+                if self._hurry.is_set() and number != signal.SIGKILL:
+                    break
                 await asyncio.sleep(0.02)
 
     def _say(self, child: Child, index: int, text: str) -> None:

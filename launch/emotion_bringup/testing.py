@@ -7,12 +7,14 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from xml.etree import ElementTree
 
 from emotion_core.errors import EmotionError
 
-NEEDS_ROS = re.compile(r'^\s*(?:import rclpy|from (?:rclpy|emotion_core\.testing|[\w.]*node)\b)', re.MULTILINE)  # in a test file
+# In a test file: an import of rclpy, of a node, or of the helper for tests with nodes.
+NEEDS_ROS = re.compile(r'^\s*(?:import rclpy|from (?:rclpy|emotion_core\.testing|[\w.]*node)\b)', re.MULTILINE)
 NOTHING_COLLECTED = 5  # exit code of pytest
 
 
@@ -38,15 +40,16 @@ class Result:
 
 
 def find_groups(root: Path) -> list[Group]:
-    """List the tests of a workspace, those that need no ROS first; a file that does imports rclpy, a node, or the helper for such tests."""
+    """List the tests of a workspace, those that need no ROS first."""
     groups = []
     for folder in [*sorted(root.glob('src/*/test')), root / 'launch' / 'test']:
         files = sorted(folder.rglob('test_*.py'))
+        package = 'emotion_bringup' if folder.parent.name == 'launch' else folder.parent.name
         ros = {file for file in files if NEEDS_ROS.search(file.read_text())}
         for needs_ros in (False, True):
             chosen = tuple(file for file in files if (file in ros) == needs_ros)
             if chosen:
-                groups.append(Group(folder.parent.name if folder.parent.name != 'launch' else 'emotion_bringup', needs_ros, chosen))
+                groups.append(Group(package, needs_ros, chosen))
     return sorted(groups, key=lambda group: (group.needs_ros, group.package != 'emotion_core'))
 
 
@@ -55,8 +58,8 @@ def run_group(root: Path, group: Group, arguments: Sequence[str]) -> Result:
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / 'report.xml'
-        code = subprocess.call([sys.executable, '-m', 'pytest', '-q', '-rs', f'--junit-xml={report}', *map(str, group.files), *arguments],
-                               cwd=root)
+        pytest = [sys.executable, '-m', 'pytest', '-q', '-rs', f'--junit-xml={report}']
+        code = subprocess.call([*pytest, *map(str, group.files), *arguments], cwd=root)
         counts = _counts(report)
     code = 0 if code == NOTHING_COLLECTED else code
     return Result(group, code, *counts, time.monotonic() - start)
@@ -67,7 +70,7 @@ def test(fast: bool, training: bool, arguments: Sequence[str]) -> int:
     Run all tests, or those that the arguments name.
 
     :param fast: Only those that need no ROS.
-    :param training: Those of the training too, which need torch.
+    :param training: Those of the training too, even where torch is missing.
     :param arguments: For pytest.
     :return: 0 when all is well.
     :raises EmotionError: when this is no checkout.
@@ -77,14 +80,15 @@ def test(fast: bool, training: bool, arguments: Sequence[str]) -> int:
         raise EmotionError('the tests are run from a checkout of the project')
     if any(not word.startswith('-') and Path(word.split('::')[0]).exists() for word in arguments):
         return subprocess.call([sys.executable, '-m', 'pytest', '-rs', *arguments])
+    trains = training or find_spec('torch') is not None
     groups = [group for group in find_groups(root) if not (fast and group.needs_ros)
-              and (training or group.package != 'emotion_training')]
+              and (trains or group.package != 'emotion_training')]
     results = []
     for group in groups:
         print(f'\n== {group.package}{" with ROS" if group.needs_ros else ""}', flush=True)
         results.append(run_group(root, group, arguments))
     print(summary(results))
-    if not training:
+    if not trains:
         print('emotion_training was left out: `./emotion test --training` installs torch and tests it too')
     return int(any(result.code for result in results))
 

@@ -76,7 +76,10 @@ def pids_of(process):
     """Give the process of each node, by its name on the command line."""
     found = {}
     for child in psutil.Process(process.pid).children(recursive=True):
-        words = ' '.join(child.cmdline())
+        try:
+            words = ' '.join(child.cmdline())
+        except psutil.Error:  # it was just killed
+            continue
         found |= {node: child for node in (*NODES, 'emotion_overlay') if f'__node:={node}' in words}
     return found
 

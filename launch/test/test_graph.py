@@ -26,14 +26,16 @@ def test_multimodal_has_every_argument_and_the_others_those_that_matter_to_them(
 
 def test_each_argument_is_used_by_a_node_of_its_graph():
     for graph in GRAPHS.values():
-        used = {source[0] if isinstance(source, tuple) else source for node in graph.nodes for source in node.given.values()}
+        used = {source[0] if isinstance(source, tuple) else source
+                for node in graph.nodes for source in node.given.values()}
         used |= {name for node in graph.nodes for name in node.when}
         used |= {'params_file', 'namespace', 'use_sim_time', 'autostart', 'use_respawn', 'log_level'}
         assert used == {argument.name for argument in graph.arguments}
 
 
 def test_multimodal_starts_six_nodes_and_the_others_their_part():
-    assert list(planned()) == ['camera', 'microphone', 'emotion_face', 'emotion_speech', 'emotion_fusion', 'emotion_overlay']
+    assert list(planned()) == [
+        'camera', 'microphone', 'emotion_face', 'emotion_speech', 'emotion_fusion', 'emotion_overlay']
     assert list(planned('face')) == ['camera', 'emotion_face', 'emotion_overlay']
     assert list(planned('speech')) == ['microphone', 'emotion_speech']
 
@@ -48,8 +50,8 @@ def test_arguments_become_parameters_and_empty_ones_leave_them_to_the_file():
 
 
 def test_camera_and_microphone_begin_at_the_same_time():
-    processes = planned()
-    assert processes['camera'].parameters['start_at'] == processes['microphone'].parameters['start_at'] == NOW + START_DELAY_S
+    starts = {name: planned()[name].parameters['start_at'] for name in ('camera', 'microphone')}
+    assert starts == {'camera': NOW + START_DELAY_S, 'microphone': NOW + START_DELAY_S}
     assert 'start_at' not in planned('face')['camera'].parameters
     assert 'start_at' not in planned(use_sim_time='true')['camera'].parameters
 
@@ -90,7 +92,8 @@ def test_wrong_arguments_are_refused_with_a_sentence(values, sentence):
 
 
 def test_words_are_split_at_the_first_sign():
-    assert parse_values(['camera:=rtsp://host:8554/a:=b', 'overlay:=']) == {'camera': 'rtsp://host:8554/a:=b', 'overlay': ''}
+    values = parse_values(['camera:=rtsp://host:8554/a:=b', 'overlay:='])
+    assert values == {'camera': 'rtsp://host:8554/a:=b', 'overlay': ''}
     with pytest.raises(LaunchError, match="'camera=0' is not an argument"):
         parse_values(['camera=0'])
 
@@ -118,14 +121,15 @@ def test_keys_of_the_configuration_are_parameters_of_the_nodes():
     from emotion_speech.parameters import SpeechParameters
     from emotion_view.parameters import OverlayParameters
     classes = {'camera': CameraParameters, 'microphone': MicrophoneParameters, 'emotion_face': FaceParameters,
-               'emotion_speech': SpeechParameters, 'emotion_fusion': FusionParameters, 'emotion_overlay': OverlayParameters}
+               'emotion_speech': SpeechParameters, 'emotion_fusion': FusionParameters,
+               'emotion_overlay': OverlayParameters}
     for key, value in yaml.safe_load(config_file('emotion.yaml').read_text()).items():
         assert key.startswith('/**/'), 'so that any namespace works'
         for name, item in value['ros__parameters'].items():
             check(classes[key.removeprefix('/**/')], name, item)
     for node in GRAPHS['multimodal'].nodes:
         for name in node.given if node.is_lifecycle else ():
-            assert name in {field for field in classes[node.name].__dataclass_fields__}, f'{node.name} has no parameter {name}'
+            assert name in classes[node.name].__dataclass_fields__, f'{node.name} has no parameter {name}'
 
 
 def test_profile_is_set_unless_the_user_has_one():
@@ -135,7 +139,7 @@ def test_profile_is_set_unless_the_user_has_one():
 
 
 def test_ros2_launch_gets_the_same_arguments_and_processes():
-    pytest.importorskip('launch_ros', reason='the launch packages are not on PyPI; they are there on a ROS distribution')
+    pytest.importorskip('launch_ros', reason='launch_ros is not on PyPI; a ROS distribution has it')
     from launch import LaunchContext
     from launch.actions import DeclareLaunchArgument, OpaqueFunction
     from launch_ros.actions import Node

@@ -17,7 +17,12 @@ from emotion_bringup.supervisor import Child, Supervisor
 sys.exit(Supervisor([Child(*child) for child in json.loads(sys.argv[1])], os.environ).run())
 '''
 SLEEPER = 'import time; print("ready", flush=True); time.sleep(60)'
-STUBBORN = f'import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEPER}'
+STUBBORN = f'''
+import signal
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, signal.SIG_IGN)
+{SLEEPER}
+'''
 TELLER = '''
 import signal, sys, time
 def end(number, frame):
@@ -34,7 +39,8 @@ class Running:
 
     def __init__(self, *children):
         words = [(name, [sys.executable, '-c', program], respawn) for name, program, respawn in children]
-        self.process = subprocess.Popen([sys.executable, '-c', RUN, json.dumps(words)], stdout=subprocess.PIPE, text=True)
+        command = [sys.executable, '-c', RUN, json.dumps(words)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.lines = []
 
     def read_until(self, text):
