@@ -19,7 +19,7 @@ LOOKS_PX = 12
 VELOCITY_S = 0.2  # time constant of the measured velocity: boxes jitter by some 5 % from frame to frame
 MOMENTUM_S = 0.4  # time constant at which a face that is not seen comes to rest
 HIDDEN = 0.3  # overlap with a seen face from which a carried face counts as hidden behind it
-LONG_GAP = 3  # times the longest loss: frames further apart than this show other people
+LONG_GAP_S = 3.0  # frames further apart than this show other people
 
 
 @dataclass(eq=False)
@@ -108,6 +108,7 @@ class Tracker:
         :param stamp_ns: Time of the frame, later than the one before.
         :return: Confirmed faces that were found or are carried on, largest first.
         """
+        self._tracks = [track for track in self._tracks if not self._is_over(track, stamp_ns)]
         pairs = self._match(detections, looks, stamp_ns)
         for track in self._tracks:
             if track in pairs:
@@ -115,7 +116,8 @@ class Tracker:
             else:
                 track.miss(stamp_ns)
         matched = set(pairs.values())
-        self._tracks = [track for track in self._tracks if not self._is_over(track, stamp_ns)]
+        # What was never confirmed gets no second chance.
+        self._tracks = [track for track in self._tracks if track.id or track.is_seen]
         self._tracks += [Track(detection, stamp_ns, look)
                          for index, (detection, look) in enumerate(zip(detections, looks)) if index not in matched]
         for track in sorted(self._tracks, key=lambda track: track.detection.box[0]):
@@ -146,12 +148,9 @@ class Tracker:
         return pairs
 
     def _is_over(self, track: Track, stamp_ns: int) -> bool:
-        if track.is_seen:
-            return False
-        # What was never confirmed gets no second chance; a long gap between frames is a loss, too.
-        max_lost_ns = self.max_lost * NS_PER_S
-        return (not track.id or stamp_ns - track.missed_ns > max_lost_ns
-                or stamp_ns - track.seen_ns > LONG_GAP * max_lost_ns)
+        if stamp_ns - track.seen_ns > LONG_GAP_S * NS_PER_S:
+            return True
+        return not track.is_seen and stamp_ns - track.missed_ns > self.max_lost * NS_PER_S
 
     def _is_carried(self, track: Track, seen: list[Box], stamp_ns: int) -> bool:
         return (stamp_ns - track.seen_ns <= self._coast * NS_PER_S

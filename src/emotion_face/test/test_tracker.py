@@ -46,6 +46,27 @@ def test_a_face_keeps_its_id_through_a_short_loss_only(lost, expected):
     assert ids(tracker.update([at(110)], [ANN], end)) == [expected]
 
 
+@pytest.mark.parametrize('gap,expected', [(2.0, 'f0001'), (10.0, 'f0002')])
+def test_a_long_pause_of_the_camera_ends_all_tracks(gap, expected):
+    tracker = Tracker()
+    tracker.update([at(100)], [ANN], 0)
+    assert ids(tracker.update([at(100)], [ANN], int(gap * S))) == [expected]
+
+
+def test_face_found_too_long_after_its_loss_is_new_though_few_frames_came():
+    tracker = Tracker(max_lost=1.0)
+    tracker.update([at(100)], [ANN], 0)
+    tracker.update([], [], S // 10)
+    assert ids(tracker.update([at(100)], [ANN], 2 * S)) == ['f0002']
+
+
+def test_no_loss_at_all_may_be_allowed():
+    tracker = Tracker(max_lost=0.0)
+    assert [ids(tracker.update([at(100)], [ANN], number * FRAME)) for number in range(3)] == [['f0001']] * 3
+    tracker.update([], [], 3 * FRAME)
+    assert ids(tracker.update([at(100)], [ANN], 4 * FRAME)) == ['f0002']
+
+
 def test_a_missing_face_is_carried_on_for_a_moment_then_not_shown():
     tracker = Tracker(coast=0.25)
     for number in range(31):
