@@ -12,21 +12,24 @@ from rich.table import Table
 
 
 def print_models() -> int:
-    """Print all models, and those that can be fetched."""
+    """Print all models with their licences, and those that can be fetched."""
     store, console = ModelStore(), Console()
-    table = Table('name', 'task', 'size', 'licence', 'folder', title='models')
-    found = store.list()
+    table = Table('name', 'task', 'size', 'where')
+    found, licences = store.list(), {}
     for name, folder in sorted(found.items()):
         try:
             card = ModelCard.load(folder)
             size = (folder / MODEL_FILE).stat().st_size
-            table.add_row(name, card.task, f'{size / 1e6:.1f} MB', card.licence, str(folder))
+            table.add_row(name, card.task, f'{size / 1e6:.1f} MB', str(folder))
+            licences[name] = card.licence
         except (ModelError, OSError) as error:
-            table.add_row(name, '[red]damaged[/]', '', '', str(error))
+            table.add_row(name, '[red]damaged[/]', '', str(error))
     for name in sorted(FETCHABLE.keys() - found.keys()):
-        card = FETCHABLE[name].card
-        table.add_row(name, card.task, '', card.licence, f'[dim]./emotion models fetch {name}[/]')
+        table.add_row(name, FETCHABLE[name].card.task, '', f'[dim]./emotion models fetch {name}[/]')
+    table.columns[-1].overflow = 'fold'
     console.print(table)
+    for name, licence in licences.items():
+        console.print(f'{name}: {licence}', highlight=False, markup=False)
     return 0
 
 
@@ -36,7 +39,7 @@ def fetch(name: str, file: str | None) -> int:
 
     :raises ModelError: when that fails; the store is then as it was.
     """
-    with Progress('{task.description}', BarColumn(), DownloadColumn(), TransferSpeedColumn()) as progress:
+    with Progress('{task.description}', BarColumn(), DownloadColumn(), TransferSpeedColumn(), transient=True) as progress:
         task = progress.add_task(name, total=None)
         folder = ModelStore().fetch(
             name, file=Path(file) if file else None,

@@ -83,8 +83,12 @@ def probe(topic: str) -> ProbeResult:
     except (subprocess.TimeoutExpired, ValueError, IndexError):
         return ProbeResult()
     finally:
-        sender.kill()
-        sender.wait()
+        sender.terminate()  # so that it takes its shared memory away
+        try:
+            sender.wait(5)
+        except subprocess.TimeoutExpired:
+            sender.kill()
+            sender.wait()
 
 
 def main() -> None:
