@@ -116,6 +116,7 @@ def check_transport() -> Iterator[Finding]:
         yield Finding('images', NOTE, f'{text}: this machine is busy')
     elif size_mb < SHARED_MEMORY_MB:
         yield Finding('images', BAD, f'{text}; /dev/shm has {size_mb} MB free',
+                      'fastdds shm clean (takes away what killed processes left); if it is too small: '
                       'sudo mount -o remount,size=1G /dev/shm (in Docker: --shm-size=1g or --ipc=host)')
     else:
         variables = ' '.join(f'{name}={value}' for name, value in transport_variables({}).items())
