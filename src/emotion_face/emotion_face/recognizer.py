@@ -61,7 +61,8 @@ class Recognizer:
     def configure(self, classifier: FaceClassifier, detector: FaceDetector, settings: Settings) -> None:
         """Go on with these from the next frame on; faces keep their ids."""
         self._classifier, self._detector, self._settings = classifier, detector, settings
-        self._tracker.confirmations, self._tracker.max_lost = detector.confirmations, settings.max_lost
+        self._tracker.confirmations, self._tracker.sure = detector.confirmations, detector.sure
+        self._tracker.max_lost = settings.max_lost
 
     def reset(self) -> None:
         """Forget all faces, because time jumped; ids go on."""

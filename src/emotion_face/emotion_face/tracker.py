@@ -77,15 +77,17 @@ class Tracker:
     which it was missing.
     """
 
-    def __init__(self, confirmations: int = 1, max_lost: float = 1.0, coast: float = 0.25):
+    def __init__(self, confirmations: int = 1, sure: float = 1.0, max_lost: float = 1.0, coast: float = 0.25):
         """
         Start without faces.
 
-        :param confirmations: How often a new face must be found before it gets an id.
+        :param confirmations: How often a new face must be found before it gets an id ...
+        :param sure: ... unless it is found with this score.
         :param max_lost: A face that was missing for longer than this gets a new id [s].
         :param coast: A face that was missing for less than this is carried on [s].
         """
         self.confirmations = confirmations
+        self.sure = sure
         self.max_lost = max_lost
         self._coast = coast
         self._tracks: list[Track] = []
@@ -121,7 +123,7 @@ class Tracker:
         self._tracks += [Track(detection, stamp_ns, look)
                          for index, (detection, look) in enumerate(zip(detections, looks)) if index not in matched]
         for track in sorted(self._tracks, key=lambda track: track.detection.box[0]):
-            if not track.id and track.hits >= self.confirmations:
+            if not track.id and (track.hits >= self.confirmations or track.seen.score >= self.sure):
                 self._given += 1
                 track.id = f'f{self._given:04d}'
         seen = [track.detection.box for track in self._tracks if track.is_seen]

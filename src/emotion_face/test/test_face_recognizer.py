@@ -39,6 +39,7 @@ class Script:
 
     name = 'yunet'
     confirmations = 1
+    sure = 1.0
 
     def __init__(self, *boxes):
         self.detections = [Detection(box, 0.9) for box in boxes]
@@ -66,6 +67,12 @@ def test_pictures_give_one_face_each_where_it_is(name, classifier, store):
             single.append(overlap(result.faces[0].detection.box, sample.box))
         assert len(result.faces) <= 1
     assert len(single) >= {'yunet': 58, 'haar': 30}[name] and np.mean(single) > {'yunet': 0.75, 'haar': 0.6}[name]
+
+
+@needs_faces
+def test_haar_needs_one_picture_for_a_clear_face(classifier, store):
+    results = [Recognizer(classifier, make_detector(store, 'haar')).predict(sample.image, S) for sample in samples()]
+    assert sum(len(result.faces) for result in results) >= 20
 
 
 @needs_faces

@@ -144,6 +144,12 @@ def test_candidates_get_an_id_only_after_enough_hits_in_a_row():
     assert ids(tracker.update([at(100)], [ANN], 4 * FRAME)) == ['f0001']
 
 
+def test_a_sure_candidate_is_believed_at_once():
+    tracker = Tracker(confirmations=3, sure=0.8)
+    assert ids(tracker.update([Detection((100, 100, 80, 80), 0.8)], [ANN], 0)) == ['f0001']
+    assert ids(tracker.update([at(100), Detection((300, 100, 80, 80), 0.7)], [ANN, BOB], FRAME)) == ['f0001']
+
+
 def test_reset_forgets_faces_but_no_id_is_given_twice():
     tracker = Tracker()
     tracker.update([at(100)], [ANN], 100 * S)
