@@ -54,6 +54,11 @@ def build_parser() -> argparse.ArgumentParser:
     test.add_argument('--fast', action='store_true', help='only what needs no ROS')
     test.add_argument('--training', action='store_true', help='with the tests that need torch')
 
+    bench = command('bench', 'Measure speed and latency of the graph on this machine, beside references.',
+                    '  ./emotion bench\n  ./emotion bench --seconds 60 --json bench.json\n')
+    bench.add_argument('--seconds', type=float, default=30.0, help='how long to measure (default: 30)')
+    bench.add_argument('--json', metavar='FILE', help='write every measured value there')
+
     command('train', 'Train a model; arguments go to `python -m emotion_training`.')
     command('env', 'Print what to `eval` to have environment and workspace in a shell.')
     return parser
@@ -90,6 +95,9 @@ def run(options: argparse.Namespace, others: list[str]) -> int:
         if options.command == 'demo':
             from emotion_bringup.demo import demo
             return demo()
+        if options.command == 'bench':
+            from emotion_bringup.bench import bench
+            return bench(options.seconds, options.json)
         if options.command == 'devices':
             from emotion_bringup.devices import print_devices
             return print_devices()

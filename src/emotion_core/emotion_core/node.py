@@ -24,7 +24,7 @@ from emotion_core.parameters import Description, ParameterError, check, describe
 
 JUMP_NS = NS_PER_S // 2  # stamps of one topic that fall back by more than this are a jump of the clock, not jitter
 DIAGNOSTICS_PERIOD_S = 1.0
-INFINITE = 1e9  # bound of a range that has only one side, in a ROS parameter descriptor
+INFINITE = 1e15  # bound of a range that has only one side, in a ROS parameter descriptor
 
 
 def _descriptor(description: Description) -> ParameterDescriptor:

@@ -27,7 +27,8 @@ class LiveReport:
     frames_received: int = 0  # here, at sensor-data QoS, in the same time
     frames_processed: int = 0  # emotion/faces, in the same time
     face_ms: list[float] = field(default_factory=list)  # acquisition of the frame -> emotion/face
-    speech_ms: list[float] = field(default_factory=list)  # end of speech -> final emotion/speech
+    speech_ms: list[float] = field(default_factory=list)  # end of the voice, as the node says -> final emotion/speech
+    speech_heard: list[tuple[float, float]] = field(default_factory=list)  # that end and the arrival [s since the epoch]
     fused_count: int = 0
     cpu_percent: dict[str, float] = field(default_factory=dict)  # of one core, by node
 
@@ -99,7 +100,9 @@ class LiveMeter(Node):
 
     def _on_speech(self, msg: EmotionProbs) -> None:
         if self._report and msg.is_final:
-            self._report.speech_ms.append(self._age_ms(to_ns(msg.header.stamp)))
+            stamp_ns = to_ns(msg.header.stamp)
+            self._report.speech_ms.append(self._age_ms(stamp_ns))
+            self._report.speech_heard.append((stamp_ns / 1e9, time.time()))
 
     def _on_fused(self, msg: FusedEmotion) -> None:
         if self._report:

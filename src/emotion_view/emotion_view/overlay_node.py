@@ -108,7 +108,9 @@ class OverlayNode(EmotionNode):
         height, width = picture.shape[:2]
         data = array.array('B')
         data.frombytes(picture.tobytes())
-        self._overlay.publish(Image(header=msg.header, height=height, width=width, encoding='bgr8', step=3 * width, data=data))
+        overlay = Image(header=msg.header, height=height, width=width, encoding='bgr8', step=3 * width)
+        overlay.data = data  # the constructor would copy it item by item
+        self._overlay.publish(overlay)
         self.health.count('drawn')
 
 

@@ -1,0 +1,162 @@
+"""``emotion bench``: speed and latency of the graph on this machine."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import cv2
+import numpy as np
+import psutil
+import rclpy
+import soundfile
+from emotion_drivers import scenario
+from emotion_evaluation.live import LiveMeter, LiveReport, percentiles
+from rclpy.signals import SignalHandlerOptions
+from rich.console import Console
+from rich.table import Table
+
+from emotion_bringup.beside import run_beside
+from emotion_bringup.graph import GRAPHS, Process, plan
+from emotion_bringup.supervisor import Supervisor
+from emotion_bringup.transport import PROFILE_VARIABLES, transport_variables
+from emotion_bringup.up import to_child
+
+NAMESPACE = 'emotion_bench'
+FRAME_RATE_HZ = 30.0
+PICTURES = np.linspace(3.0, 7.0, 8)  # moments of the scenario with one face in good light [s]
+GAP_S = 1.5  # between two utterances
+WARM_UP_S = 8.0  # after the start of the files: models are loaded, caches are warm
+SOUND_END_DB = -40.0  # relative to an utterance's loudest sample; what is softer is no voice any more
+MATCH_S = 0.5  # an end of voice that the node reports belongs to a true end this near
+PROBE = ('import json, dataclasses, sys; from emotion_bringup.probe import probe; '
+         'print(json.dumps(dataclasses.asdict(probe(sys.argv[1]))))')
+
+
+def write_input(folder: Path) -> list[tuple[float, float]]:
+    """
+    Write pictures with one face, sounds with one utterance each, and the parameters that play them for ever.
+
+    :return: For each utterance, in the order of play, its true end and its length with the gap [s].
+    """
+    for kind in ('images', 'sounds'):
+        (folder / kind).mkdir()
+    scene = scenario.Scene()
+    for number, moment in enumerate(PICTURES):
+        cv2.imwrite(str(folder / 'images' / f'{number}.png'), scene.draw(float(moment)))
+    schedule = []
+    for number, (_, name) in enumerate(scenario.UTTERANCES):
+        samples, rate = soundfile.read(scenario.ASSETS / f'{name}.ogg')
+        shutil.copy(scenario.ASSETS / f'{name}.ogg', folder / 'sounds' / f'{number}.ogg')
+        voiced = np.flatnonzero(np.abs(samples) > np.abs(samples).max() * 10 ** (SOUND_END_DB / 20))
+        schedule.append((voiced[-1] / rate, len(samples) / rate + GAP_S))
+    (folder / 'params.yaml').write_text(
+        f'/**/camera:\n  ros__parameters: {{loop: true, frame_rate: {FRAME_RATE_HZ}, seconds_per_image: 1.0}}\n'
+        f'/**/microphone:\n  ros__parameters: {{loop: true, gap_seconds: {GAP_S}}}\n')
+    return schedule
+
+
+def true_ends(schedule: list[tuple[float, float]], start: float, until: float) -> np.ndarray:
+    """Give when each utterance truly ended, between the start of the sounds and a time [s since the epoch]."""
+    ends, begin = [], start
+    while begin < until:
+        for end, length in schedule:
+            ends.append(begin + end)
+            begin += length
+    return np.array(ends)
+
+
+def latencies_from(ends: np.ndarray, heard: list[tuple[float, float]]) -> list[float]:
+    """
+    Give the latency of each final result, from the true end of its speech.
+
+    :param ends: True ends [s].
+    :param heard: Of each result the end of the voice as the node says it, and its arrival [s].
+    :return: [ms]; without the results of a pause inside an utterance.
+    """
+    nearest = [ends[np.argmin(np.abs(ends - end))] for end, _ in heard] if len(ends) else []
+    return [1000 * (arrival - true) for (end, arrival), true in zip(heard, nearest) if abs(end - true) < MATCH_S]
+
+
+def find_processes(processes: list[Process]) -> dict[str, psutil.Process]:
+    """Give the running process of each node, by name."""
+    found = {}
+    for child in psutil.Process().children(recursive=True):
+        line = child.cmdline()
+        found |= {process.name: child for process in processes if f'__node:={process.name}' in line}
+    return found
+
+
+def measure(seconds: float) -> tuple[LiveReport, list[float]]:
+    """Run the multimodal graph on one face at 30 Hz and one voice; gives what was measured, and the speech latencies [ms]."""
+    os.environ.update(transport_variables(os.environ))
+    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+    with tempfile.TemporaryDirectory(prefix='emotion_bench_') as name, open(Path(name) / 'log', 'w+') as log:
+        folder = Path(name)
+        schedule = write_input(folder)
+        processes = plan(GRAPHS['multimodal'], {
+            'camera': str(folder / 'images'), 'microphone': str(folder / 'sounds'), 'namespace': NAMESPACE,
+            'params_file': str(folder / 'params.yaml'), 'use_respawn': 'false'})
+        start = next(process.parameters['start_at'] for process in processes if 'start_at' in process.parameters)
+        rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+        meter = LiveMeter(NAMESPACE)
+        begin = start + WARM_UP_S
+        measuring = False
+
+        def go_on() -> bool:
+            nonlocal measuring
+            if not measuring and time.time() >= begin:
+                measuring = True
+                meter.begin(find_processes(processes))
+            return time.time() < begin + seconds
+
+        try:
+            run_beside(Supervisor([to_child(process, os.environ) for process in processes], os.environ, log), meter, go_on)
+            if not measuring or time.time() < begin + seconds:
+                log.seek(0)
+                raise SystemExit(f'emotion bench: the graph ended early:\n{log.read()[-2000:]}')
+            report = meter.end()
+        finally:
+            meter.destroy_node()
+            rclpy.try_shutdown()
+    return report, latencies_from(true_ends(schedule, start, time.time()), report.speech_heard)
+
+
+def default_transport() -> dict:
+    """Measure the arrival of frames as Fast DDS comes, without the project's profile, in processes of its own."""
+    environ = {name: value for name, value in os.environ.items() if name not in PROFILE_VARIABLES}
+    done = subprocess.run([sys.executable, '-c', PROBE, NAMESPACE], env=environ, capture_output=True, text=True, timeout=90)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def bench(seconds: float, json_file: str | None = None) -> int:
+    """Measure and print; gives the exit code."""
+    console = Console()
+    with console.status(f'measuring the running graph, about {seconds + WARM_UP_S + 8:.0f} s'):
+        report, speech_ms = measure(seconds)
+    with console.status('measuring Fast DDS without the profile, about 10 s'):
+        reference = default_transport()
+    face, speech, updates = percentiles(report.face_ms), percentiles(speech_ms), percentiles(report.speech_ms)
+    default = reference['received'] / max(reference['published'], 1)
+    table = Table('what', 'measured', 'beside', title=f'{report.seconds:.0f} s, 640x480 at {FRAME_RATE_HZ:g} Hz with one face, '
+                  'one voice, each node a process of its own', title_justify='left')
+    table.add_row('frames that arrive at sensor-data QoS', f'{report.arrival:.1%} of {report.frames_published}',
+                  f'{default:.1%} of {reference["published"]} without the profile')
+    table.add_row('frames that come back as emotion/faces', f'{report.processed:.1%}', '')
+    table.add_row('stamp of the frame → emotion/face, p50 / p95', f'{face[0]:.0f} / {face[1]:.0f} ms',
+                  f'{face[1] * FRAME_RATE_HZ / 1000:.2f} frame periods (p95)')
+    table.add_row('true end of speech → emotion/speech, p50 / p95', f'{speech[0]:.0f} / {speech[1]:.0f} ms', f'n = {len(speech_ms)}')
+    table.add_row('end of the voice as the node reports it → the same', f'{updates[0]:.0f} / {updates[1]:.0f} ms',
+                  f'n = {len(report.speech_ms)}')
+    for name, percent in sorted(report.cpu_percent.items(), key=lambda item: -item[1]):
+        table.add_row(f'CPU of {name}', f'{percent:.0f} % of a core', '')
+    console.print(table)
+    if json_file:
+        Path(json_file).write_text(json.dumps(
+            {**asdict(report), 'true_speech_ms': speech_ms, 'default_transport': reference}, indent=1))
+    return 0

@@ -1,0 +1,27 @@
+"""Runs a graph with a node of our own beside it."""
+
+import asyncio
+from collections.abc import Callable
+
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+
+from emotion_bringup.supervisor import Supervisor
+
+PAUSE_S = 0.002  # between two looks for messages: what a latency is measured to
+
+
+def run_beside(supervisor: Supervisor, node: Node, go_on: Callable[[], bool]) -> None:
+    """Run a graph and spin a node until ``go_on`` is false or the graph has ended; then end the graph."""
+    async def serve() -> None:
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        serving = asyncio.create_task(supervisor.serve())
+        while not serving.done() and go_on():
+            executor.spin_once(timeout_sec=0)
+            await asyncio.sleep(PAUSE_S)
+        supervisor.stop()
+        await serving
+        executor.shutdown()
+
+    asyncio.run(serve())
