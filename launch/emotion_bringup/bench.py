@@ -106,24 +106,24 @@ def measure(seconds: float) -> tuple[LiveReport, list[float]]:
         rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
         meter = LiveMeter(NAMESPACE)
         begin = start + WARM_UP_S
-        measuring = False
+        report: LiveReport | None = None
 
         def go_on() -> bool:
-            nonlocal measuring
-            if not measuring and time.time() >= begin:
-                measuring = True
+            nonlocal report
+            if not meter.is_measuring and time.time() >= begin:
                 meter.begin(find_processes(processes))
-            return time.time() < begin + seconds
+            if time.time() >= begin + seconds:
+                report = meter.end()  # while the processes are still there
+            return report is None
 
         try:
             run_beside(Supervisor([to_child(process, os.environ) for process in processes], os.environ, log), meter, go_on)
-            if not measuring or time.time() < begin + seconds:
-                log.seek(0)
-                raise SystemExit(f'emotion bench: the graph ended early:\n{log.read()[-2000:]}')
-            report = meter.end()
         finally:
             meter.destroy_node()
             rclpy.try_shutdown()
+        if report is None:
+            log.seek(0)
+            raise SystemExit(f'emotion bench: the graph ended early:\n{log.read()[-2000:]}')
     return report, latencies_from(true_ends(schedule, start, time.time()), report.speech_heard)
 
 

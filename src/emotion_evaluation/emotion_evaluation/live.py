@@ -63,6 +63,11 @@ class LiveMeter(Node):
         self.create_subscription(FusedEmotion, 'emotion/fused', self._on_fused, qos.RESULT)
         self.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
 
+    @property
+    def is_measuring(self) -> bool:
+        """Tell whether ``begin`` was called, and ``end`` not yet."""
+        return self._report is not None
+
     def begin(self, processes: dict[str, psutil.Process]) -> None:
         """Start to measure; the CPU time of these processes too, by node name."""
         self._report = LiveReport()
