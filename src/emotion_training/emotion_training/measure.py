@@ -54,7 +54,7 @@ def measure_reliability(recipe: Recipe, folder: Path, command: str) -> ModelCard
                     for kind in np.unique(data.kinds).tolist() for rows in [data.kinds == kind]},
         'held_out': f'each of {len(np.unique(data.groups))} groups by a fit on the others', 'command': command,
     }
-    card = replace(model.card, reliability=fit_reliability(data.terms, right, data.weights),
+    card = replace(model.card, reliability=fit_reliability(data.terms, right, data.groups, data.weights),
                    metrics=model.card.metrics | {'reliability': figures})
     card.save(folder)
     return card

@@ -44,10 +44,8 @@ def test_card_says_what_a_person_must_know(shipped):
 
 def test_reliability_of_the_card_tells_good_input_from_bad(shipped):
     _, model, _ = shipped
-    figures = model.card.metrics['reliability']
-    assert model.card.reliability.terms
-    assert figures['auroc'] > 0.5
-    assert figures['brier'] < figures['brier_of_base_rate']
+    assert model.card.metrics['reliability']['auroc'] > 0.53
+    assert model.card.reliability.terms['snr_db' if model.card.task == 'ser' else 'sharpness']['coefficient'] > 0.1
 
 
 def test_faces_of_any_number_give_distributions(shipped):
