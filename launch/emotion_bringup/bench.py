@@ -129,7 +129,8 @@ def measure(seconds: float) -> tuple[LiveReport, list[float]]:
 
 def default_transport() -> dict:
     """Measure the arrival of frames as Fast DDS comes, without the project's profile, in processes of its own."""
-    environ = {name: value for name, value in os.environ.items() if name not in PROFILE_VARIABLES}
+    left_out = (*PROFILE_VARIABLES, 'ROS_AUTOMATIC_DISCOVERY_RANGE')
+    environ = {name: value for name, value in os.environ.items() if name not in left_out}
     done = subprocess.run([sys.executable, '-c', PROBE, NAMESPACE], env=environ, capture_output=True, text=True, timeout=90)
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -145,13 +146,13 @@ def bench(seconds: float, json_file: str | None = None) -> int:
     default = reference['received'] / max(reference['published'], 1)
     table = Table('what', 'measured', 'beside', title=f'{report.seconds:.0f} s, 640x480 at {FRAME_RATE_HZ:g} Hz with one face, '
                   'one voice, each node a process of its own', title_justify='left')
-    table.add_row('frames that arrive at sensor-data QoS', f'{report.arrival:.1%} of {report.frames_published}',
+    table.add_row('frames that arrive (sensor-data QoS)', f'{report.arrival:.1%} of {report.frames_published}',
                   f'{default:.1%} of {reference["published"]} without the profile')
-    table.add_row('frames that come back as emotion/faces', f'{report.processed:.1%}', '')
-    table.add_row('stamp of the frame → emotion/face, p50 / p95', f'{face[0]:.0f} / {face[1]:.0f} ms',
+    table.add_row('frames back as emotion/faces', f'{report.processed:.1%}', '')
+    table.add_row('frame taken → emotion/face, p50 / p95', f'{face[0]:.0f} / {face[1]:.0f} ms',
                   f'{face[1] * FRAME_RATE_HZ / 1000:.2f} frame periods (p95)')
-    table.add_row('true end of speech → emotion/speech, p50 / p95', f'{speech[0]:.0f} / {speech[1]:.0f} ms', f'n = {len(speech_ms)}')
-    table.add_row('end of the voice as the node reports it → the same', f'{updates[0]:.0f} / {updates[1]:.0f} ms',
+    table.add_row('true end of speech → emotion/speech', f'{speech[0]:.0f} / {speech[1]:.0f} ms', f'n = {len(speech_ms)}')
+    table.add_row('end of voice by the detector → the same', f'{updates[0]:.0f} / {updates[1]:.0f} ms',
                   f'n = {len(report.speech_ms)}')
     for name, percent in sorted(report.cpu_percent.items(), key=lambda item: -item[1]):
         table.add_row(f'CPU of {name}', f'{percent:.0f} % of a core', '')
