@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from emotion_bringup.beside import run_beside
-from emotion_bringup.graph import GRAPHS, Process, plan
+from emotion_bringup.graph import GRAPHS, Process, plan, start_of
 from emotion_bringup.supervisor import Supervisor
 from emotion_bringup.transport import PROFILE_VARIABLES, transport_variables
 from emotion_bringup.up import to_child
@@ -102,7 +102,7 @@ def measure(seconds: float) -> tuple[LiveReport, list[float]]:
         processes = plan(GRAPHS['multimodal'], {
             'camera': str(folder / 'images'), 'microphone': str(folder / 'sounds'), 'namespace': NAMESPACE,
             'params_file': str(folder / 'params.yaml'), 'use_respawn': 'false'})
-        start = next(process.parameters['start_at'] for process in processes if 'start_at' in process.parameters)
+        start = start_of(processes)
         rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
         meter = LiveMeter(NAMESPACE)
         begin = start + WARM_UP_S

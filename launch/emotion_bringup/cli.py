@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 VERSION = '0.1.0'
 
@@ -27,7 +28,8 @@ def build_parser() -> argparse.ArgumentParser:
         return commands.add_parser(name, help=text, description=text, epilog=examples and 'examples:\n' + examples,
                                    formatter_class=argparse.RawDescriptionHelpFormatter)
 
-    command('demo', 'Run the whole graph on a bundled scenario; ends by itself.')
+    demo = command('demo', 'Run the whole graph on a bundled scenario; ends by itself.')
+    demo.add_argument('--picture', metavar='FILE', type=Path, help='save the overlay of one moment as a PNG')
 
     up = command('up', 'Run a graph until Ctrl-C.',
                  '  ./emotion up\n  ./emotion up speech microphone:=voice.wav\n  ./emotion up multimodal --show-args\n')
@@ -94,7 +96,7 @@ def run(options: argparse.Namespace, others: list[str]) -> int:
             return up(options.words, options.show_args)
         if options.command == 'demo':
             from emotion_bringup.demo import demo
-            return demo()
+            return demo(options.picture and options.picture.absolute())
         if options.command == 'bench':
             from emotion_bringup.bench import bench
             return bench(options.seconds, options.json)

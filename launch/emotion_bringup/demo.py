@@ -1,6 +1,5 @@
 """``emotion demo``: the whole graph on a bundled scenario, with a table of what it recognises."""
 
-import asyncio
 import os
 import tempfile
 import time
@@ -8,26 +7,31 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import rclpy
 from emotion_core import qos
 from emotion_core.emotions import top
+from emotion_core.images import decode
+from emotion_core.messages import NS_PER_S, to_ns
 from emotion_drivers import scenario
 from emotion_msgs.msg import EmotionProbs, FusedEmotion
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import Image
 from rich.bar import Bar
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from emotion_bringup.graph import GRAPHS, Process, plan
+from emotion_bringup.beside import run_beside
+from emotion_bringup.graph import GRAPHS, plan, start_of
 from emotion_bringup.supervisor import Supervisor
 from emotion_bringup.transport import transport_variables
 from emotion_bringup.up import to_child
 
 NAMESPACE = 'emotion_demo'  # apart from a graph that may be running
+PICTURE_AT_S = 6.5  # of the scenario: she has been speaking for a while
 TAIL_S = 1.5  # after the scenario, for the last results
 STALE_S = 2.0  # a face or voice heard of longer ago is not shown
 VISIBLE_ROWS = 12
@@ -126,33 +130,43 @@ class Board:
             self._live.stop()
 
 
-async def _watch(supervisor: Supervisor, latest: Latest, board: Board, start: float) -> None:
+def _save_overlay(node: Node, start: float, picture: Path) -> None:
+    """Save the overlay of the moment PICTURE_AT_S, as people see it in rqt_image_view."""
+    def keep(msg: Image) -> None:
+        if not picture.exists() and to_ns(msg.header.stamp) >= (start + PICTURE_AT_S) * NS_PER_S:
+            cv2.imwrite(str(picture), decode(msg.data, msg.width, msg.height, msg.encoding, msg.step))
+
+    picture.unlink(missing_ok=True)
+    node.create_subscription(Image, 'emotion/overlay', keep, qos.SENSOR)
+
+
+def _watch(supervisor: Supervisor, latest: Latest, board: Board, start: float, picture: Path | None) -> None:
     """Run the graph until the scenario is over, and show each second."""
     node = rclpy.create_node('watcher', namespace=NAMESPACE)
     latest.listen(node)
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    serving = asyncio.create_task(supervisor.serve())
+    if picture:
+        _save_overlay(node, start, picture)
     shown = -1
-    while not serving.done() and (seconds := time.time() - start) < scenario.SECONDS + TAIL_S:
-        executor.spin_once(timeout_sec=0)
+
+    def go_on() -> bool:
+        nonlocal shown
+        seconds = time.time() - start
         if int(seconds) > shown and seconds >= 0:
             shown = int(seconds)
             board.show(seconds, latest)
-        await asyncio.sleep(0.005)
-    supervisor.stop()
-    await serving
-    executor.shutdown()
+        return seconds < scenario.SECONDS + TAIL_S
+
+    run_beside(supervisor, node, go_on)
     node.destroy_node()
 
 
-def _start_of(processes: list[Process]) -> float:
-    """Give when the files begin to play [s since the epoch]."""
-    return next(process.parameters['start_at'] for process in processes if 'start_at' in process.parameters)
+def demo(picture: Path | None = None) -> int:
+    """
+    Play the scenario through drivers, DDS and nodes.
 
-
-def demo() -> int:
-    """Play the scenario through drivers, DDS and nodes; gives 1 when nothing was recognised."""
+    :param picture: PNG file to save the overlay of one moment to.
+    :return: 1 when nothing was recognised, otherwise 0.
+    """
     console = Console()
     os.environ.update(transport_variables(os.environ))
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
@@ -167,8 +181,8 @@ def demo() -> int:
         rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
         board = Board(console)
         try:
-            asyncio.run(_watch(Supervisor([to_child(process, os.environ) for process in processes], os.environ, out),
-                               latest, board, _start_of(processes)))
+            _watch(Supervisor([to_child(process, os.environ) for process in processes], os.environ, out),
+                   latest, board, start_of(processes), picture)
         finally:
             board.close()
             rclpy.try_shutdown()

@@ -145,6 +145,11 @@ def plan(graph: Graph, values: Mapping[str, str], now: float | None = None) -> l
     return processes
 
 
+def start_of(processes: Sequence[Process]) -> float:
+    """Give when the files of a plan with camera and microphone begin to play [s since the epoch]."""
+    return next(process.parameters['start_at'] for process in processes if 'start_at' in process.parameters)
+
+
 def parse_values(words: Sequence[str]) -> dict[str, str]:
     """
     Split ``name:=value`` words.

@@ -109,20 +109,21 @@ class EmotionNode(LifecycleNode):
 
     # What a subclass calls.
 
-    def subscribe(self, kind: type, topic: str, callback: Callable[[Any], None], qos: QoSProfile) -> Any:
+    def subscribe(self, kind: type, topic: str, callback: Callable[[Any], None], qos: QoSProfile,
+                  in_order: bool = True) -> Any:
         """
         Subscribe with a callback that may raise.
 
         Messages are counted, and dropped while the node is not active. An InputError is counted, logged at most every
         few seconds and shown on /diagnostics; any other exception also, with its traceback. A header stamp that falls
-        back calls ``reset``.
+        back calls ``reset``, unless the topic's stamps are not in order anyway, because it is about several subjects.
         """
         def guarded(msg: Any) -> None:
             if not self.active:
                 return
             self.health.count(f'received {topic}')
             try:
-                if hasattr(msg, 'header'):
+                if in_order and hasattr(msg, 'header'):
                     self._notice_jump(topic, to_ns(msg.header.stamp))
                 callback(msg)
             except InputError as error:

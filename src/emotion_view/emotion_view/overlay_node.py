@@ -37,7 +37,7 @@ class OverlayNode(EmotionNode):
         self._images = None
         self._overlay = self.advertise(Image, 'emotion/overlay', qos.SENSOR)
         self.subscribe(FaceEmotions, 'emotion/faces', self._on_faces, qos.RESULT)
-        self.subscribe(FusedEmotion, 'emotion/fused', self._on_fused, qos.RESULT)
+        self.subscribe(FusedEmotion, 'emotion/fused', self._on_fused, qos.RESULT, in_order=False)
         self.subscribe(SpeechActivity, 'emotion/speech/activity', self._on_activity, qos.RESULT)
         self.every(WATCH_S, self._on_watch, steady=True)
 
