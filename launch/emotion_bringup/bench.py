@@ -15,8 +15,6 @@ import numpy as np
 import psutil
 import rclpy
 import soundfile
-from emotion_drivers import scenario
-from emotion_evaluation.live import LiveMeter, LiveReport, percentiles
 from rclpy.signals import SignalHandlerOptions
 from rich.console import Console
 from rich.table import Table
@@ -26,6 +24,8 @@ from emotion_bringup.graph import GRAPHS, Process, plan, start_of
 from emotion_bringup.supervisor import Supervisor
 from emotion_bringup.transport import PROFILE_VARIABLES, transport_variables
 from emotion_bringup.up import to_child
+from emotion_drivers import scenario
+from emotion_evaluation.live import LiveMeter, LiveReport, percentiles
 
 NAMESPACE = 'emotion_bench'
 FRAME_RATE_HZ = 30.0
@@ -34,8 +34,10 @@ GAP_S = 1.5  # between two utterances
 WARM_UP_S = 8.0  # after the start of the files: models are loaded, caches are warm
 SOUND_END_DB = -40.0  # relative to an utterance's loudest sample; what is softer is no voice any more
 MATCH_S = 0.5  # an end of voice that the node reports belongs to a true end this near
-PROBE = ('import json, dataclasses, sys; from emotion_bringup.probe import probe; '
-         'print(json.dumps(dataclasses.asdict(probe(sys.argv[1]))))')
+PROBE = (
+    'import json, dataclasses, sys; from emotion_bringup.probe import probe; '
+    'print(json.dumps(dataclasses.asdict(probe(sys.argv[1]))))'
+)
 
 
 def write_input(folder: Path) -> list[tuple[float, float]]:
@@ -57,7 +59,8 @@ def write_input(folder: Path) -> list[tuple[float, float]]:
         schedule.append((voiced[-1] / rate, len(samples) / rate + GAP_S))
     (folder / 'params.yaml').write_text(
         f'/**/camera:\n  ros__parameters: {{loop: true, frame_rate: {FRAME_RATE_HZ}, seconds_per_image: 1.0}}\n'
-        f'/**/microphone:\n  ros__parameters: {{loop: true, gap_seconds: {GAP_S}}}\n')
+        f'/**/microphone:\n  ros__parameters: {{loop: true, gap_seconds: {GAP_S}}}\n'
+    )
     return schedule
 
 
@@ -93,15 +96,22 @@ def find_processes(processes: list[Process]) -> dict[str, psutil.Process]:
 
 
 def measure(seconds: float) -> tuple[LiveReport, list[float]]:
-    """Run the multimodal graph on one face at 30 Hz and one voice; gives what was measured, and the speech latencies [ms]."""
+    """Run the multimodal graph on one face at 30 Hz and one voice; gives the report and the speech latencies [ms]."""
     os.environ.update(transport_variables(os.environ))
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     with tempfile.TemporaryDirectory(prefix='emotion_bench_') as name, open(Path(name) / 'log', 'w+') as log:
         folder = Path(name)
         schedule = write_input(folder)
-        processes = plan(GRAPHS['multimodal'], {
-            'camera': str(folder / 'images'), 'microphone': str(folder / 'sounds'), 'namespace': NAMESPACE,
-            'params_file': str(folder / 'params.yaml'), 'use_respawn': 'false'})
+        processes = plan(
+            GRAPHS['multimodal'],
+            {
+                'camera': str(folder / 'images'),
+                'microphone': str(folder / 'sounds'),
+                'namespace': NAMESPACE,
+                'params_file': str(folder / 'params.yaml'),
+                'use_respawn': 'false',
+            },
+        )
         start = start_of(processes)
         rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
         meter = LiveMeter(NAMESPACE)
@@ -117,7 +127,9 @@ def measure(seconds: float) -> tuple[LiveReport, list[float]]:
             return report is None
 
         try:
-            run_beside(Supervisor([to_child(process, os.environ) for process in processes], os.environ, log), meter, go_on)
+            run_beside(
+                Supervisor([to_child(process, os.environ) for process in processes], os.environ, log), meter, go_on
+            )
         finally:
             meter.destroy_node()
             rclpy.try_shutdown()
@@ -131,7 +143,9 @@ def default_transport() -> dict:
     """Measure the arrival of frames as Fast DDS comes, without the project's profile, in processes of its own."""
     left_out = (*PROFILE_VARIABLES, 'ROS_AUTOMATIC_DISCOVERY_RANGE')
     environ = {name: value for name, value in os.environ.items() if name not in left_out}
-    done = subprocess.run([sys.executable, '-c', PROBE, NAMESPACE], env=environ, capture_output=True, text=True, timeout=90)
+    done = subprocess.run(
+        [sys.executable, '-c', PROBE, NAMESPACE], env=environ, capture_output=True, text=True, timeout=90
+    )
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -144,20 +158,38 @@ def bench(seconds: float, json_file: str | None = None) -> int:
         reference = default_transport()
     face, speech, updates = percentiles(report.face_ms), percentiles(speech_ms), percentiles(report.speech_ms)
     default = reference['received'] / max(reference['published'], 1)
-    table = Table('what', 'measured', 'beside', title=f'{report.seconds:.0f} s, 640x480 at {FRAME_RATE_HZ:g} Hz with one face, '
-                  'one voice, each node a process of its own', title_justify='left')
-    table.add_row('frames that arrive (sensor-data QoS)', f'{report.arrival:.1%} of {report.frames_published}',
-                  f'{default:.1%} of {reference["published"]} without the profile')
+    table = Table(
+        'what',
+        'measured',
+        'beside',
+        title=f'{report.seconds:.0f} s, 640x480 at {FRAME_RATE_HZ:g} Hz with one face, '
+        'one voice, each node a process of its own',
+        title_justify='left',
+    )
+    table.add_row(
+        'frames that arrive (sensor-data QoS)',
+        f'{report.arrival:.1%} of {report.frames_published}',
+        f'{default:.1%} of {reference["published"]} without the profile',
+    )
     table.add_row('frames back as emotion/faces', f'{report.processed:.1%}', '')
-    table.add_row('frame taken → emotion/face, p50 / p95', f'{face[0]:.0f} / {face[1]:.0f} ms',
-                  f'{face[1] * FRAME_RATE_HZ / 1000:.2f} frame periods (p95)')
-    table.add_row('true end of speech → emotion/speech', f'{speech[0]:.0f} / {speech[1]:.0f} ms', f'n = {len(speech_ms)}')
-    table.add_row('end of voice by the detector → the same', f'{updates[0]:.0f} / {updates[1]:.0f} ms',
-                  f'n = {len(report.speech_ms)}')
+    table.add_row(
+        'frame taken → emotion/face, p50 / p95',
+        f'{face[0]:.0f} / {face[1]:.0f} ms',
+        f'{face[1] * FRAME_RATE_HZ / 1000:.2f} frame periods (p95)',
+    )
+    table.add_row(
+        'true end of speech → emotion/speech', f'{speech[0]:.0f} / {speech[1]:.0f} ms', f'n = {len(speech_ms)}'
+    )
+    table.add_row(
+        'end of voice by the detector → the same',
+        f'{updates[0]:.0f} / {updates[1]:.0f} ms',
+        f'n = {len(report.speech_ms)}',
+    )
     for name, percent in sorted(report.cpu_percent.items(), key=lambda item: -item[1]):
         table.add_row(f'CPU of {name}', f'{percent:.0f} % of a core', '')
     console.print(table)
     if json_file:
-        Path(json_file).write_text(json.dumps(
-            {**asdict(report), 'true_speech_ms': speech_ms, 'default_transport': reference}, indent=1))
+        Path(json_file).write_text(
+            json.dumps({**asdict(report), 'true_speech_ms': speech_ms, 'default_transport': reference}, indent=1)
+        )
     return 0

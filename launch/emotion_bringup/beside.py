@@ -13,6 +13,7 @@ PAUSE_S = 0.002  # between two looks for messages: what a latency is measured to
 
 def run_beside(supervisor: Supervisor, node: Node, go_on: Callable[[], bool]) -> None:
     """Run a graph and spin a node until ``go_on`` is false or the graph has ended; then end the graph."""
+
     async def serve() -> None:
         executor = SingleThreadedExecutor()
         executor.add_node(node)

@@ -19,29 +19,42 @@ EXAMPLES = """examples:
 def build_parser() -> argparse.ArgumentParser:
     """Make the parser of the whole command."""
     parser = argparse.ArgumentParser(
-        prog='emotion', description='Emotion recognition from face and voice, as ROS 2 nodes.', epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+        prog='emotion',
+        description='Emotion recognition from face and voice, as ROS 2 nodes.',
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument('--version', action='version', version=f'emotion_ros {VERSION}')
     commands = parser.add_subparsers(dest='command', metavar='command')
 
     def command(name: str, text: str, examples: str = '') -> argparse.ArgumentParser:
-        return commands.add_parser(name, help=text, description=text, epilog=examples and 'examples:\n' + examples,
-                                   formatter_class=argparse.RawDescriptionHelpFormatter)
+        return commands.add_parser(
+            name,
+            help=text,
+            description=text,
+            epilog=examples and 'examples:\n' + examples,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
 
     demo = command('demo', 'Run the whole graph on a bundled scenario; ends by itself.')
     demo.add_argument('--picture', metavar='FILE', type=Path, help='save the overlay of one moment as a PNG')
 
-    up = command('up', 'Run a graph until Ctrl-C.',
-                 '  ./emotion up\n  ./emotion up speech microphone:=voice.wav\n  ./emotion up multimodal --show-args\n')
+    up = command(
+        'up',
+        'Run a graph until Ctrl-C.',
+        '  ./emotion up\n  ./emotion up speech microphone:=voice.wav\n  ./emotion up multimodal --show-args\n',
+    )
     up.add_argument('words', nargs='*', metavar='[multimodal|face|speech] [name:=value …]')
     up.add_argument('-s', '--show-args', action='store_true', help='list the arguments of the graph')
 
     command('devices', 'List cameras and microphones with the values to pass.')
 
-    models = command('models', 'The model store.',
-                     '  ./emotion models list\n  ./emotion models fetch yunet\n'
-                     '  ./emotion models fetch yunet --file face_detection_yunet_2023mar.onnx\n').add_subparsers(
-                         dest='action', metavar='action', required=True)
+    models = command(
+        'models',
+        'The model store.',
+        '  ./emotion models list\n  ./emotion models fetch yunet\n'
+        '  ./emotion models fetch yunet --file face_detection_yunet_2023mar.onnx\n',
+    ).add_subparsers(dest='action', metavar='action', required=True)
     models.add_parser('list', help='what there is')
     fetch = models.add_parser('fetch', help='get a public model')
     fetch.add_argument('name')
@@ -51,13 +64,19 @@ def build_parser() -> argparse.ArgumentParser:
 
     command('doctor', 'Say what is missing and how to mend it.')
 
-    test = command('test', 'Run every test; other arguments go to pytest.',
-                   '  ./emotion test --fast\n  ./emotion test src/emotion_fusion -k stale\n')
+    test = command(
+        'test',
+        'Run every test; other arguments go to pytest.',
+        '  ./emotion test --fast\n  ./emotion test src/emotion_fusion -k stale\n',
+    )
     test.add_argument('--fast', action='store_true', help='only what needs no ROS')
     test.add_argument('--training', action='store_true', help='with the tests that need torch')
 
-    bench = command('bench', 'Measure speed and latency of the graph on this machine, beside references.',
-                    '  ./emotion bench\n  ./emotion bench --seconds 60 --json bench.json\n')
+    bench = command(
+        'bench',
+        'Measure speed and latency of the graph on this machine, beside references.',
+        '  ./emotion bench\n  ./emotion bench --seconds 60 --json bench.json\n',
+    )
     bench.add_argument('--seconds', type=float, default=30.0, help='how long to measure (default: 30)')
     bench.add_argument('--json', metavar='FILE', help='write every measured value there')
 
@@ -86,33 +105,42 @@ def run(options: argparse.Namespace, others: list[str]) -> int:
     """Run the chosen subcommand; gives the exit code."""
     if options.command == 'train':
         import runpy
+
         sys.argv = ['emotion train', *others]
         runpy.run_module('emotion_training', run_name='__main__', alter_sys=True)
         return 0
     from emotion_core.errors import EmotionError
+
     try:
         if options.command == 'up':
             from emotion_bringup.up import up
+
             return up(options.words, options.show_args)
         if options.command == 'demo':
             from emotion_bringup.demo import demo
+
             return demo(options.picture and options.picture.absolute())
         if options.command == 'bench':
             from emotion_bringup.bench import bench
+
             return bench(options.seconds, options.json)
         if options.command == 'devices':
             from emotion_bringup.devices import print_devices
+
             return print_devices()
         if options.command == 'models':
             from emotion_bringup import models
+
             if options.action == 'fetch':
                 return models.fetch(options.name, options.file)
             return models.verify(options.names) if options.action == 'verify' else models.print_models()
         if options.command == 'doctor':
             from emotion_bringup.doctor import doctor
+
             return doctor()
         if options.command == 'test':
             from emotion_bringup.testing import test
+
             return test(options.fast, options.training, others)
         print('emotion env is part of the file ./emotion: eval "$(./emotion env)"', file=sys.stderr)
         return 1

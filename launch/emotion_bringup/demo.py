@@ -9,26 +9,26 @@ from pathlib import Path
 
 import cv2
 import rclpy
-from emotion_core import qos
-from emotion_core.emotions import top
-from emotion_core.images import decode
-from emotion_core.messages import NS_PER_S, to_ns
-from emotion_drivers import scenario
-from emotion_msgs.msg import EmotionProbs, FusedEmotion
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
-from sensor_msgs.msg import Image
 from rich.bar import Bar
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
+from sensor_msgs.msg import Image
 
 from emotion_bringup.beside import run_beside
 from emotion_bringup.graph import GRAPHS, plan, start_of
 from emotion_bringup.supervisor import Supervisor
 from emotion_bringup.transport import transport_variables
 from emotion_bringup.up import to_child
+from emotion_core import qos
+from emotion_core.emotions import top
+from emotion_core.images import decode
+from emotion_core.messages import NS_PER_S, to_ns
+from emotion_drivers import scenario
+from emotion_msgs.msg import EmotionProbs, FusedEmotion
 
 NAMESPACE = 'emotion_demo'  # apart from a graph that may be running
 PICTURE_AT_S = 6.5  # of the scenario: she has been speaking for a while
@@ -60,10 +60,12 @@ class Latest:
 
     def listen(self, node: Node) -> None:
         """Subscribe to the results of the graph in the node's namespace."""
+
         def keep(name: str) -> Callable:
             def callback(message: EmotionProbs | FusedEmotion) -> None:
                 setattr(self, name, (message, time.monotonic()))
                 self.fused_count += name == 'fused'
+
             return callback
 
         for name, kind in (('face', EmotionProbs), ('speech', EmotionProbs), ('fused', FusedEmotion)):
@@ -81,25 +83,45 @@ def describe_label(evidence: EmotionProbs | None) -> str:
 def describe_moment(seconds: float, latest: Latest) -> str:
     """Give everything about one moment in a line."""
     fused = latest.fresh('fused')
-    line = (f'{seconds:4.0f} s  face {describe_label(latest.fresh("face")):12}  '
-            f'voice {describe_label(latest.fresh("speech")):12}  ')
+    line = (
+        f'{seconds:4.0f} s  face {describe_label(latest.fresh("face")):12}  '
+        f'voice {describe_label(latest.fresh("speech")):12}  '
+    )
     if fused is None:
         return line + 'fused –'
-    return line + (f'fused {fused.label} {fused.confidence:.0%}  = {fused.face_weight:.2f} face ({fused.face_reason}) '
-                   f'+ {fused.speech_weight:.2f} voice ({fused.speech_reason})')
+    return line + (
+        f'fused {fused.label} {fused.confidence:.0%}  = {fused.face_weight:.2f} face ({fused.face_reason}) '
+        f'+ {fused.speech_weight:.2f} voice ({fused.speech_reason})'
+    )
 
 
 def draw_now(seconds: float, latest: Latest) -> Table:
     """Give a table of what is recognised now."""
     fused = latest.fresh('fused')
-    table = Table('', 'emotion', 'quality', 'weight', '', 'why', width=100, title_justify='left', title_style='bold',
-                  title=f'{seconds:4.0f} s: {scenario.what_happens(seconds)}')
+    table = Table(
+        '',
+        'emotion',
+        'quality',
+        'weight',
+        '',
+        'why',
+        width=100,
+        title_justify='left',
+        title_style='bold',
+        title=f'{seconds:4.0f} s: {scenario.what_happens(seconds)}',
+    )
     for title, name in (('face', 'face'), ('voice', 'speech')):
         evidence = latest.fresh(name)
         weight = getattr(fused, f'{name}_weight') if fused else 0.0
         reason = getattr(fused, f'{name}_reason') if fused else ''
-        table.add_row(title, describe_label(evidence), '' if evidence is None else f'{evidence.quality:.2f}',
-                      f'{weight:.2f}', Bar(1.0, 0.0, weight, width=20), reason)
+        table.add_row(
+            title,
+            describe_label(evidence),
+            '' if evidence is None else f'{evidence.quality:.2f}',
+            f'{weight:.2f}',
+            Bar(1.0, 0.0, weight, width=20),
+            reason,
+        )
     table.add_row('fused', '–' if fused is None else f'[bold]{fused.label} {fused.confidence:.0%}[/]', '', '', '', '')
     return table
 
@@ -132,6 +154,7 @@ class Board:
 
 def _save_overlay(node: Node, start: float, picture: Path) -> None:
     """Save the overlay of the moment PICTURE_AT_S, as people see it in rqt_image_view."""
+
     def keep(msg: Image) -> None:
         if not picture.exists() and to_ns(msg.header.stamp) >= (start + PICTURE_AT_S) * NS_PER_S:
             cv2.imwrite(str(picture), decode(msg.data, msg.width, msg.height, msg.encoding, msg.step))
@@ -176,19 +199,24 @@ def demo(picture: Path | None = None) -> int:
         clip = Path(folder) / 'scenario.mp4'
         with console.status('drawing the scenario'):
             scenario.make(clip)
-        processes = plan(GRAPHS['multimodal'], {
-            'camera': str(clip), 'microphone': str(clip), 'namespace': NAMESPACE})
+        processes = plan(GRAPHS['multimodal'], {'camera': str(clip), 'microphone': str(clip), 'namespace': NAMESPACE})
         rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
         board = Board(console)
         try:
-            _watch(Supervisor([to_child(process, os.environ) for process in processes], os.environ, out),
-                   latest, board, start_of(processes), picture)
+            _watch(
+                Supervisor([to_child(process, os.environ) for process in processes], os.environ, out),
+                latest,
+                board,
+                start_of(processes),
+                picture,
+            )
         finally:
             board.close()
             rclpy.try_shutdown()
     if latest.fused_count == 0:
-        console.print(f'[red]No fused result arrived.[/] What the nodes said is in {log}; `./emotion doctor` looks for '
-                      'the cause.')
+        console.print(
+            f'[red]No fused result arrived.[/] What the nodes said is in {log}; `./emotion doctor` looks for the cause.'
+        )
         return 1
     console.print(f'{latest.fused_count} fused results. What the nodes said is in {log}.', soft_wrap=True)
     console.print(NEXT, highlight=False, markup=False, soft_wrap=True)

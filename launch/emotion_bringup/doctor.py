@@ -79,8 +79,11 @@ def check_libraries() -> Iterator[Finding]:
             importlib.import_module(module)
         except Exception as error:  # a library that is there but broken raises anything
             missing.append(f'{module} ({error})')
-    yield (Finding('libraries', BAD, 'cannot be imported: ' + ', '.join(missing), 'rm -rf .emotion && ./emotion doctor')
-           if missing else Finding('libraries', GOOD, 'all can be imported'))
+    yield (
+        Finding('libraries', BAD, 'cannot be imported: ' + ', '.join(missing), 'rm -rf .emotion && ./emotion doctor')
+        if missing
+        else Finding('libraries', GOOD, 'all can be imported')
+    )
 
 
 def check_workspace() -> Iterator[Finding]:
@@ -99,12 +102,16 @@ def check_workspace() -> Iterator[Finding]:
 def check_transport() -> Iterator[Finding]:
     """Send frames from one process to another."""
     from emotion_bringup.probe import probe
+
     result = probe(f'emotion_probe_{os.getpid()}')
     if not result.found:
         yield Finding(
-            'discovery', BAD, 'two processes on this host did not find each other in 10 s: a firewall, or no multicast '
-            'on the network', 'export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST; to reach other machines: '
-            'sudo ufw allow in proto udp to 224.0.0.0/4 && sudo ufw allow in proto udp from 192.168.0.0/16')
+            'discovery',
+            BAD,
+            'two processes on this host did not find each other in 10 s: a firewall, or no multicast on the network',
+            'export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST; to reach other machines: '
+            'sudo ufw allow in proto udp to 224.0.0.0/4 && sudo ufw allow in proto udp from 192.168.0.0/16',
+        )
         return
     yield Finding('discovery', GOOD, 'two processes on this host find each other')
     share = result.received / max(result.published, 1)
@@ -115,9 +122,13 @@ def check_transport() -> Iterator[Finding]:
     elif share >= BAD_ARRIVAL:
         yield Finding('images', NOTE, f'{text}: this machine is busy')
     elif size_mb < SHARED_MEMORY_MB:
-        yield Finding('images', BAD, f'{text}; /dev/shm has {size_mb} MB free',
-                      'fastdds shm clean (takes away what killed processes left); if it is too small: '
-                      'sudo mount -o remount,size=1G /dev/shm (in Docker: --shm-size=1g or --ipc=host)')
+        yield Finding(
+            'images',
+            BAD,
+            f'{text}; /dev/shm has {size_mb} MB free',
+            'fastdds shm clean (takes away what killed processes left); if it is too small: '
+            'sudo mount -o remount,size=1G /dev/shm (in Docker: --shm-size=1g or --ipc=host)',
+        )
     else:
         variables = ' '.join(f'{name}={value}' for name, value in transport_variables({}).items())
         yield Finding('images', BAD, text, f'export {variables}')
@@ -126,12 +137,14 @@ def check_transport() -> Iterator[Finding]:
 def check_cameras() -> Iterator[Finding]:
     """List the cameras."""
     from emotion_drivers.devices import cameras
+
     yield from _devices('camera', cameras)
 
 
 def check_microphones() -> Iterator[Finding]:
     """List the microphones."""
     from emotion_drivers.devices import microphones
+
     yield from _devices('microphone', microphones)
 
 
@@ -154,6 +167,7 @@ def check_models() -> Iterator[Finding]:
     from emotion_core.store import FETCHABLE, ModelStore
     from emotion_face.parameters import FaceParameters
     from emotion_speech.parameters import SpeechParameters
+
     store = ModelStore()
     for name in (FaceParameters.model, SpeechParameters.model):
         try:
@@ -171,8 +185,17 @@ def check_models() -> Iterator[Finding]:
                 yield Finding('models', NOTE, f'no {name}: Haar cascades find the faces, slower and worse', mend)
 
 
-CHECKS = (check_python, check_build_tools, check_ros, check_libraries, check_workspace, check_transport, check_cameras,
-          check_microphones, check_models)
+CHECKS = (
+    check_python,
+    check_build_tools,
+    check_ros,
+    check_libraries,
+    check_workspace,
+    check_transport,
+    check_cameras,
+    check_microphones,
+    check_models,
+)
 
 
 def doctor() -> int:
@@ -187,8 +210,9 @@ def doctor() -> int:
             code = 1
             name = check.__name__.removeprefix('check_')
             _print(console, Finding(name, BAD, f'{type(error).__name__}: {error}', './emotion test --fast'))
-    console.print('\n[red]Something that is needed is missing.[/]' if code else
-                  '\n[green]Everything that is needed is there.[/]')
+    console.print(
+        '\n[red]Something that is needed is missing.[/]' if code else '\n[green]Everything that is needed is there.[/]'
+    )
     return int(code)
 
 

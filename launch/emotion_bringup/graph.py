@@ -89,8 +89,17 @@ class Process:
         """Give the command line that a ROS executable understands."""
         pairs = [f'{name}:={json.dumps(value)}' for name, value in self.parameters.items()]  # '"0"' is a string
         namespace = ['-r', f'__ns:={self.namespace}'] if self.namespace else []
-        return ['--ros-args', '-r', f'__node:={self.name}', *namespace, '--params-file', str(self.params_file),
-                *(part for pair in pairs for part in ('-p', pair)), '--log-level', self.log_level]
+        return [
+            '--ros-args',
+            '-r',
+            f'__node:={self.name}',
+            *namespace,
+            '--params-file',
+            str(self.params_file),
+            *(part for pair in pairs for part in ('-p', pair)),
+            '--log-level',
+            self.log_level,
+        ]
 
 
 def config_file(name: str) -> Path:
@@ -99,6 +108,7 @@ def config_file(name: str) -> Path:
     if beside.is_file():
         return beside
     from ament_index_python.packages import get_package_share_directory
+
     return Path(get_package_share_directory('emotion_bringup')) / 'config' / name
 
 
@@ -118,8 +128,9 @@ def plan(graph: Graph, values: Mapping[str, str], now: float | None = None) -> l
     for name, value in chosen.items():
         known[name].check(value)
     if not NAMESPACE.fullmatch(chosen['namespace']):
-        raise LaunchError(f"namespace '{chosen['namespace']}' is not a ROS name: letters, digits and '_', parts joined "
-                          "by '/'")
+        raise LaunchError(
+            f"namespace '{chosen['namespace']}' is not a ROS name: letters, digits and '_', parts joined by '/'"
+        )
     params_file = Path(chosen['params_file']).expanduser()
     if not params_file.is_file():
         raise LaunchError(f"there is no params_file '{params_file}'")
@@ -140,8 +151,18 @@ def plan(graph: Graph, values: Mapping[str, str], now: float | None = None) -> l
         if node.is_lifecycle:
             parameters['autostart'] = truths['autostart']
         parameters['use_sim_time'] = truths['use_sim_time']
-        processes.append(Process(node.package, node.executable, node.name, _absolute(chosen['namespace']), parameters,
-                                 params_file.resolve(), chosen['log_level'], truths['use_respawn']))
+        processes.append(
+            Process(
+                node.package,
+                node.executable,
+                node.name,
+                _absolute(chosen['namespace']),
+                parameters,
+                params_file.resolve(),
+                chosen['log_level'],
+                truths['use_respawn'],
+            )
+        )
     return processes
 
 
@@ -170,8 +191,9 @@ def show_arguments(graph: Graph) -> str:
     blocks = ["Arguments (pass arguments as '<name>:=<value>'):"]
     for argument in graph.arguments:
         choices = f' Valid choices are: {argument.choices}' if argument.choices else ''
-        blocks.append(f"    '{argument.name}':\n        {argument.description}{choices}\n"
-                      f'        (default: {argument.default!r})')
+        blocks.append(
+            f"    '{argument.name}':\n        {argument.description}{choices}\n        (default: {argument.default!r})"
+        )
     return '\n\n'.join(blocks)
 
 
@@ -183,51 +205,102 @@ def _video_device(camera: str) -> str:
     return f'/dev/video{camera}' if camera.isdigit() else camera
 
 
-ARGUMENTS = {argument.name: argument for argument in (
-    Argument('camera', '', 'Camera index, device, video file, folder of images or stream URL; empty: as params_file '
-             "says, else '0'."),
-    Argument('microphone', '', "Microphone index or name, sound or video file, or 'null'; empty: as params_file says, "
-             "else 'default'."),
-    Argument('params_file', str(config_file('emotion.yaml')), 'YAML file with parameters of the nodes.'),
-    Argument('namespace', '', 'Namespace of all nodes and topics.'),
-    Argument('use_sim_time', 'false', 'Take the time from /clock: true or false.'),
-    Argument('autostart', 'true', 'Configure and activate the nodes; false leaves that to a lifecycle manager.'),
-    Argument('use_respawn', 'true', 'Start a node again when it ends: true or false.'),
-    Argument('log_level', 'info', 'Least severe message to log.', ('debug', 'info', 'warn', 'error', 'fatal')),
-    Argument('drivers', 'builtin', 'Where images and sound come from; none: somebody else publishes them.',
-             ('builtin', 'usb_cam', 'none')),
-    Argument('face_model', '', 'Name or folder of the face model; empty: as params_file says, else bundled.'),
-    Argument('speech_model', '', 'Name or folder of the voice model; empty: as params_file says, else bundled.'),
-    Argument('fusion_method', '', "How to fuse; empty: as params_file says, else 'dynamic'.",
-             ('', 'fixed', 'dynamic', 'log_linear')),
-    Argument('overlay', 'true', 'Start the node that draws emotion/overlay: true or false.'),
-    Argument('image_transport', '', "Read image_raw or image_raw/compressed; empty: as params_file says, else 'raw'.",
-             ('', 'raw', 'compressed')),
-)}
+ARGUMENTS = {
+    argument.name: argument
+    for argument in (
+        Argument(
+            'camera',
+            '',
+            "Camera index, device, video file, folder of images or stream URL; empty: as params_file says, else '0'.",
+        ),
+        Argument(
+            'microphone',
+            '',
+            "Microphone index or name, sound or video file, or 'null'; empty: as params_file says, else 'default'.",
+        ),
+        Argument('params_file', str(config_file('emotion.yaml')), 'YAML file with parameters of the nodes.'),
+        Argument('namespace', '', 'Namespace of all nodes and topics.'),
+        Argument('use_sim_time', 'false', 'Take the time from /clock: true or false.'),
+        Argument('autostart', 'true', 'Configure and activate the nodes; false leaves that to a lifecycle manager.'),
+        Argument('use_respawn', 'true', 'Start a node again when it ends: true or false.'),
+        Argument('log_level', 'info', 'Least severe message to log.', ('debug', 'info', 'warn', 'error', 'fatal')),
+        Argument(
+            'drivers',
+            'builtin',
+            'Where images and sound come from; none: somebody else publishes them.',
+            ('builtin', 'usb_cam', 'none'),
+        ),
+        Argument('face_model', '', 'Name or folder of the face model; empty: as params_file says, else bundled.'),
+        Argument('speech_model', '', 'Name or folder of the voice model; empty: as params_file says, else bundled.'),
+        Argument(
+            'fusion_method',
+            '',
+            "How to fuse; empty: as params_file says, else 'dynamic'.",
+            ('', 'fixed', 'dynamic', 'log_linear'),
+        ),
+        Argument('overlay', 'true', 'Start the node that draws emotion/overlay: true or false.'),
+        Argument(
+            'image_transport',
+            '',
+            "Read image_raw or image_raw/compressed; empty: as params_file says, else 'raw'.",
+            ('', 'raw', 'compressed'),
+        ),
+    )
+}
 
 CAMERA = Node('emotion_drivers', 'camera', 'camera', given={'source': 'camera'}, when={'drivers': 'builtin'})
-MICROPHONE = Node('emotion_drivers', 'microphone', 'microphone', given={'source': 'microphone'},
-                  when={'drivers': 'builtin'})
-USB_CAMERA = Node('usb_cam', 'usb_cam_node_exe', 'camera', given={'video_device': ('camera', _video_device)},
-                  when={'drivers': 'usb_cam'}, is_lifecycle=False)
-AUDIO_CAPTURE = Node('audio_capture', 'audio_capture_node', 'microphone', given={'device': 'microphone'},
-                     fixed={'format': 'wave'}, when={'drivers': 'usb_cam'}, is_lifecycle=False)
+MICROPHONE = Node(
+    'emotion_drivers', 'microphone', 'microphone', given={'source': 'microphone'}, when={'drivers': 'builtin'}
+)
+USB_CAMERA = Node(
+    'usb_cam',
+    'usb_cam_node_exe',
+    'camera',
+    given={'video_device': ('camera', _video_device)},
+    when={'drivers': 'usb_cam'},
+    is_lifecycle=False,
+)
+AUDIO_CAPTURE = Node(
+    'audio_capture',
+    'audio_capture_node',
+    'microphone',
+    given={'device': 'microphone'},
+    fixed={'format': 'wave'},
+    when={'drivers': 'usb_cam'},
+    is_lifecycle=False,
+)
 FACE = Node('emotion_face', 'face', 'emotion_face', given={'model': 'face_model', 'image_transport': 'image_transport'})
 SPEECH = Node('emotion_speech', 'speech', 'emotion_speech', given={'model': 'speech_model'})
 FUSION = Node('emotion_fusion', 'fusion', 'emotion_fusion', given={'method': 'fusion_method'})
-OVERLAY = Node('emotion_view', 'overlay', 'emotion_overlay', given={'image_transport': 'image_transport'},
-               when={'overlay': 'true'})
+OVERLAY = Node(
+    'emotion_view', 'overlay', 'emotion_overlay', given={'image_transport': 'image_transport'}, when={'overlay': 'true'}
+)
 
 
 def _arguments(*left_out: str) -> tuple[Argument, ...]:
     return tuple(argument for name, argument in ARGUMENTS.items() if name not in left_out)
 
 
-GRAPHS = {graph.name: graph for graph in (
-    Graph('multimodal', 'Camera and microphone to fused emotion.',
-          (CAMERA, MICROPHONE, USB_CAMERA, AUDIO_CAPTURE, FACE, SPEECH, FUSION, OVERLAY), _arguments()),
-    Graph('face', 'Camera to emotion per face.', (CAMERA, USB_CAMERA, FACE, OVERLAY),
-          _arguments('microphone', 'speech_model', 'fusion_method')),
-    Graph('speech', 'Microphone to emotion of the voice.', (MICROPHONE, AUDIO_CAPTURE, SPEECH),
-          _arguments('camera', 'face_model', 'fusion_method', 'overlay', 'image_transport')),
-)}
+GRAPHS = {
+    graph.name: graph
+    for graph in (
+        Graph(
+            'multimodal',
+            'Camera and microphone to fused emotion.',
+            (CAMERA, MICROPHONE, USB_CAMERA, AUDIO_CAPTURE, FACE, SPEECH, FUSION, OVERLAY),
+            _arguments(),
+        ),
+        Graph(
+            'face',
+            'Camera to emotion per face.',
+            (CAMERA, USB_CAMERA, FACE, OVERLAY),
+            _arguments('microphone', 'speech_model', 'fusion_method'),
+        ),
+        Graph(
+            'speech',
+            'Microphone to emotion of the voice.',
+            (MICROPHONE, AUDIO_CAPTURE, SPEECH),
+            _arguments('camera', 'face_model', 'fusion_method', 'overlay', 'image_transport'),
+        ),
+    )
+}

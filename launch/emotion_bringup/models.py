@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from emotion_core.errors import ModelError
-from emotion_core.model_card import MODEL_FILE, ModelCard
-from emotion_core.store import FETCHABLE, ModelStore
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 from rich.table import Table
+
+from emotion_core.errors import ModelError
+from emotion_core.model_card import MODEL_FILE, ModelCard
+from emotion_core.store import FETCHABLE, ModelStore
 
 
 def print_models() -> int:
@@ -20,7 +21,8 @@ def print_models() -> int:
         try:
             card = ModelCard.load(folder)
             size = (folder / MODEL_FILE).stat().st_size
-            table.add_row(name, card.task, f'{size / 1e6:.1f} MB', str(folder))
+            where = str(folder) if folder.parent == store.root else 'bundled'
+            table.add_row(name, card.task, f'{size / 1e6:.1f} MB', where)
             licences[name] = card.licence
         except (ModelError, OSError) as error:
             table.add_row(name, '[red]damaged[/]', '', str(error))
@@ -39,11 +41,15 @@ def fetch(name: str, file: str | None) -> int:
 
     :raises ModelError: when that fails; the store is then as it was.
     """
-    with Progress('{task.description}', BarColumn(), DownloadColumn(), TransferSpeedColumn(), transient=True) as progress:
+    with Progress(
+        '{task.description}', BarColumn(), DownloadColumn(), TransferSpeedColumn(), transient=True
+    ) as progress:
         task = progress.add_task(name, total=None)
         folder = ModelStore().fetch(
-            name, file=Path(file) if file else None,
-            progress=lambda done, total: progress.update(task, completed=done, total=total or None))
+            name,
+            file=Path(file) if file else None,
+            progress=lambda done, total: progress.update(task, completed=done, total=total or None),
+        )
     print(f"'{name}' is in {folder}")
     return 0
 

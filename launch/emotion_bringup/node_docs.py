@@ -16,8 +16,9 @@ HEADER = """# Nodes
 
 Generated from the code: `python -m emotion_bringup.node_docs > docs/nodes.md`.
 
-Every node is a lifecycle node with the parameter `autostart` (default true: configure and activate at start), reports on
-`/diagnostics` once a second, and takes `qos_overrides` for the topics below. Names are relative, so a namespace moves all of them.
+Every node is a lifecycle node with the parameter `autostart` (default true: configure and activate at start), reports
+on `/diagnostics` once a second, and takes `qos_overrides` for the topics below. Names are relative, so a namespace moves
+all of them.
 """
 OWN_TOPICS = ('/diagnostics', '/parameter_events', '/rosout', '/clock')
 
@@ -28,10 +29,15 @@ def node_classes() -> dict[str, tuple[str, type[EmotionNode]]]:
     for graph in GRAPHS.values():
         for node in graph.nodes:
             if node.is_ours and node.name not in classes:
-                entry = next(e for e in distribution(node.package.replace('_', '-')).entry_points if e.name == node.executable)
+                entry = next(
+                    e for e in distribution(node.package.replace('_', '-')).entry_points if e.name == node.executable
+                )
                 module = import_module(entry.module)
-                found = [item for _, item in inspect.getmembers(module, inspect.isclass)
-                         if issubclass(item, EmotionNode) and item.__module__ == module.__name__]
+                found = [
+                    item
+                    for _, item in inspect.getmembers(module, inspect.isclass)
+                    if issubclass(item, EmotionNode) and item.__module__ == module.__name__
+                ]
                 classes[node.name] = (f'ros2 run {node.package} {node.executable}', found[0])
     return classes
 
@@ -47,7 +53,8 @@ def _topics(node: EmotionNode) -> Iterator[str]:
                 continue
             reliable = 'reliable' if profile.reliability == ReliabilityPolicy.RELIABLE else 'best effort'
             latched = ', latched' if profile.durability == DurabilityPolicy.TRANSIENT_LOCAL else ''
-            yield f'| `{topic.lstrip("/")}` | {name} | {direction} | {reliable}, depth {profile.depth}{latched} |'
+            quality = f'{reliable}, depth {profile.depth}{latched}'
+            yield f'| `{topic.lstrip("/")}` | {name} | {direction} | {quality} |'
 
 
 def _parameters(parameters: type) -> Iterator[str]:
@@ -55,7 +62,8 @@ def _parameters(parameters: type) -> Iterator[str]:
     for item in describe(parameters):
         allowed = ', '.join(item.choices)
         if item.low is not None or item.high is not None:
-            allowed = f'{"" if item.low is None else f"{item.low:g}"} … {"" if item.high is None else f"{item.high:g}"}'.strip()
+            low, high = ('' if bound is None else f'{bound:g}' for bound in (item.low, item.high))
+            allowed = f'{low} … {high}'.strip()
         default = f'`{item.default}`' if item.default != '' else "`''`"
         yield f'| `{item.name}` | {default} | {allowed} | {item.doc}{" Set at start only." if item.read_only else ""} |'
 
@@ -67,8 +75,17 @@ def render() -> str:
         node = node_class()
         try:
             node.trigger_configure()
-            lines += [f'## {name}\n', inspect.getdoc(inspect.getmodule(node_class)), '', f'`{command}`', '', *_topics(node), '',
-                      *_parameters(type(node.parameters)), '']
+            lines += [
+                f'## {name}\n',
+                inspect.getdoc(inspect.getmodule(node_class)),
+                '',
+                f'`{command}`',
+                '',
+                *_topics(node),
+                '',
+                *_parameters(type(node.parameters)),
+                '',
+            ]
         finally:
             node.trigger_cleanup()
             node.destroy_node()

@@ -7,11 +7,12 @@ import time
 from dataclasses import asdict, dataclass
 
 import rclpy
-from emotion_core import qos
-from emotion_core.messages import NS_PER_S, to_ns
 from rclpy.executors import ExternalShutdownException
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
+
+from emotion_core import qos
+from emotion_core.messages import NS_PER_S, to_ns
 
 WIDTH, HEIGHT, RATE_HZ = 640, 480, 30
 DISCOVERY_S = 10.0  # until the other process must have been found
@@ -33,8 +34,9 @@ def receive(topic: str) -> ProbeResult:
     node = rclpy.create_node('emotion_probe_receiver')
     headers, frames = [], []
     node.create_subscription(Header, f'{topic}/header', headers.append, qos.RESULT)
-    node.create_subscription(Image, f'{topic}/image', lambda image: frames.append((image.header, time.time())),
-                             qos.SENSOR)
+    node.create_subscription(
+        Image, f'{topic}/image', lambda image: frames.append((image.header, time.time())), qos.SENSOR
+    )
     deadline = time.monotonic() + DISCOVERY_S
     while not headers and time.monotonic() < deadline:
         rclpy.spin_once(node, timeout_sec=0.1)

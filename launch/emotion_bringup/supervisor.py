@@ -40,8 +40,12 @@ class Supervisor:
     def __init__(self, children: Sequence[Child], environ: Mapping[str, str], out: TextIO = sys.stdout):
         """Take the children; ``run`` starts them."""
         self._children = list(children)
-        self._environ = {'PYTHONUNBUFFERED': '1', 'RCUTILS_COLORIZED_OUTPUT': str(int(out.isatty())),
-                         'RCUTILS_CONSOLE_OUTPUT_FORMAT': '[{severity}] {message}', **environ}
+        self._environ = {
+            'PYTHONUNBUFFERED': '1',
+            'RCUTILS_COLORIZED_OUTPUT': str(int(out.isatty())),
+            'RCUTILS_CONSOLE_OUTPUT_FORMAT': '[{severity}] {message}',
+            **environ,
+        }
         self._out = out
         self._width = max((len(child.name) for child in self._children), default=0)
         self._running: dict[str, asyncio.subprocess.Process] = {}
@@ -98,9 +102,15 @@ class Supervisor:
         """Run one child to its end; gives its exit code, negative for a signal."""
         try:
             process = await asyncio.create_subprocess_exec(
-                *child.command, env=self._environ, limit=LINE_LIMIT, stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, start_new_session=True,
-                preexec_fn=_die_with(os.getpid()))
+                *child.command,
+                env=self._environ,
+                limit=LINE_LIMIT,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_die_with(os.getpid()),
+            )
         except OSError as error:
             self._say(child, index, f'cannot start {shlex.join(child.command)}: {error.strerror}')
             return 127
@@ -155,8 +165,10 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 def _die_with(parent: int):
     """Give what a child runs before its program, so that the kernel ends it when the parent is gone."""
+
     def before_exec() -> None:
         _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent:  # the parent went in between
             os._exit(1)
+
     return before_exec

@@ -80,17 +80,32 @@ def test(fast: bool, training: bool, arguments: Sequence[str]) -> int:
         raise EmotionError('the tests are run from a checkout of the project')
     if any(not word.startswith('-') and Path(word.split('::')[0]).exists() for word in arguments):
         return subprocess.call([sys.executable, '-m', 'pytest', '-rs', *arguments])
+    style = 0 if arguments else check_style(root)
     trains = training or find_spec('torch') is not None
-    groups = [group for group in find_groups(root) if not (fast and group.needs_ros)
-              and (trains or group.package != 'emotion_training')]
+    groups = [
+        group
+        for group in find_groups(root)
+        if not (fast and group.needs_ros) and (trains or group.package != 'emotion_training')
+    ]
     results = []
     for group in groups:
         print(f'\n== {group.package}{" with ROS" if group.needs_ros else ""}', flush=True)
         results.append(run_group(root, group, arguments))
     print(summary(results))
+    if style:
+        print('The style check at the beginning FAILED: `ruff check --fix .` and `ruff format .` mend most of it.')
     if not trains:
         print('emotion_training was left out: `./emotion test --training` installs torch and tests it too')
-    return int(any(result.code for result in results))
+    return int(bool(style) or any(result.code for result in results))
+
+
+def check_style(root: Path) -> int:
+    """Check lint and format of the checkout; gives 0 when both are well."""
+    ruff = [sys.executable, '-m', 'ruff']
+    print('== style', flush=True)
+    return subprocess.call([*ruff, 'check', '.'], cwd=root) or subprocess.call(
+        [*ruff, 'format', '--check', '.'], cwd=root
+    )
 
 
 def summary(results: Sequence[Result]) -> str:
@@ -98,10 +113,14 @@ def summary(results: Sequence[Result]) -> str:
     lines = ['', f'{"":28}{"passed":>8}{"failed":>8}{"skipped":>8}{"seconds":>9}']
     for result in results:
         name = result.group.package + (' with ROS' if result.group.needs_ros else '')
-        lines.append(f'{name:28}{result.passed:8}{result.failed:8}{result.skipped:8}{result.seconds:9.1f}'
-                     + ('' if result.code == 0 else '   FAILED'))
-    lines.append(f'{"all":28}{sum(result.passed for result in results):8}{sum(result.failed for result in results):8}'
-                 f'{sum(result.skipped for result in results):8}{sum(result.seconds for result in results):9.1f}')
+        lines.append(
+            f'{name:28}{result.passed:8}{result.failed:8}{result.skipped:8}{result.seconds:9.1f}'
+            + ('' if result.code == 0 else '   FAILED')
+        )
+    lines.append(
+        f'{"all":28}{sum(result.passed for result in results):8}{sum(result.failed for result in results):8}'
+        f'{sum(result.skipped for result in results):8}{sum(result.seconds for result in results):9.1f}'
+    )
     return '\n'.join(lines)
 
 

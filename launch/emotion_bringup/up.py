@@ -20,8 +20,10 @@ def find_executable(package: str, executable: str, environ: Mapping[str, str]) -
         if prefix and os.access(path, os.X_OK):
             return path
     apt_name = f'ros-{environ.get("ROS_DISTRO", "<distro>")}-{package.replace("_", "-")}'
-    raise LaunchError(f"'{executable}' of package '{package}' is not installed: `sudo apt install {apt_name}`, "
-                      'or build the workspace if it is one of its own')
+    raise LaunchError(
+        f"'{executable}' of package '{package}' is not installed: `sudo apt install {apt_name}`, "
+        'or build the workspace if it is one of its own'
+    )
 
 
 def to_child(process: Process, environ: Mapping[str, str]) -> Child:
@@ -51,5 +53,5 @@ def up(words: Sequence[str], show_args: bool = False) -> int:
         print(show_arguments(graph))
         return 0
     environ = {**os.environ, **transport_variables(os.environ)}
-    processes = plan(graph, parse_values(words[len(named):]))
+    processes = plan(graph, parse_values(words[len(named) :]))
     return Supervisor([to_child(process, environ) for process in processes], environ).run()

@@ -60,9 +60,16 @@ def test_edited_module_needs_no_build_of_a_python_package(emotion, package):
     assert emotion.package_digest(package) == before
 
 
-@pytest.mark.parametrize('path, text', [
-    ('setup.py', '# other'), ('package.xml', '<package/>'), ('launch/new.launch.py', ''),
-    ('some/models/model.onnx', ''), ('other/__init__.py', '')])
+@pytest.mark.parametrize(
+    'path, text',
+    [
+        ('setup.py', '# other'),
+        ('package.xml', '<package/>'),
+        ('launch/new.launch.py', ''),
+        ('some/models/model.onnx', ''),
+        ('other/__init__.py', ''),
+    ],
+)
 def test_what_is_installed_anew_changes_the_digest(emotion, package, path, text):
     before = emotion.package_digest(package)
     (package / path).parent.mkdir(parents=True, exist_ok=True)
@@ -102,9 +109,14 @@ def test_origin_is_a_distribution_only_where_one_is_sourced(emotion):
 def test_activation_is_taken_back(emotion):
     before = {'PATH': '/usr/bin:/bin', 'HOME': '/home/me', 'PYTHONPATH': '/mine'}
     ours = {emotion.STATE: '/x/.emotion', emotion.ORIGIN: 'wheels', 'VIRTUAL_ENV': '/x/.emotion/env'}
-    after = emotion.prepend(before, {
-        'PATH': ['/x/.emotion/env/bin'], 'PYTHONPATH': ['/x/.emotion/build/a'],
-        'AMENT_PREFIX_PATH': ['/x/.emotion/install']})
+    after = emotion.prepend(
+        before,
+        {
+            'PATH': ['/x/.emotion/env/bin'],
+            'PYTHONPATH': ['/x/.emotion/build/a'],
+            'AMENT_PREFIX_PATH': ['/x/.emotion/install'],
+        },
+    )
     assert after['PATH'] == '/x/.emotion/env/bin:/usr/bin:/bin'
     assert emotion.without_activation(after | ours | emotion.wheels_variables()) == before
     assert emotion.without_activation(before) == before
@@ -116,7 +128,7 @@ def test_paths_are_put_in_front_once(emotion):
 
 
 def test_exports_survive_any_character(emotion):
-    after = {'A': 'a b', 'B': '''it's "$HOME" `x`\n;''', 'PATH': os.environ['PATH']}
+    after = {'A': 'a b', 'B': """it's "$HOME" `x`\n;""", 'PATH': os.environ['PATH']}
     script = emotion.shell_exports({'GONE': '1', 'PATH': os.environ['PATH']}, after)
     output = bash(f'GONE=1; eval {shlex.quote(script)}; printf "%s\\0" "$A" "$B" "${{GONE-unset}}"')
     assert output.split('\0')[:3] == ['a b', after['B'], 'unset']
@@ -132,9 +144,14 @@ def checkout(emotion, tmp_path):
     python = made.env / 'bin' / 'python'
     python.parent.mkdir(parents=True)
     python.write_text('')
-    made.write_stamp({
-        'fingerprint': made.fingerprint(), 'layers': {'runtime': made.layer_digest('runtime')}, 'activation': {},
-        'packages': {name: emotion.package_digest(folder) for name, folder in made.packages().items()}})
+    made.write_stamp(
+        {
+            'fingerprint': made.fingerprint(),
+            'layers': {'runtime': made.layer_digest('runtime')},
+            'activation': {},
+            'packages': {name: emotion.package_digest(folder) for name, folder in made.packages().items()},
+        }
+    )
     return made
 
 
@@ -190,9 +207,16 @@ def test_setup_file_acts_like_that_of_a_distribution(emotion, tmp_path):
     assert output.split() == [f'{tmp_path}/env', 'jazzy', f'{tmp_path}/env/bin:/usr/bin:/bin']
 
 
-@pytest.mark.parametrize('arguments, layers', [
-    ([], ['runtime']), (['up', 'face'], ['runtime']), (['test', '--fast'], ['runtime', 'test']),
-    (['test', '--training'], ['runtime', 'test', 'training']), (['train', 'fer'], ['runtime', 'training'])])
+@pytest.mark.parametrize(
+    'arguments, layers',
+    [
+        ([], ['runtime']),
+        (['up', 'face'], ['runtime']),
+        (['test', '--fast'], ['runtime', 'test']),
+        (['test', '--training'], ['runtime', 'test', 'training']),
+        (['train', 'fer'], ['runtime', 'training']),
+    ],
+)
 def test_layers_of_a_subcommand(emotion, arguments, layers):
     assert emotion.wanted_layers(arguments) == layers
 

@@ -1,7 +1,7 @@
 import pytest
-from emotion_core.errors import EmotionError
 
 from emotion_bringup import cli, up
+from emotion_core.errors import EmotionError
 
 
 def exit_code(*argv):
@@ -35,12 +35,15 @@ def test_show_args_lists_the_arguments_of_the_named_graph(capsys):
     assert "'microphone':" in output and "'camera':" not in output
 
 
-@pytest.mark.parametrize('words, sentence', [
-    (['up', 'mutimodal'], "emotion: there is no graph 'mutimodal'; there are multimodal, face, speech"),
-    (['up', 'camera=0'], "emotion: 'camera=0' is not an argument: write name:=value"),
-    (['up', 'face', 'microphone:=0'], "emotion: graph 'face' has no argument 'microphone'"),
-    (['models', 'verify', 'nosuch'], "no model 'nosuch'"),
-])
+@pytest.mark.parametrize(
+    'words, sentence',
+    [
+        (['up', 'mutimodal'], "emotion: there is no graph 'mutimodal'; there are multimodal, face, speech"),
+        (['up', 'camera=0'], "emotion: 'camera=0' is not an argument: write name:=value"),
+        (['up', 'face', 'microphone:=0'], "emotion: graph 'face' has no argument 'microphone'"),
+        (['models', 'verify', 'nosuch'], "no model 'nosuch'"),
+    ],
+)
 def test_what_cannot_be_done_is_a_sentence_and_exit_code_1(capsys, words, sentence):
     assert exit_code(*words) == 1
     captured = capsys.readouterr()

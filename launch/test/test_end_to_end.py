@@ -46,15 +46,20 @@ def pairs(tmp_path_factory):
             source.rename(target)
     (folder / 'params.yaml').write_text(
         f'/**/camera:\n  ros__parameters:\n    loop: true\n    seconds_per_image: {SECONDS}.0\n'
-        f'/**/microphone:\n  ros__parameters:\n    loop: true\n    seconds_per_file: {SECONDS}.0\n')
+        f'/**/microphone:\n  ros__parameters:\n    loop: true\n    seconds_per_file: {SECONDS}.0\n'
+    )
     return folder
 
 
 @contextmanager
 def graph(name, *arguments):
     """Run ``./emotion up``; gives the supervisor's process, and fails when it leaves a process behind."""
-    process = subprocess.Popen([sys.executable, '-m', 'emotion_bringup.cli', 'up', name, *arguments],
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'emotion_bringup.cli', 'up', name, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     log = []
     os.set_blocking(process.stdout.fileno(), False)
     process.log = lambda: log.append(process.stdout.read() or '') or ''.join(log)
@@ -89,15 +94,22 @@ def both(messages):
 
 
 def test_pictures_and_voices_reach_the_fused_estimate(ros, pairs):  # noqa: F811
-    with graph('multimodal', f'camera:={pairs}/images', f'microphone:={pairs}/audio', f'params_file:={pairs}/params.yaml'):
+    with graph(
+        'multimodal', f'camera:={pairs}/images', f'microphone:={pairs}/audio', f'params_file:={pairs}/params.yaml'
+    ):
         stamps = []
         ros.node.create_subscription(Image, 'image_raw', lambda msg: stamps.append(to_ns(msg.header.stamp)), qos.SENSOR)
         fused = ros.collect(FusedEmotion, 'emotion/fused', qos.RESULT)
         ros.spin_until(lambda: both(fused), 'face and voice are fused', START_S)
-        ros.spin_until(lambda: set(stamps) & {to_ns(msg.header.stamp) for msg in both(fused)}, "an image's own stamp comes out")
+        ros.spin_until(
+            lambda: set(stamps) & {to_ns(msg.header.stamp) for msg in both(fused)}, "an image's own stamp comes out"
+        )
         labels = set()
-        ros.spin_until(lambda: labels.update(msg.label for msg in fused) or len(labels) > 1, 'the label changes with the picture',
-                       timeout=6 * SECONDS)
+        ros.spin_until(
+            lambda: labels.update(msg.label for msg in fused) or len(labels) > 1,
+            'the label changes with the picture',
+            timeout=6 * SECONDS,
+        )
     msg = both(fused)[0]
     for probs in (msg.fused, msg.face, msg.speech):
         assert len(probs.probabilities) == 6 and sum(probs.probabilities) == pytest.approx(1, abs=1e-3)
@@ -112,6 +124,7 @@ def make_video(path, pairs):
     """Write the pairs as one video file with sound."""
     import av
     import soundfile
+
     rate, fps = 16000, 10
     with av.open(str(path), 'w') as container:
         video = container.add_stream('mpeg4', rate=fps)
@@ -123,7 +136,7 @@ def make_video(path, pairs):
             for _ in range(SECONDS * fps):
                 container.mux(video.encode(av.VideoFrame.from_ndarray(frame, 'bgr24')))
             samples, _ = soundfile.read(pairs / 'audio' / f'{number}.flac', dtype='float32')
-            samples = np.pad(samples, (0, SECONDS * rate))[:SECONDS * rate]
+            samples = np.pad(samples, (0, SECONDS * rate))[: SECONDS * rate]
             sound = av.AudioFrame.from_ndarray(samples[np.newaxis], 'fltp', 'mono')
             sound.sample_rate = rate
             container.mux(audio.encode(sound))
@@ -140,8 +153,9 @@ def test_video_file_with_sound(ros, pairs):  # noqa: F811
 
 
 def test_killed_nodes_come_back_and_fusion_goes_on_meanwhile(ros, pairs):  # noqa: F811
-    with graph('multimodal', f'camera:={pairs}/images', f'microphone:={pairs}/audio',
-               f'params_file:={pairs}/params.yaml') as process:
+    with graph(
+        'multimodal', f'camera:={pairs}/images', f'microphone:={pairs}/audio', f'params_file:={pairs}/params.yaml'
+    ) as process:
         fused = ros.collect(FusedEmotion, 'emotion/fused', qos.RESULT)
         faces = ros.collect(EmotionProbs, 'emotion/face', qos.RESULT)
         speech = ros.collect(EmotionProbs, 'emotion/speech', qos.RESULT)
@@ -154,13 +168,18 @@ def test_killed_nodes_come_back_and_fusion_goes_on_meanwhile(ros, pairs):  # noq
             killed = time.monotonic()
             if node == 'emotion_face':
                 del fused[:]
-                ros.spin_until(lambda: [msg for msg in fused if msg.face_weight == 0 and msg.speech_weight == 1], 'the voice goes on alone')
+                ros.spin_until(
+                    lambda: [msg for msg in fused if msg.face_weight == 0 and msg.speech_weight == 1],
+                    'the voice goes on alone',
+                )
             if node in alive:
                 ros.spin_for(0.2)  # what was still on its way
                 del alive[node][:]
                 ros.spin_until(lambda: alive[node], f'{node} is back')
             else:
-                ros.spin_until(lambda: node in pids_of(process) and ros.node.get_node_names().count(node), f'{node} is back')
+                ros.spin_until(
+                    lambda: node in pids_of(process) and ros.node.get_node_names().count(node), f'{node} is back'
+                )
             assert time.monotonic() - killed < 5, node
         del fused[:], speech[:]
         ros.spin_until(lambda: speech and both(fused), 'all is as before')
@@ -168,7 +187,10 @@ def test_killed_nodes_come_back_and_fusion_goes_on_meanwhile(ros, pairs):  # noq
 
 def test_two_graphs_in_two_namespaces(ros, pairs):  # noqa: F811
     arguments = (f'camera:={pairs}/images', 'microphone:=null', f'params_file:={pairs}/params.yaml')
-    with graph('face', arguments[0], arguments[2], 'namespace:=left'), graph('face', arguments[0], arguments[2], 'namespace:=right'):
+    with (
+        graph('face', arguments[0], arguments[2], 'namespace:=left'),
+        graph('face', arguments[0], arguments[2], 'namespace:=right'),
+    ):
         left = ros.collect(EmotionProbs, 'left/emotion/face', qos.RESULT)
         right = ros.collect(EmotionProbs, 'right/emotion/face', qos.RESULT)
         ros.spin_until(lambda: left and right, 'both see a face', START_S)
@@ -196,8 +218,14 @@ def test_bad_input_is_counted_and_the_graph_lives(ros):  # noqa: F811
         diagnostics = ros.collect(DiagnosticArray, '/diagnostics', 10)
 
         def problems(node):
-            return {pair.key for array in diagnostics for status in array.status if status.name == node
-                    for pair in status.values if pair.key.startswith('problem: ')}
+            return {
+                pair.key
+                for array in diagnostics
+                for status in array.status
+                if status.name == node
+                for pair in status.values
+                if pair.key.startswith('problem: ')
+            }
 
         images = ros.publisher(Image, 'image_raw', qos.SENSOR)
         before = {name: child.pid for name, child in pids_of(process).items()}
@@ -208,15 +236,26 @@ def test_bad_input_is_counted_and_the_graph_lives(ros):  # noqa: F811
                 ros.spin_for(0.1)
             sent += 1
             assert sent < 100, f'problems so far: {problems("emotion_face")}'
-        assert problems('emotion_face') >= {'problem: wrong encoding', 'problem: empty image', 'problem: truncated image'}
+        assert problems('emotion_face') >= {
+            'problem: wrong encoding',
+            'problem: empty image',
+            'problem: truncated image',
+        }
         assert {name: child.pid for name, child in pids_of(process).items()} == before
 
 
-@pytest.mark.parametrize('arguments, sentence', [
-    (('multimodal', 'colour:=blue'), 'colour'), (('multimodal', 'fusion_method:=magic'), 'fixed, dynamic, log_linear'),
-    (('opera',), 'multimodal')])
+@pytest.mark.parametrize(
+    'arguments, sentence',
+    [
+        (('multimodal', 'colour:=blue'), 'colour'),
+        (('multimodal', 'fusion_method:=magic'), 'fixed, dynamic, log_linear'),
+        (('opera',), 'multimodal'),
+    ],
+)
 def test_bad_arguments_are_refused_with_a_sentence(arguments, sentence):
-    done = subprocess.run([sys.executable, '-m', 'emotion_bringup.cli', 'up', *arguments], capture_output=True, text=True, timeout=30)
+    done = subprocess.run(
+        [sys.executable, '-m', 'emotion_bringup.cli', 'up', *arguments], capture_output=True, text=True, timeout=30
+    )
     assert done.returncode != 0
     assert sentence in done.stderr + done.stdout
     assert 'Traceback' not in done.stderr

@@ -4,11 +4,33 @@ import pytest
 import yaml
 
 from emotion_bringup.graph import (
-    GRAPHS, START_DELAY_S, Argument, LaunchError, config_file, parse_values, plan, show_arguments)
+    GRAPHS,
+    START_DELAY_S,
+    Argument,
+    LaunchError,
+    config_file,
+    parse_values,
+    plan,
+    show_arguments,
+)
 from emotion_bringup.transport import PROFILE_VARIABLES, transport_variables
 
-EXPECTED = ['camera', 'microphone', 'params_file', 'namespace', 'use_sim_time', 'autostart', 'use_respawn', 'log_level',
-            'drivers', 'face_model', 'speech_model', 'fusion_method', 'overlay', 'image_transport']
+EXPECTED = [
+    'camera',
+    'microphone',
+    'params_file',
+    'namespace',
+    'use_sim_time',
+    'autostart',
+    'use_respawn',
+    'log_level',
+    'drivers',
+    'face_model',
+    'speech_model',
+    'fusion_method',
+    'overlay',
+    'image_transport',
+]
 NOW = 1000.0
 
 
@@ -21,13 +43,19 @@ def test_multimodal_has_every_argument_and_the_others_those_that_matter_to_them(
     assert names['multimodal'] == EXPECTED
     assert [name for name in EXPECTED if name not in names['face']] == ['microphone', 'speech_model', 'fusion_method']
     assert [name for name in EXPECTED if name not in names['speech']] == [
-        'camera', 'face_model', 'fusion_method', 'overlay', 'image_transport']
+        'camera',
+        'face_model',
+        'fusion_method',
+        'overlay',
+        'image_transport',
+    ]
 
 
 def test_each_argument_is_used_by_a_node_of_its_graph():
     for graph in GRAPHS.values():
-        used = {source[0] if isinstance(source, tuple) else source
-                for node in graph.nodes for source in node.given.values()}
+        used = {
+            source[0] if isinstance(source, tuple) else source for node in graph.nodes for source in node.given.values()
+        }
         used |= {name for node in graph.nodes for name in node.when}
         used |= {'params_file', 'namespace', 'use_sim_time', 'autostart', 'use_respawn', 'log_level'}
         assert used == {argument.name for argument in graph.arguments}
@@ -35,7 +63,13 @@ def test_each_argument_is_used_by_a_node_of_its_graph():
 
 def test_multimodal_starts_six_nodes_and_the_others_their_part():
     assert list(planned()) == [
-        'camera', 'microphone', 'emotion_face', 'emotion_speech', 'emotion_fusion', 'emotion_overlay']
+        'camera',
+        'microphone',
+        'emotion_face',
+        'emotion_speech',
+        'emotion_fusion',
+        'emotion_overlay',
+    ]
     assert list(planned('face')) == ['camera', 'emotion_face', 'emotion_overlay']
     assert list(planned('speech')) == ['microphone', 'emotion_speech']
 
@@ -78,13 +112,16 @@ def test_ros_arguments_keep_strings_strings():
     assert '__ns' not in ' '.join(planned()['camera'].ros_arguments())
 
 
-@pytest.mark.parametrize('values, sentence', [
-    ({'camra': '0'}, "graph 'multimodal' has no argument 'camra'; it has camera, microphone"),
-    ({'drivers': 'mine'}, "argument 'drivers' is 'mine': it must be one of builtin, usb_cam, none"),
-    ({'overlay': 'yes'}, "argument 'overlay' is 'yes': it must be one of true, false"),
-    ({'namespace': 'my robot'}, "namespace 'my robot' is not a ROS name"),
-    ({'params_file': '/nowhere.yaml'}, "there is no params_file '/nowhere.yaml'"),
-])
+@pytest.mark.parametrize(
+    'values, sentence',
+    [
+        ({'camra': '0'}, "graph 'multimodal' has no argument 'camra'; it has camera, microphone"),
+        ({'drivers': 'mine'}, "argument 'drivers' is 'mine': it must be one of builtin, usb_cam, none"),
+        ({'overlay': 'yes'}, "argument 'overlay' is 'yes': it must be one of true, false"),
+        ({'namespace': 'my robot'}, "namespace 'my robot' is not a ROS name"),
+        ({'params_file': '/nowhere.yaml'}, "there is no params_file '/nowhere.yaml'"),
+    ],
+)
 def test_wrong_arguments_are_refused_with_a_sentence(values, sentence):
     with pytest.raises(LaunchError) as error:
         plan(GRAPHS['multimodal'], values)
@@ -120,9 +157,15 @@ def test_keys_of_the_configuration_are_parameters_of_the_nodes():
     from emotion_fusion.parameters import FusionParameters
     from emotion_speech.parameters import SpeechParameters
     from emotion_view.parameters import OverlayParameters
-    classes = {'camera': CameraParameters, 'microphone': MicrophoneParameters, 'emotion_face': FaceParameters,
-               'emotion_speech': SpeechParameters, 'emotion_fusion': FusionParameters,
-               'emotion_overlay': OverlayParameters}
+
+    classes = {
+        'camera': CameraParameters,
+        'microphone': MicrophoneParameters,
+        'emotion_face': FaceParameters,
+        'emotion_speech': SpeechParameters,
+        'emotion_fusion': FusionParameters,
+        'emotion_overlay': OverlayParameters,
+    }
     for key, value in yaml.safe_load(config_file('emotion.yaml').read_text()).items():
         assert key.startswith('/**/'), 'so that any namespace works'
         for name, item in value['ros__parameters'].items():
@@ -140,21 +183,24 @@ def test_profile_is_set_unless_the_user_has_one():
 
 def test_ros2_launch_gets_the_same_arguments_and_processes():
     pytest.importorskip('launch_ros', reason='launch_ros is not on PyPI; a ROS distribution has it')
-    from launch import LaunchContext
     from launch.actions import DeclareLaunchArgument, OpaqueFunction
     from launch_ros.actions import Node
 
     from emotion_bringup.launch_file import render_launch
+    from launch import LaunchContext
+
     for graph in GRAPHS.values():
         entities = render_launch(graph).entities
         declared = [entity for entity in entities if isinstance(entity, DeclareLaunchArgument)]
-        assert [(item.name, item.description.split(' Valid choices')[0], item.choices or ()) for item in declared] == \
-            [(argument.name, argument.description, argument.choices) for argument in graph.arguments]
+        assert [(item.name, item.description.split(' Valid choices')[0], item.choices or ()) for item in declared] == [
+            (argument.name, argument.description, argument.choices) for argument in graph.arguments
+        ]
         context = LaunchContext()
         for action in declared:
             action.execute(context)
         nodes = next(entity for entity in entities if isinstance(entity, OpaqueFunction)).execute(context)
         assert all(isinstance(node, Node) for node in nodes)
-        assert [(node.node_package, node.node_executable) for node in nodes] == \
-            [(process.package, process.executable) for process in plan(graph, {})]
+        assert [(node.node_package, node.node_executable) for node in nodes] == [
+            (process.package, process.executable) for process in plan(graph, {})
+        ]
     assert 'launch_ros' in sys.modules

@@ -11,19 +11,19 @@ import pytest
 
 from emotion_bringup.supervisor import Child, Supervisor
 
-RUN = '''
+RUN = """
 import json, os, sys
 from emotion_bringup.supervisor import Child, Supervisor
 sys.exit(Supervisor([Child(*child) for child in json.loads(sys.argv[1])], os.environ).run())
-'''
+"""
 SLEEPER = 'import time; print("ready", flush=True); time.sleep(60)'
-STUBBORN = f'''
+STUBBORN = f"""
 import signal
 for number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(number, signal.SIG_IGN)
 {SLEEPER}
-'''
-TELLER = '''
+"""
+TELLER = """
 import signal, sys, time
 def end(number, frame):
     print("told", signal.Signals(number).name, flush=True)
@@ -31,7 +31,7 @@ def end(number, frame):
 signal.signal(signal.SIGINT, end)
 print("ready", flush=True)
 time.sleep(60)
-'''
+"""
 
 
 class Running:
@@ -64,6 +64,7 @@ def run():
     def start(*children):
         started.append(Running(*children))
         return started[-1]
+
     yield start
     for running in started:
         if running.process.poll() is None:
@@ -92,8 +93,10 @@ def wait_until(condition, seconds=10.0):
 
 def test_each_line_says_which_node_it_came_from():
     out = io.StringIO()
-    children = [Child('one', [sys.executable, '-c', 'print("a"); print("b")']),
-                Child('second', [sys.executable, '-c', 'import sys; print("c", file=sys.stderr)'])]
+    children = [
+        Child('one', [sys.executable, '-c', 'print("a"); print("b")']),
+        Child('second', [sys.executable, '-c', 'import sys; print("c", file=sys.stderr)']),
+    ]
     assert Supervisor(children, os.environ, out).run() == 0
     lines = [line for line in out.getvalue().splitlines() if 'started' not in line and 'ended' not in line]
     assert sorted(lines) == ['[one]    a', '[one]    b', '[second] c']

@@ -16,13 +16,18 @@ def test_pure_tests_come_first_and_those_with_ros_are_apart(tmp_path):
     core = write(tmp_path / 'src/emotion_core/test/test_core.py', '')
     bringup = write(tmp_path / 'launch/test/test_it.py', 'import rclpy')
     assert find_groups(tmp_path) == [
-        Group('emotion_core', False, (core,)), Group('b', False, (pure,)),
-        Group('b', True, (node,)), Group('emotion_bringup', True, (bringup,))]
+        Group('emotion_core', False, (core,)),
+        Group('b', False, (pure,)),
+        Group('b', True, (node,)),
+        Group('emotion_bringup', True, (bringup,)),
+    ]
 
 
 def test_result_counts_what_happened(tmp_path):
-    file = write(tmp_path / 'test_some.py', 'import pytest\ndef test_a(): pass\ndef test_b(): assert False\n'
-                 'def test_c(): pytest.skip("why")\n')
+    file = write(
+        tmp_path / 'test_some.py',
+        'import pytest\ndef test_a(): pass\ndef test_b(): assert False\ndef test_c(): pytest.skip("why")\n',
+    )
     result = run_group(tmp_path, Group('some', False, (file,)), ['-p', 'no:cacheprovider'])
     assert (result.code, result.passed, result.failed, result.skipped) == (1, 1, 1, 1)
     nothing = run_group(tmp_path, Group('some', False, (file,)), ['-k', 'nosuch', '-p', 'no:cacheprovider'])

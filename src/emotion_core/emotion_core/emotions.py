@@ -11,13 +11,23 @@ UNCERTAIN = 'uncertain'
 
 # Names of the same emotion in corpora and foreign models; '' is dropped and the rest renormalised.
 SYNONYMS = {
-    'anger': 'angry', 'ang': 'angry',
-    'fearful': 'fear', 'afraid': 'fear', 'fea': 'fear',
-    'happiness': 'happy', 'joy': 'happy', 'hap': 'happy',
-    'calm': 'neutral', 'neu': 'neutral',
+    'anger': 'angry',
+    'ang': 'angry',
+    'fearful': 'fear',
+    'afraid': 'fear',
+    'fea': 'fear',
+    'happiness': 'happy',
+    'joy': 'happy',
+    'hap': 'happy',
+    'calm': 'neutral',
+    'neu': 'neutral',
     'sadness': 'sad',
-    'surprised': 'surprise', 'sur': 'surprise',
-    'disgust': '', 'disgusted': '', 'dis': '', 'contempt': '',
+    'surprised': 'surprise',
+    'sur': 'surprise',
+    'disgust': '',
+    'disgusted': '',
+    'dis': '',
+    'contempt': '',
 }
 
 
@@ -34,7 +44,8 @@ def to_emotion(name: str) -> str | None:
         return None
     if key not in EMOTIONS:
         raise ModelError(
-            f"unknown emotion '{name}': map it to one of {', '.join(EMOTIONS)} in 'label_map' of the model card")
+            f"unknown emotion '{name}': map it to one of {', '.join(EMOTIONS)} in 'label_map' of the model card"
+        )
     return key
 
 

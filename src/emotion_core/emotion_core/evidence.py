@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from emotion_core.errors import InputError
 from emotion_core.emotions import EMOTIONS
+from emotion_core.errors import InputError
 
 SUM_TOLERANCE = 1e-3  # float32 on the wire
 
@@ -35,11 +35,13 @@ class Evidence:
         """
         Refuse what cannot be fused.
 
-        :raises InputError: when probabilities are not six finite numbers in [0, 1] with sum 1, or quality is not in [0, 1].
+        :raises InputError: when probabilities are not six numbers in [0, 1] with sum 1, or quality is not in [0, 1].
         """
         p = np.asarray(self.probabilities)
         if p.shape != (len(EMOTIONS),) or not np.isfinite(p).all() or (p < 0).any() or abs(p.sum() - 1) > SUM_TOLERANCE:
-            raise InputError('bad probabilities', f'{self.source} evidence has probabilities {p.tolist()}: '
-                             f'six numbers in [0, 1] with sum 1 are needed')
+            raise InputError(
+                'bad probabilities',
+                f'{self.source} evidence has probabilities {p.tolist()}: six numbers in [0, 1] with sum 1 are needed',
+            )
         if not 0 <= self.quality <= 1:  # also false for NaN
             raise InputError('bad quality', f'{self.source} evidence has quality {self.quality}: it must be in [0, 1]')

@@ -49,7 +49,9 @@ def decode(data: bytes, width: int, height: int, encoding: str, step: int = 0, b
     :raises InputError: when encoding, size or amount of data do not fit.
     """
     if encoding.lower() not in _ENCODINGS:
-        raise InputError('wrong encoding', f"image encoding '{encoding}' is not supported; use one of {', '.join(ENCODINGS)}")
+        raise InputError(
+            'wrong encoding', f"image encoding '{encoding}' is not supported; use one of {', '.join(ENCODINGS)}"
+        )
     if width <= 0 or height <= 0:
         raise InputError('empty image', f'the image is {width}x{height} px: it has no pixels')
     depth, channels, conversion = _ENCODINGS[encoding.lower()]
@@ -59,12 +61,15 @@ def decode(data: bytes, width: int, height: int, encoding: str, step: int = 0, b
     # The last row needs no padding; some drivers leave it out.
     needed = step * (height - 1) + row
     if step < row or len(buffer) < needed:
-        raise InputError('truncated image', f'a {width}x{height} {encoding} image with step {step} needs {max(needed, row * height)} '
-                         f'bytes, {len(buffer)} came')
+        raise InputError(
+            'truncated image',
+            f'a {width}x{height} {encoding} image with step {step} needs {max(needed, row * height)} '
+            f'bytes, {len(buffer)} came',
+        )
     pixels = np.lib.stride_tricks.as_strided(buffer, (height, row), (step, 1))
     if depth == 2:
         # The high byte alone: 8 bits are what detector and classifier see.
-        pixels = pixels[:, 0 if big_endian else 1::2]
+        pixels = pixels[:, 0 if big_endian else 1 :: 2]
     image = pixels.reshape(height, width, channels) if channels > 1 else pixels
     if encoding.lower() in ('yuv422_yuy2', 'yuyv', 'yuv422', 'uyvy') and width % 2:
         raise InputError('odd width', f'a {encoding} image must have an even width, not {width} px')
@@ -81,5 +86,7 @@ def decode_compressed(data: bytes) -> np.ndarray:
     buffer = np.frombuffer(data, np.uint8)
     image = cv2.imdecode(buffer, cv2.IMREAD_COLOR) if len(buffer) else None
     if image is None:
-        raise InputError('damaged image', f'{len(buffer)} bytes of compressed image could not be decoded: JPEG or PNG is needed')
+        raise InputError(
+            'damaged image', f'{len(buffer)} bytes of compressed image could not be decoded: JPEG or PNG is needed'
+        )
     return image

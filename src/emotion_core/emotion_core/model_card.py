@@ -54,7 +54,9 @@ class ModelCard:
     description: str = ''
     licence: str = ''
     training: dict[str, Any] = field(default_factory=dict)  # data with licences, command, seed, splits
-    metrics: dict[str, Any] = field(default_factory=dict)  # each with the command that made it and its number of samples
+    metrics: dict[str, Any] = field(
+        default_factory=dict
+    )  # each with the command that made it and its number of samples
     limits: str = ''  # who is under-represented, weak classes, what it must not be used for
 
     @property
@@ -81,8 +83,9 @@ class ModelCard:
             if task not in TASKS:
                 raise ModelError(f"'{path}': task '{task}' is not one of {', '.join(TASKS)}")
             fields = dict(value)
-            fields['input'] = INPUTS[task](**{key: tuple(item) if isinstance(item, list) else item
-                                              for key, item in value['input'].items()})
+            fields['input'] = INPUTS[task](
+                **{key: tuple(item) if isinstance(item, list) else item for key, item in value['input'].items()}
+            )
             fields['labels'] = tuple(value.get('labels', EMOTIONS))
             if value.get('reliability') is not None:
                 fields['reliability'] = Reliability.from_json(value['reliability'])
@@ -98,5 +101,8 @@ class ModelCard:
 def sha256_of(path: Path) -> str:
     """Give the sha256 of a file in hex."""
     with open(path, 'rb') as file:
-        return hashlib.file_digest(file, 'sha256').hexdigest() if hasattr(hashlib, 'file_digest') \
+        return (
+            hashlib.file_digest(file, 'sha256').hexdigest()
+            if hasattr(hashlib, 'file_digest')
             else hashlib.sha256(file.read()).hexdigest()
+        )

@@ -28,8 +28,9 @@ INFINITE = 1e15  # bound of a range that has only one side, in a ROS parameter d
 
 
 def _descriptor(description: Description) -> ParameterDescriptor:
-    descriptor = ParameterDescriptor(description=description.doc, read_only=description.read_only,
-                                     dynamic_typing=description.type is float)  # so that 1 is taken for 1.0
+    descriptor = ParameterDescriptor(
+        description=description.doc, read_only=description.read_only, dynamic_typing=description.type is float
+    )  # so that 1 is taken for 1.0
     if description.choices:
         descriptor.additional_constraints = 'one of: ' + ', '.join(description.choices)
     if description.low is not None or description.high is not None:
@@ -38,7 +39,9 @@ def _descriptor(description: Description) -> ParameterDescriptor:
         if description.type is int:
             descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high), step=0)]
         else:
-            descriptor.floating_point_range = [FloatingPointRange(from_value=float(low), to_value=float(high), step=0.0)]
+            descriptor.floating_point_range = [
+                FloatingPointRange(from_value=float(low), to_value=float(high), step=0.0)
+            ]
     return descriptor
 
 
@@ -64,8 +67,13 @@ class EmotionNode(LifecycleNode):
         self._failure = ''
         self._newest_ns: dict[str, int] = {}
         self._made: list[tuple[Callable, Any]] = []
-        self.declare_parameter('autostart', True, ParameterDescriptor(
-            description='Configure and activate at start, without a lifecycle manager.', read_only=True))
+        self.declare_parameter(
+            'autostart',
+            True,
+            ParameterDescriptor(
+                description='Configure and activate at start, without a lifecycle manager.', read_only=True
+            ),
+        )
         values = {}
         for description in describe(parameters):
             try:
@@ -95,7 +103,7 @@ class EmotionNode(LifecycleNode):
         """Let go of what ``setup`` made; subscriptions, publishers and timers made with the base go by themselves."""
 
     def validate(self, parameters: Any) -> None:
-        """Raise EmotionError for parameters that are in range and yet cannot be used; asked while the node is configured."""
+        """Raise EmotionError for parameters that are in range and yet unusable; asked while the node is configured."""
 
     def apply(self, old: Any) -> None:
         """Take over ``self.parameters``, which differ from ``old``, while the node is configured."""
@@ -109,8 +117,9 @@ class EmotionNode(LifecycleNode):
 
     # What a subclass calls.
 
-    def subscribe(self, kind: type, topic: str, callback: Callable[[Any], None], qos: QoSProfile,
-                  in_order: bool = True) -> Any:
+    def subscribe(
+        self, kind: type, topic: str, callback: Callable[[Any], None], qos: QoSProfile, in_order: bool = True
+    ) -> Any:
         """
         Subscribe with a callback that may raise.
 
@@ -118,6 +127,7 @@ class EmotionNode(LifecycleNode):
         few seconds and shown on /diagnostics; any other exception also, with its traceback. A header stamp that falls
         back calls ``reset``, unless the topic's stamps are not in order anyway, because it is about several subjects.
         """
+
         def guarded(msg: Any) -> None:
             if not self.active:
                 return
@@ -132,7 +142,8 @@ class EmotionNode(LifecycleNode):
                 self.problem(type(error).__name__, f'{topic}: unexpected {error!r}\n{traceback.format_exc()}')
 
         subscription = self.create_subscription(
-            kind, topic, guarded, qos, qos_overriding_options=QoSOverridingOptions.with_default_policies())
+            kind, topic, guarded, qos, qos_overriding_options=QoSOverridingOptions.with_default_policies()
+        )
         self._made.append((self.destroy_subscription, subscription))
         return subscription
 
@@ -144,12 +155,14 @@ class EmotionNode(LifecycleNode):
     def advertise(self, kind: type, topic: str, qos: QoSProfile) -> Any:
         """Make a publisher that is gone again after clean-up."""
         publisher = self.create_publisher(
-            kind, topic, qos, qos_overriding_options=QoSOverridingOptions.with_default_policies())
+            kind, topic, qos, qos_overriding_options=QoSOverridingOptions.with_default_policies()
+        )
         self._made.append((self.destroy_publisher, publisher))
         return publisher
 
     def every(self, seconds: float, callback: Callable[[], None], steady: bool = False) -> None:
-        """Call back periodically while active, on the node's clock, or on a steady one that simulated time cannot stop."""
+        """Call back periodically while active, on the node's clock or on a steady one, which simulated time cannot stop."""
+
         def guarded() -> None:
             if not self.active:
                 return
@@ -234,8 +247,10 @@ class EmotionNode(LifecycleNode):
         if stamp_ns < newest - JUMP_NS:
             self._newest_ns = {topic: stamp_ns}
             self.reset()
-            self.problem('clock jumped back', f'{topic}: stamps jumped back by {(newest - stamp_ns) / NS_PER_S:.3f} s: '
-                         'earlier evidence is forgotten')
+            self.problem(
+                'clock jumped back',
+                f'{topic}: stamps jumped back by {(newest - stamp_ns) / NS_PER_S:.3f} s: earlier evidence is forgotten',
+            )
         else:
             self._newest_ns[topic] = max(newest, stamp_ns)
 
@@ -253,8 +268,11 @@ class EmotionNode(LifecycleNode):
         return SetParametersResult(successful=True)
 
     def _ours(self, changed: list[Parameter]) -> dict[str, Any]:
-        return {parameter.name: check(type(self.parameters), parameter.name, parameter.value)
-                for parameter in changed if hasattr(self.parameters, parameter.name)}
+        return {
+            parameter.name: check(type(self.parameters), parameter.name, parameter.value)
+            for parameter in changed
+            if hasattr(self.parameters, parameter.name)
+        }
 
     def _apply_parameters(self, changed: list[Parameter]) -> None:
         ours = self._ours(changed)
@@ -279,8 +297,12 @@ class EmotionNode(LifecycleNode):
         else:
             level, message = DiagnosticStatus.OK, 'active' if self.active else 'not active'
         status = DiagnosticStatus(
-            level=level, name=self.get_fully_qualified_name().lstrip('/'), message=message, hardware_id='',
-            values=[KeyValue(key=key, value=value) for key, value in self.health.values().items()])
+            level=level,
+            name=self.get_fully_qualified_name().lstrip('/'),
+            message=message,
+            hardware_id='',
+            values=[KeyValue(key=key, value=value) for key, value in self.health.values().items()],
+        )
         array = DiagnosticArray(status=[status])
         array.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(array)

@@ -29,7 +29,9 @@ class OnnxModel:
         if not path.is_file():
             raise ModelError(f"no model in '{folder}': {MODEL_FILE} is missing")
         if sha256_of(path) != self.card.sha256:
-            raise ModelError(f"'{path}' is not the file that its card describes (sha256 differs): fetch or export it again")
+            raise ModelError(
+                f"'{path}' is not the file that its card describes (sha256 differs): fetch or export it again"
+            )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -50,8 +52,10 @@ class OnnxModel:
         """Run a batch of the card's input shape; gives probabilities of shape (batch, 6)."""
         outputs = self.outputs(batch)
         if outputs.shape != (len(batch), len(self.card.labels)):
-            raise ModelError(f"model '{self.card.name}' gives outputs of shape {outputs.shape}, "
-                             f'its card promises {(len(batch), len(self.card.labels))}')
+            raise ModelError(
+                f"model '{self.card.name}' gives outputs of shape {outputs.shape}, "
+                f'its card promises {(len(batch), len(self.card.labels))}'
+            )
         if self.card.output == 'logits':
             outputs = softmax(outputs, self.card.temperature)
         return self._label_map(outputs)

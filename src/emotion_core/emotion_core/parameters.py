@@ -24,8 +24,15 @@ class Description:
     read_only: bool = False
 
 
-def param(default: Any, doc: str, *, low: float | None = None, high: float | None = None,
-          choices: tuple[str, ...] = (), read_only: bool = False) -> Any:
+def param(
+    default: Any,
+    doc: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+    read_only: bool = False,
+) -> Any:
     """
     Declare one parameter of a frozen dataclass.
 
@@ -35,8 +42,9 @@ def param(default: Any, doc: str, *, low: float | None = None, high: float | Non
     :param choices: The only strings allowed.
     :param read_only: Set at start only.
     """
-    return field(default=default, metadata={
-        'doc': doc, 'low': low, 'high': high, 'choices': choices, 'read_only': read_only})
+    return field(
+        default=default, metadata={'doc': doc, 'low': low, 'high': high, 'choices': choices, 'read_only': read_only}
+    )
 
 
 def describe(parameters: type) -> list[Description]:
@@ -66,6 +74,8 @@ def check(parameters: type, name: str, value: Any) -> Any:
         raise ParameterError(f"parameter '{name}' must be one of {', '.join(description.choices)}, not '{value}'")
     low, high = description.low, description.high
     if (low is not None and not value >= low) or (high is not None and not value <= high):  # also refuses NaN
-        raise ParameterError(f"parameter '{name}' must be in [{'-inf' if low is None else low}, "
-                             f"{'inf' if high is None else high}], not {value}")
+        raise ParameterError(
+            f"parameter '{name}' must be in [{'-inf' if low is None else low}, "
+            f'{"inf" if high is None else high}], not {value}'
+        )
     return value

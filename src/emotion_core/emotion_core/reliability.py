@@ -23,8 +23,10 @@ class Reliability:
     def from_json(cls, value: dict[str, Any]) -> 'Reliability':
         """Read what ``to_json`` wrote; raises ModelError when it is not that."""
         try:
-            terms = {name: {key: float(term[key]) for key in ('mean', 'scale', 'coefficient')}
-                     for name, term in value['terms'].items()}
+            terms = {
+                name: {key: float(term[key]) for key in ('mean', 'scale', 'coefficient')}
+                for name, term in value['terms'].items()
+            }
             return cls(float(value['intercept']), terms)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ModelError(f"'reliability' of the model card is not a fit of quality terms: {error!r}") from error
@@ -35,8 +37,11 @@ class Reliability:
 
     def contributions(self, quality_terms: dict[str, float]) -> dict[str, float]:
         """Give how much each term adds to the log-odds of being right; a term that is absent adds 0."""
-        return {name: fit['coefficient'] * float(np.clip((quality_terms[name] - fit['mean']) / fit['scale'], -CLIP, CLIP))
-                for name, fit in self.terms.items() if name in quality_terms and np.isfinite(quality_terms[name])}
+        return {
+            name: fit['coefficient'] * float(np.clip((quality_terms[name] - fit['mean']) / fit['scale'], -CLIP, CLIP))
+            for name, fit in self.terms.items()
+            if name in quality_terms and np.isfinite(quality_terms[name])
+        }
 
     def reason(self, quality_terms: dict[str, float], phrases: dict[str, tuple[str, str]]) -> str:
         """

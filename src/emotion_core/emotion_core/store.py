@@ -26,18 +26,20 @@ class Fetchable:
     card: ModelCard
 
 
-FETCHABLE = {'yunet': Fetchable(
-    url='https://github.com/opencv/opencv_zoo/raw/main/models/face_detection_yunet/face_detection_yunet_2023mar.onnx',
-    card=ModelCard(
-        name='yunet',
-        task='face_detection',
-        input=ImageInput(width=0, height=0, color='bgr'),  # any size
-        sha256='8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4',
-        labels=('face',),
-        description='YuNet face detector with five landmarks, from opencv_zoo',
-        licence='MIT',
-    ),
-)}
+FETCHABLE = {
+    'yunet': Fetchable(
+        url='https://github.com/opencv/opencv_zoo/raw/main/models/face_detection_yunet/face_detection_yunet_2023mar.onnx',
+        card=ModelCard(
+            name='yunet',
+            task='face_detection',
+            input=ImageInput(width=0, height=0, color='bgr'),  # any size
+            sha256='8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4',
+            labels=('face',),
+            description='YuNet face detector with five landmarks, from opencv_zoo',
+            licence='MIT',
+        ),
+    )
+}
 
 
 def default_root() -> Path:
@@ -110,8 +112,9 @@ class ModelStore:
             raise ModelError(f"model '{name}': '{path}' has sha256 {digest[:16]}…, its card says {card.sha256[:16]}…")
         return card
 
-    def fetch(self, name: str, file: Path | None = None,
-              progress: Callable[[int, int], None] = lambda done, total: None) -> Path:
+    def fetch(
+        self, name: str, file: Path | None = None, progress: Callable[[int, int], None] = lambda done, total: None
+    ) -> Path:
         """
         Bring a public model into the store; the store is left as it was when that fails.
 
@@ -135,8 +138,10 @@ class ModelStore:
         digest = sha256_of(partial)
         if digest != wanted.card.sha256:
             partial.unlink()
-            raise ModelError(f"'{file or wanted.url}' has sha256 {digest[:16]}…, not the expected {wanted.card.sha256[:16]}…: "
-                             'it was not put into the store')
+            raise ModelError(
+                f"'{file or wanted.url}' has sha256 {digest[:16]}…, not the expected {wanted.card.sha256[:16]}…: "
+                'it was not put into the store'
+            )
         with tempfile.TemporaryDirectory(dir=self.root, prefix='.new-') as new:
             folder = Path(new) / name
             folder.mkdir()
@@ -151,7 +156,9 @@ def _download(url: str, partial: Path, progress: Callable[[int, int], None]) -> 
     """Download to ``partial``, going on where an earlier try stopped."""
     have = partial.stat().st_size if partial.exists() else 0
     try:
-        with requests.get(url, stream=True, timeout=TIMEOUT_S, headers={'Range': f'bytes={have}-'} if have else {}) as response:
+        with requests.get(
+            url, stream=True, timeout=TIMEOUT_S, headers={'Range': f'bytes={have}-'} if have else {}
+        ) as response:
             if response.status_code == requests.codes.requested_range_not_satisfiable:
                 return  # it was complete already
             response.raise_for_status()
@@ -164,5 +171,6 @@ def _download(url: str, partial: Path, progress: Callable[[int, int], None]) -> 
                     have += len(chunk)
                     progress(have, total)
     except requests.RequestException as error:
-        raise ModelError(f'cannot download {url} ({type(error).__name__}): is there a network? '
-                         'The models that are there stay in use') from error
+        raise ModelError(
+            f'cannot download {url} ({type(error).__name__}): is there a network? The models that are there stay in use'
+        ) from error

@@ -10,8 +10,17 @@ def test_order_is_the_one_of_the_message():
     assert [getattr(EmotionProbs, name.upper()) for name in EMOTIONS] == list(range(6))
 
 
-@pytest.mark.parametrize('name, emotion', [('Anger', 'angry'), ('joy', 'happy'), ('calm', 'neutral'), ('disgust', None),
-                                           ('surprised', 'surprise'), (' SAD ', 'sad')])
+@pytest.mark.parametrize(
+    'name, emotion',
+    [
+        ('Anger', 'angry'),
+        ('joy', 'happy'),
+        ('calm', 'neutral'),
+        ('disgust', None),
+        ('surprised', 'surprise'),
+        (' SAD ', 'sad'),
+    ],
+)
 def test_foreign_names(name, emotion):
     assert to_emotion(name) == emotion
 
@@ -28,12 +37,16 @@ def test_disgust_is_dropped_and_the_rest_renormalised():
 
 
 def test_labels_that_mean_the_same_are_added():
-    np.testing.assert_allclose(LabelMap(('calm', 'neutral', 'happy'))(np.array([0.3, 0.3, 0.4])), [0, 0, 0.4, 0.6, 0, 0])
+    np.testing.assert_allclose(
+        LabelMap(('calm', 'neutral', 'happy'))(np.array([0.3, 0.3, 0.4])), [0, 0, 0.4, 0.6, 0, 0]
+    )
 
 
 def test_label_map_of_the_card_wins():
-    np.testing.assert_allclose(LabelMap(('bored', 'x', 'happy'), {'bored': 'neutral', 'x': ''})(np.array([0.2, 0.5, 0.3])),
-                               [0, 0, 0.6, 0.4, 0, 0])
+    np.testing.assert_allclose(
+        LabelMap(('bored', 'x', 'happy'), {'bored': 'neutral', 'x': ''})(np.array([0.2, 0.5, 0.3])),
+        [0, 0, 0.6, 0.4, 0, 0],
+    )
 
 
 def test_softmax_is_stable_and_cooler_with_temperature():

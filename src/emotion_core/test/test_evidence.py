@@ -8,24 +8,52 @@ from emotion_core.reliability import Reliability
 
 
 def evidence(**changes):
-    values = dict(stamp_ns=1_700_000_000_123_456_789, start_ns=1_700_000_000_000_000_001, source='face',
-                  probabilities=np.array([0.5, 0.1, 0.1, 0.1, 0.1, 0.1]), quality=0.75, quality_terms={'sharpness': 0.5},
-                  quality_reason='blurred', subject_id='f0001', model='m@12345678', frame_id='camera', is_final=False)
+    values = dict(
+        stamp_ns=1_700_000_000_123_456_789,
+        start_ns=1_700_000_000_000_000_001,
+        source='face',
+        probabilities=np.array([0.5, 0.1, 0.1, 0.1, 0.1, 0.1]),
+        quality=0.75,
+        quality_terms={'sharpness': 0.5},
+        quality_reason='blurred',
+        subject_id='f0001',
+        model='m@12345678',
+        frame_id='camera',
+        is_final=False,
+    )
     return Evidence(**(values | changes))
 
 
 def test_message_round_trip_keeps_everything_to_the_nanosecond():
     before, after = evidence(), to_evidence(to_probs(evidence()))
     np.testing.assert_allclose(after.probabilities, before.probabilities, atol=1e-7)
-    for name in ('stamp_ns', 'start_ns', 'source', 'quality', 'quality_terms', 'quality_reason', 'subject_id', 'model',
-                 'frame_id', 'is_final'):
+    for name in (
+        'stamp_ns',
+        'start_ns',
+        'source',
+        'quality',
+        'quality_terms',
+        'quality_reason',
+        'subject_id',
+        'model',
+        'frame_id',
+        'is_final',
+    ):
         assert getattr(after, name) == getattr(before, name)
     assert to_ns(to_stamp(before.stamp_ns)) == before.stamp_ns
 
 
-@pytest.mark.parametrize('changes', [
-    {'probabilities': np.full(6, np.nan)}, {'probabilities': np.full(6, 0.5)}, {'probabilities': np.full(5, 0.2)},
-    {'probabilities': np.array([1.5, -0.5, 0, 0, 0, 0])}, {'quality': float('nan')}, {'quality': 1.1}])
+@pytest.mark.parametrize(
+    'changes',
+    [
+        {'probabilities': np.full(6, np.nan)},
+        {'probabilities': np.full(6, 0.5)},
+        {'probabilities': np.full(5, 0.2)},
+        {'probabilities': np.array([1.5, -0.5, 0, 0, 0, 0])},
+        {'quality': float('nan')},
+        {'quality': 1.1},
+    ],
+)
 def test_unusable_numbers_are_refused(changes):
     with pytest.raises(InputError):
         evidence(**changes).check()
@@ -41,9 +69,14 @@ def test_reliability_is_a_logistic_regression_on_standardised_terms():
 
 
 def test_reason_names_what_lowers_the_quality_most():
-    fit = Reliability(0.0, {'sharpness': {'mean': 0.5, 'scale': 0.1, 'coefficient': 0.5},
-                            'brightness': {'mean': 0.5, 'scale': 0.1, 'coefficient': -0.3},
-                            'size_px': {'mean': 100.0, 'scale': 50.0, 'coefficient': 1.0}})
+    fit = Reliability(
+        0.0,
+        {
+            'sharpness': {'mean': 0.5, 'scale': 0.1, 'coefficient': 0.5},
+            'brightness': {'mean': 0.5, 'scale': 0.1, 'coefficient': -0.3},
+            'size_px': {'mean': 100.0, 'scale': 50.0, 'coefficient': 1.0},
+        },
+    )
     phrases = {'sharpness': ('blurred', ''), 'brightness': ('dark', 'glaring'), 'size_px': ('{size_px:.0f} px', '')}
     assert fit.reason({'sharpness': 0.4, 'brightness': 0.7, 'size_px': 34.0}, phrases) == '34 px, glaring, blurred'
     assert fit.reason({'sharpness': 0.6, 'brightness': 0.5, 'size_px': 99.0}, phrases) == ''

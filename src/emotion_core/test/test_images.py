@@ -64,8 +64,9 @@ def yuv_to_bgr(y, u, v):
 
 
 @pytest.mark.parametrize('padding', [0, 6])
-@pytest.mark.parametrize('encoding,order', [
-    ('yuv422_yuy2', 'yuyv'), ('yuyv', 'yuyv'), ('uyvy', 'uyvy'), ('yuv422', 'uyvy')])
+@pytest.mark.parametrize(
+    'encoding,order', [('yuv422_yuy2', 'yuyv'), ('yuyv', 'yuyv'), ('uyvy', 'uyvy'), ('yuv422', 'uyvy')]
+)
 def test_yuv_agrees_with_the_standard(encoding, order, padding):
     luma = random.integers(16, 236, (HEIGHT, WIDTH))
     chroma = random.integers(90, 166, (2, HEIGHT, WIDTH // 2))
@@ -86,7 +87,7 @@ def test_bayer_gives_each_colour_back(pattern, depth):
     bgr = {'b': 30, 'g': 120, 'r': 240}
     mosaic = np.zeros((8, 8), np.uint8)
     for place, letter in enumerate(pattern):  # ROS names the top left square of four, row by row
-        mosaic[place // 2::2, place % 2::2] = bgr[letter]
+        mosaic[place // 2 :: 2, place % 2 :: 2] = bgr[letter]
     rows = mosaic if depth == 8 else (mosaic.astype('<u2') << 8 | 99)
     image = decode(rows.tobytes(), 8, 8, f'bayer_{pattern}{depth}')
     assert (image[1:-1, 1:-1] == list(bgr.values())).all()
@@ -126,20 +127,23 @@ def test_last_row_may_lack_its_padding():
     assert np.array_equal(decode(data[:-5], WIDTH, HEIGHT, 'bgr8', step), BGR)
 
 
-@pytest.mark.parametrize('kind,arguments', [
-    ('wrong encoding', (BGR.tobytes(), WIDTH, HEIGHT, 'nv12x')),
-    ('wrong encoding', (BGR.tobytes(), WIDTH, HEIGHT, '')),
-    ('empty image', (b'', 0, 0, 'bgr8')),
-    ('empty image', (b'', WIDTH, 0, 'bgr8')),
-    ('truncated image', (b'', WIDTH, HEIGHT, 'bgr8')),
-    ('truncated image', (BGR.tobytes()[:-1], WIDTH, HEIGHT, 'bgr8')),
-    ('truncated image', (BGR.tobytes(), WIDTH, HEIGHT, 'bgr8', WIDTH * 3 - 1)),
-    ('truncated image', (BGR.tobytes(), WIDTH, HEIGHT, 'bgr8', WIDTH * 3 + 1)),
-    ('truncated image', (BGR.tobytes(), WIDTH, HEIGHT, 'bgr16')),
-    ('truncated image', (BGR.tobytes(), 2 ** 32 - 1, 2 ** 32 - 1, 'bgr8')),
-    ('odd width', (BGR.tobytes(), 5, HEIGHT, 'uyvy')),
-    ('odd width', (BGR.tobytes(), 5, HEIGHT, 'yuv422_yuy2')),
-])
+@pytest.mark.parametrize(
+    'kind,arguments',
+    [
+        ('wrong encoding', (BGR.tobytes(), WIDTH, HEIGHT, 'nv12x')),
+        ('wrong encoding', (BGR.tobytes(), WIDTH, HEIGHT, '')),
+        ('empty image', (b'', 0, 0, 'bgr8')),
+        ('empty image', (b'', WIDTH, 0, 'bgr8')),
+        ('truncated image', (b'', WIDTH, HEIGHT, 'bgr8')),
+        ('truncated image', (BGR.tobytes()[:-1], WIDTH, HEIGHT, 'bgr8')),
+        ('truncated image', (BGR.tobytes(), WIDTH, HEIGHT, 'bgr8', WIDTH * 3 - 1)),
+        ('truncated image', (BGR.tobytes(), WIDTH, HEIGHT, 'bgr8', WIDTH * 3 + 1)),
+        ('truncated image', (BGR.tobytes(), WIDTH, HEIGHT, 'bgr16')),
+        ('truncated image', (BGR.tobytes(), 2**32 - 1, 2**32 - 1, 'bgr8')),
+        ('odd width', (BGR.tobytes(), 5, HEIGHT, 'uyvy')),
+        ('odd width', (BGR.tobytes(), 5, HEIGHT, 'yuv422_yuy2')),
+    ],
+)
 def test_unusable_images_are_refused_with_their_kind(kind, arguments):
     with pytest.raises(InputError) as error:
         decode(*arguments)
@@ -162,7 +166,7 @@ def test_png_is_exact_and_jpeg_is_close():
 def test_cut_off_files_are_refused(extension, part):
     file = cv2.imencode(extension, SMOOTH)[1].tobytes()
     with pytest.raises(InputError) as error:
-        decode_compressed(file[:int(len(file) * part)])
+        decode_compressed(file[: int(len(file) * part)])
     assert error.value.kind == 'damaged image'
 
 

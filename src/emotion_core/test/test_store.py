@@ -90,8 +90,15 @@ def test_root_follows_the_environment(tmp_path, monkeypatch):
     assert store_module.default_root() == tmp_path
 
 
-@pytest.mark.parametrize('text, sentence', [('{', 'cannot be read'), ('{"task": "fer"}', 'is not a model card'),
-                                            ('{"task": "chess"}', "task 'chess' is not one of"), ('[]', 'is not a model card')])
+@pytest.mark.parametrize(
+    'text, sentence',
+    [
+        ('{', 'cannot be read'),
+        ('{"task": "fer"}', 'is not a model card'),
+        ('{"task": "chess"}', "task 'chess' is not one of"),
+        ('[]', 'is not a model card'),
+    ],
+)
 def test_bad_cards(tmp_path, text, sentence):
     (tmp_path / 'model.json').write_text(text)
     with pytest.raises(ModelError, match=sentence):

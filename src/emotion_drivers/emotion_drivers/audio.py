@@ -102,7 +102,7 @@ class _MediaSound:
             elif index is not None:
                 stamped = index
             if stamped < start:
-                samples = samples[start - stamped:]
+                samples = samples[start - stamped :]
             if len(samples):
                 yield samples
             index = stamped + frame.samples
@@ -171,8 +171,14 @@ class SoundFile:
 class SoundFolder:
     """The sound files of a folder in the order of their names, with silence between."""
 
-    def __init__(self, path: str, sample_rate: int = 0, channels: int = 0, gap_seconds: float = 1.0,
-                 seconds_per_file: float = 0.0):
+    def __init__(
+        self,
+        path: str,
+        sample_rate: int = 0,
+        channels: int = 0,
+        gap_seconds: float = 1.0,
+        seconds_per_file: float = 0.0,
+    ):
         """
         List the files.
 
@@ -207,7 +213,7 @@ class SoundFolder:
         sound = SoundFile(str(path), self.sample_rate, self.channels)
         try:
             for samples in sound.samples(start):
-                yield samples[:length - start]
+                yield samples[: length - start]
                 start += len(samples)
                 if start >= length:
                     return
@@ -252,6 +258,7 @@ class Microphone:
         """
         device = _find(source)
         import miniaudio
+
         self.name = device.name
         self.sample_rate = sample_rate or device.sample_rate
         self.channels = channels or device.channels
@@ -259,15 +266,21 @@ class Microphone:
         self._block_samples = round(block_seconds * self.sample_rate)
         try:
             self._device = miniaudio.CaptureDevice(
-                miniaudio.SampleFormat.SIGNED16, self.channels, self.sample_rate,
-                buffersize_msec=round(block_seconds * 1000), device_id=device.id,
-                backends=[device.backend], app_name='emotion_ros')
+                miniaudio.SampleFormat.SIGNED16,
+                self.channels,
+                self.sample_rate,
+                buffersize_msec=round(block_seconds * 1000),
+                device_id=device.id,
+                backends=[device.backend],
+                app_name='emotion_ros',
+            )
             receiver = self._receive()
             next(receiver)
             self._device.start(receiver)
         except miniaudio.MiniaudioError as error:
             raise DeviceError(
-                f"microphone '{self.name}' does not open ({error}): another program may use it") from error
+                f"microphone '{self.name}' does not open ({error}): another program may use it"
+            ) from error
 
     def _receive(self) -> Iterator[None]:
         """Take samples in the sound card's thread."""
@@ -292,8 +305,8 @@ class Microphone:
             stamp_ns = sample_clock.stamp(arrived_ns, len(samples)) - len(pending) * NS_PER_S // self.sample_rate
             pending = np.concatenate((pending, samples))
             while len(pending) >= self._block_samples:
-                yield Block(stamp_ns, pending[:self._block_samples])
-                pending = pending[self._block_samples:]
+                yield Block(stamp_ns, pending[: self._block_samples])
+                pending = pending[self._block_samples :]
                 stamp_ns += self._block_samples * NS_PER_S // self.sample_rate
 
     def close(self) -> None:
@@ -311,18 +324,26 @@ def _find(source: str) -> CaptureDevice:
             raise DeviceError('there is no microphone: plug one in, or pass a sound file')
         return replace(found[0], name='default', id=None)
     if source.isdecimal():
-        matching = found[int(source):int(source) + 1]
+        matching = found[int(source) : int(source) + 1]
     else:
-        matching = ([device for device in found if device.name == source]
-                    or [device for device in found if source.lower() in device.name.lower()])
+        matching = [device for device in found if device.name == source] or [
+            device for device in found if source.lower() in device.name.lower()
+        ]
     if not matching:
         names = ', '.join(f"{index} '{device.name}'" for index, device in enumerate(found)) or 'none'
         raise DeviceError(f"there is no file and no microphone '{source}'; microphones there are: {names}")
     return matching[0]
 
 
-def open_audio(source: str, *, sample_rate: int = 0, channels: int = 0, block_seconds: float = 0.05,
-               gap_seconds: float = 1.0, seconds_per_file: float = 0.0) -> SoundFile | SoundFolder | Microphone:
+def open_audio(
+    source: str,
+    *,
+    sample_rate: int = 0,
+    channels: int = 0,
+    block_seconds: float = 0.05,
+    gap_seconds: float = 1.0,
+    seconds_per_file: float = 0.0,
+) -> SoundFile | SoundFolder | Microphone:
     """
     Open whatever a source names.
 

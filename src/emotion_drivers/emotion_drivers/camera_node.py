@@ -28,14 +28,16 @@ class CameraNode(DriverNode):
         """Make the publishers; reliable ones, as the usual drivers', which serve sensor-data subscriptions as well."""
         self._images = self.advertise(Image, 'image_raw', qos.RESULT)
         self._infos = self.advertise(CameraInfo, 'camera_info', qos.RESULT)
-        self._compressed = (self.advertise(CompressedImage, 'image_raw/compressed', qos.RESULT)
-                            if self.parameters.compressed else None)
+        self._compressed = (
+            self.advertise(CompressedImage, 'image_raw/compressed', qos.RESULT) if self.parameters.compressed else None
+        )
 
     def open(self) -> Any:
         """Open the source."""
         p = self.parameters
-        return open_video(p.source, seconds_per_image=p.seconds_per_image,
-                          width=p.width, height=p.height, frame_rate=p.frame_rate)
+        return open_video(
+            p.source, seconds_per_image=p.seconds_per_image, width=p.width, height=p.height, frame_rate=p.frame_rate
+        )
 
     def play(self, source: Any, timeline: Timeline, clock: PlayClock) -> Iterator[Frame]:
         """Give the frames of a file when they are due."""

@@ -65,8 +65,10 @@ def microphones() -> list[Device]:
         found = capture_devices()
     except DeviceError:
         return []
-    return [Device(str(index), device.name, f'{device.sample_rate} Hz, channels: {device.channels}')
-            for index, device in enumerate(found)]
+    return [
+        Device(str(index), device.name, f'{device.sample_rate} Hz, channels: {device.channels}')
+        for index, device in enumerate(found)
+    ]
 
 
 def capture_devices() -> list[CaptureDevice]:

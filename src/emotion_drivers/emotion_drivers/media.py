@@ -51,6 +51,7 @@ class Media:
     def _open(self) -> None:
         with media_errors(self.name):
             import av
+
             options = {'rtsp_transport': 'tcp'} if is_url(self.name) else {}
             self.container = av.open(self.name, options=options, timeout=TIMEOUTS_S if is_url(self.name) else None)
         streams = getattr(self.container.streams, self._kind)

@@ -50,5 +50,10 @@ def to_audio(samples: np.ndarray) -> AudioData:
 
 def to_audio_info(sample_rate: int, channels: int) -> AudioInfo:
     """Describe what ``to_audio`` gives."""
-    return AudioInfo(channels=channels, sample_rate=sample_rate, sample_format='S16LE',
-                     bitrate=sample_rate * channels * BITS, coding_format='wave')
+    return AudioInfo(
+        channels=channels,
+        sample_rate=sample_rate,
+        sample_format='S16LE',
+        bitrate=sample_rate * channels * BITS,
+        coding_format='wave',
+    )

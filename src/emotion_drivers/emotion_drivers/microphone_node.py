@@ -43,8 +43,14 @@ class MicrophoneNode(DriverNode):
     def open(self) -> Any:
         """Open the source, and say what it gives."""
         p = self.parameters
-        source = open_audio(p.source, sample_rate=p.sample_rate, channels=p.channels, block_seconds=p.block_seconds,
-                            gap_seconds=p.gap_seconds, seconds_per_file=p.seconds_per_file)
+        source = open_audio(
+            p.source,
+            sample_rate=p.sample_rate,
+            channels=p.channels,
+            block_seconds=p.block_seconds,
+            gap_seconds=p.gap_seconds,
+            seconds_per_file=p.seconds_per_file,
+        )
         self._info = to_audio_info(source.sample_rate, source.channels)
         self._publish_info()
         return source

@@ -102,6 +102,7 @@ def play_blocks(sound: Samples, timeline: Timeline, clock: PlayClock, block_samp
 
 def _blocks(sound: Samples, index: int, total: int, size: int) -> Iterator[np.ndarray]:
     """Cut samples ``index`` to ``total`` into blocks, filling up with silence where the sound is shorter."""
+
     def pieces() -> Iterator[np.ndarray]:
         yield from sound.samples(index)
         while True:

@@ -33,8 +33,10 @@ EVENTS = (
 UTTERANCES = ((3.0, 'glad'), (9.0, 'weary'), (19.0, 'plain'), (23.2, 'startled'))  # begin [s], asset
 
 # How the picture changes: times [s] and values, linear between.
-FACE_X = ((1.0, 2.4, 6.0, 7.0, 13.0, 15.0, 19.0, 22.2, 23.0, 26.0, 27.2),
-          (-260, 320, 300, 350, 320, 290, 320, 350, 900, 900, 320))
+FACE_X = (
+    (1.0, 2.4, 6.0, 7.0, 13.0, 15.0, 19.0, 22.2, 23.0, 26.0, 27.2),
+    (-260, 320, 300, 350, 320, 290, 320, 350, 900, 900, 320),
+)
 FACE_SCALE = (1.0, 5.0, 7.0, 18.6, 20.4, 22.2, 23.0, 26.0, 27.0), (1.5, 1.6, 1.45, 1.5, 0.6, 0.6, 1.1, 1.3, 1.5)
 FACE_TILT = (2.4, 4.0, 5.5, 7.0, 10.0, 12.0, 15.0, 19.0, 28.0), (-4, 4, -5, 2, -6, -3, 3, 0, 3)  # degrees
 LIGHT = (7.8, 8.8, 14.4, 15.2), (1.0, 0.22, 0.22, 1.0)
@@ -57,8 +59,10 @@ class Scene:
         self._person = cv2.multiply(portrait, self._mask, scale=1 / 255)
         self._bottom = portrait.shape[0] - HEAD[1]
         self._room = self._make_room()
-        self._noise = [np.random.default_rng(seed).normal(0, SENSOR_NOISE, (HEIGHT, WIDTH, 3)).round().astype(np.int16)
-                       for seed in range(4)]
+        self._noise = [
+            np.random.default_rng(seed).normal(0, SENSOR_NOISE, (HEIGHT, WIDTH, 3)).round().astype(np.int16)
+            for seed in range(4)
+        ]
 
     @staticmethod
     def _make_room() -> np.ndarray:
@@ -95,7 +99,7 @@ def soundtrack() -> tuple[np.ndarray, int]:
     sound = np.random.default_rng(0).normal(0, ROOM_TONE, int(SECONDS * rate))
     for begin, samples, _ in utterances:
         first = int(begin * rate)
-        sound[first:first + len(samples)] += samples
+        sound[first : first + len(samples)] += samples
     return (np.clip(sound, -1, 1) * 32767).astype(np.int16), rate
 
 

@@ -182,12 +182,17 @@ class Camera:
         path = str(Path(self.name).resolve())  # of a link such as /dev/v4l/by-id/…
         self._capture = cv2.VideoCapture(path, cv2.CAP_V4L2)
         if not self._capture.isOpened():
-            raise DeviceError(f'camera {self.name} does not open: another program may use it, or you may not be '
-                              'allowed to (`sudo usermod -aG video $USER`, and log in again)')
+            raise DeviceError(
+                f'camera {self.name} does not open: another program may use it, or you may not be '
+                'allowed to (`sudo usermod -aG video $USER`, and log in again)'
+            )
         if width * height > RAW_PIXELS:
             self._capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter_fourcc(*'MJPG'))
-        for wish, value in ((cv2.CAP_PROP_FRAME_WIDTH, width), (cv2.CAP_PROP_FRAME_HEIGHT, height),
-                            (cv2.CAP_PROP_FPS, frame_rate)):
+        for wish, value in (
+            (cv2.CAP_PROP_FRAME_WIDTH, width),
+            (cv2.CAP_PROP_FRAME_HEIGHT, height),
+            (cv2.CAP_PROP_FPS, frame_rate),
+        ):
             if value:
                 self._capture.set(wish, value)
 
@@ -212,8 +217,9 @@ class Camera:
         self._capture.release()
 
 
-def open_video(source: str, *, seconds_per_image: float = 2.0,
-               **wishes: Any) -> VideoFile | ImageFolder | VideoStream | Camera:
+def open_video(
+    source: str, *, seconds_per_image: float = 2.0, **wishes: Any
+) -> VideoFile | ImageFolder | VideoStream | Camera:
     """
     Open whatever a source names.
 

@@ -19,7 +19,7 @@ def write_clip(path: Path, seconds: float = SECONDS, codec: str = 'flac') -> Pat
     """Write a dark, silent clip with one white frame and 20 ms of full sound at FLASH_S."""
     sound = np.zeros(int(seconds * SAMPLE_RATE), np.int16)
     click = int(FLASH_S * SAMPLE_RATE)
-    sound[click:click + SAMPLE_RATE // 50] = LOUD
+    sound[click : click + SAMPLE_RATE // 50] = LOUD
     with av.open(str(path), 'w') as container:
         video = container.add_stream('libx264', rate=RATE_HZ)
         video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, 'yuv420p'
@@ -32,7 +32,7 @@ def write_clip(path: Path, seconds: float = SECONDS, codec: str = 'flac') -> Pat
             container.mux(video.encode(frame))
         container.mux(video.encode())
         for first in range(0, len(sound), 1024):
-            block = av.AudioFrame.from_ndarray(sound[np.newaxis, first:first + 1024], format='s16', layout='mono')
+            block = av.AudioFrame.from_ndarray(sound[np.newaxis, first : first + 1024], format='s16', layout='mono')
             block.sample_rate, block.pts, block.time_base = SAMPLE_RATE, first, Fraction(1, SAMPLE_RATE)
             container.mux(audio.encode(block))
         container.mux(audio.encode())

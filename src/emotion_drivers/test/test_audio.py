@@ -50,7 +50,7 @@ def test_resampled_sound_is_the_same_from_wherever_it_begins(tmp_path, noise, wa
     midway = read(sound, begin)
     settled = wanted // 100  # the filter sees no samples before the place where it begins
     assert len(midway) == len(whole) - begin
-    assert np.abs(midway[settled:].astype(int) - whole[begin + settled:]).max() <= 2
+    assert np.abs(midway[settled:].astype(int) - whole[begin + settled :]).max() <= 2
 
 
 def test_resampling_keeps_a_tone_in_time(tmp_path):
@@ -61,8 +61,9 @@ def test_resampling_keeps_a_tone_in_time(tmp_path):
     assert np.abs(samples - expected)[200:-200].max() < 0.001
 
 
-@pytest.mark.parametrize('name, codec', [
-    ('a.mkv', 'flac'), ('a.mp4', 'aac'), ('a.mkv', 'pcm_s16le'), ('a.mkv', 'libopus')])
+@pytest.mark.parametrize(
+    'name, codec', [('a.mkv', 'flac'), ('a.mp4', 'aac'), ('a.mkv', 'pcm_s16le'), ('a.mkv', 'libopus')]
+)
 def test_the_sound_of_a_video_is_on_its_time_line(tmp_path, name, codec):
     sound = open_audio(str(write_clip(tmp_path / name, codec=codec)), channels=1)
     assert sound.duration_ns == pytest.approx(SECONDS * NS_PER_S, abs=NS_PER_S // 50)
@@ -100,13 +101,16 @@ def test_the_files_of_a_folder_can_begin_as_often_as_images_change(tmp_path):
     assert (samples[16_000:] == 16_384).all()
 
 
-@pytest.mark.parametrize('source, sentence', [
-    ('no such device', "there is no file and no microphone 'no such device'"),
-    ('{tmp}/missing.wav', 'there is no file or folder'),
-    ('{tmp}/damaged.wav', "cannot read '.*damaged.wav'"),
-    ('{tmp}/none.wav', 'has no sound in it'),
-    ('{tmp}/empty', 'has no sound files'),
-])
+@pytest.mark.parametrize(
+    'source, sentence',
+    [
+        ('no such device', "there is no file and no microphone 'no such device'"),
+        ('{tmp}/missing.wav', 'there is no file or folder'),
+        ('{tmp}/damaged.wav', "cannot read '.*damaged.wav'"),
+        ('{tmp}/none.wav', 'has no sound in it'),
+        ('{tmp}/empty', 'has no sound files'),
+    ],
+)
 def test_what_cannot_be_opened_says_why(tmp_path, source, sentence):
     (tmp_path / 'damaged.wav').write_bytes(bytes(range(256)) * 20)
     soundfile.write(tmp_path / 'none.wav', np.zeros(0), 8000)

@@ -16,8 +16,10 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from emotion_core import qos
 from emotion_core.images import decode, decode_compressed
 from emotion_core.messages import NS_PER_S, to_ns, to_stamp
-from emotion_core.testing import ros  # noqa: F401
-from emotion_core.testing import node_process
+from emotion_core.testing import (
+    node_process,
+    ros,  # noqa: F401
+)
 
 CAMERA, MICROPHONE = 'emotion_drivers.camera_node', 'emotion_drivers.microphone_node'
 FRAME_NS = NS_PER_S // RATE_HZ
@@ -52,8 +54,10 @@ def is_loud(audio):
 
 def says(ros, node, sentence):  # noqa: F811
     arrays = ros.collect(DiagnosticArray, '/diagnostics', qos.RESULT)
-    ros.spin_until(lambda: any(sentence in status.message for array in arrays for status in array.status
-                               if status.name == node), f'{node} says "{sentence}"')
+    ros.spin_until(
+        lambda: any(sentence in status.message for array in arrays for status in array.status if status.name == node),
+        f'{node} says "{sentence}"',
+    )
 
 
 def test_flash_and_click_of_a_clip_come_out_of_both_nodes_with_one_stamp(ros, clip):  # noqa: F811
@@ -79,8 +83,9 @@ def test_images_are_what_camera_drivers_publish(ros, clip):  # noqa: F811
         images = ros.collect(Image, 'image_raw', qos.RESULT)  # a reliable subscription is served too
         infos = ros.collect(CameraInfo, 'camera_info', qos.RESULT)
         compressed = ros.collect(CompressedImage, 'image_raw/compressed', qos.SENSOR)
-        ros.spin_until(lambda: set(stamps(images)) & set(stamps(infos)) & set(stamps(compressed)),
-                       'all three come with one stamp')
+        ros.spin_until(
+            lambda: set(stamps(images)) & set(stamps(infos)) & set(stamps(compressed)), 'all three come with one stamp'
+        )
     assert (images[0].encoding, images[0].width, images[0].height, images[0].step) == ('bgr8', WIDTH, HEIGHT, 3 * WIDTH)
     assert images[0].header.frame_id == infos[0].header.frame_id == compressed[0].header.frame_id == 'head'
     assert (infos[0].width, infos[0].height) == (WIDTH, HEIGHT)
@@ -92,10 +97,13 @@ def test_audio_is_what_audio_capture_publishes(ros, clip):  # noqa: F811
         plain = ros.collect(AudioData, 'audio', qos.AUDIO)
         stamped = ros.collect(AudioDataStamped, 'audio_stamped', qos.AUDIO)
         infos = ros.collect(AudioInfo, 'audio_info', qos.LATCHED)
-        ros.spin_until(lambda: [block for block in stamped if is_loud(block.audio) and block.audio in plain] and infos,
-                       'both topics give the same click')
+        ros.spin_until(
+            lambda: [block for block in stamped if is_loud(block.audio) and block.audio in plain] and infos,
+            'both topics give the same click',
+        )
     assert infos[0] == AudioInfo(
-        channels=2, sample_rate=16_000, sample_format='S16LE', bitrate=512_000, coding_format='wave')
+        channels=2, sample_rate=16_000, sample_format='S16LE', bitrate=512_000, coding_format='wave'
+    )
     assert all(len(block.audio.data) == 16_000 // 20 * 2 * 2 for block in stamped)
 
 
@@ -140,15 +148,17 @@ def test_a_file_that_has_ended_leaves_the_node_alive_and_silent(ros, clip):  # n
         assert not images and process.poll() is None
 
 
-@pytest.mark.parametrize('module, source, sentence', [
-    (CAMERA, '99', 'there is no camera /dev/video99'),
-    (CAMERA, '{tmp}/missing.mp4', 'there is no file or folder'),
-    (CAMERA, '{tmp}/damaged.mp4', 'cannot read'),
-    (MICROPHONE, 'no such device', 'there is no file and no microphone'),
-    (MICROPHONE, '{tmp}/damaged.mp4', 'cannot read'),
-])
-def test_a_source_that_cannot_be_used_is_named_and_the_node_lives(
-        ros, tmp_path, module, source, sentence):  # noqa: F811
+@pytest.mark.parametrize(
+    'module, source, sentence',
+    [
+        (CAMERA, '99', 'there is no camera /dev/video99'),
+        (CAMERA, '{tmp}/missing.mp4', 'there is no file or folder'),
+        (CAMERA, '{tmp}/damaged.mp4', 'cannot read'),
+        (MICROPHONE, 'no such device', 'there is no file and no microphone'),
+        (MICROPHONE, '{tmp}/damaged.mp4', 'cannot read'),
+    ],
+)
+def test_a_source_that_cannot_be_used_is_named_and_the_node_lives(ros, tmp_path, module, source, sentence):  # noqa: F811
     (tmp_path / 'damaged.mp4').write_bytes(bytes(range(256)) * 20)
     with node_process(module, *parameters(source.format(tmp=tmp_path))) as process:
         says(ros, module.split('.')[1].removesuffix('_node'), sentence)

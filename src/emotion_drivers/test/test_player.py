@@ -39,7 +39,7 @@ class Ramp:
 
     def samples(self, start):
         for first in range(start, len(self._samples), 70):
-            yield self._samples[first:first + 70]
+            yield self._samples[first : first + 70]
 
 
 def played(frames):

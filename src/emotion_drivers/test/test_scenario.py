@@ -44,7 +44,7 @@ def test_events_are_in_order_and_within_the_scenario():
 
 def test_the_sound_is_loud_in_utterances_and_quiet_between():
     sound, rate = scenario.soundtrack()
-    level = lambda begin, end: np.sqrt(np.mean((sound[int(begin * rate):int(end * rate)] / 32_768) ** 2))  # noqa: E731
+    level = lambda begin, end: np.sqrt(np.mean((sound[int(begin * rate) : int(end * rate)] / 32_768) ** 2))  # noqa: E731
     assert len(sound) == scenario.SECONDS * rate
     for begin, _ in scenario.UTTERANCES:
         assert level(begin, begin + 2) > 0.03
@@ -61,4 +61,4 @@ def test_the_clip_plays_the_scenario(tmp_path, scene):
     assert [position for position, _ in pictures] == [index * NS_PER_S // scenario.RATE_HZ for index in range(100)]
     assert np.abs(pictures[80][1].astype(int) - scene.draw(3.2)).mean() < 4
     sound, rate = scenario.soundtrack()
-    assert np.array_equal(np.concatenate(list(audio.samples(0)))[:, 0], sound[:4 * rate])
+    assert np.array_equal(np.concatenate(list(audio.samples(0)))[:, 0], sound[: 4 * rate])

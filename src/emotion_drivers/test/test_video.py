@@ -67,8 +67,9 @@ def test_frames_are_scaled_to_what_is_wanted(clip):
     assert decode().shape == (240, 320, 3)
 
 
-@pytest.mark.parametrize('wanted, size', [
-    ((0, 0), (80, 40)), ((40, 0), (40, 20)), ((0, 80), (160, 80)), ((60, 60), (60, 60))])
+@pytest.mark.parametrize(
+    'wanted, size', [((0, 0), (80, 40)), ((40, 0), (40, 20)), ((0, 80), (160, 80)), ((60, 60), (60, 60))]
+)
 def test_fit_gives_the_wanted_size(wanted, size):
     assert fit(np.zeros((40, 80, 3), np.uint8), *wanted).shape == (*reversed(size), 3)
 
@@ -93,14 +94,17 @@ def test_one_image_is_a_folder_of_one(tmp_path):
     assert (decode() == 77).all()
 
 
-@pytest.mark.parametrize('source, sentence', [
-    ('99', 'there is no camera /dev/video99'),
-    ('/dev/video99', 'there is no camera /dev/video99'),
-    ('{tmp}/missing.mp4', 'there is no file or folder'),
-    ('{tmp}/damaged.mp4', "cannot read '.*damaged.mp4'"),
-    ('{tmp}/empty', 'has no images'),
-    ('http://127.0.0.1:9/nobody', 'Connection refused'),
-])
+@pytest.mark.parametrize(
+    'source, sentence',
+    [
+        ('99', 'there is no camera /dev/video99'),
+        ('/dev/video99', 'there is no camera /dev/video99'),
+        ('{tmp}/missing.mp4', 'there is no file or folder'),
+        ('{tmp}/damaged.mp4', "cannot read '.*damaged.mp4'"),
+        ('{tmp}/empty', 'has no images'),
+        ('http://127.0.0.1:9/nobody', 'Connection refused'),
+    ],
+)
 def test_what_cannot_be_opened_says_why(tmp_path, source, sentence):
     (tmp_path / 'damaged.mp4').write_bytes(bytes(range(256)) * 20)
     (tmp_path / 'empty').mkdir()
@@ -118,6 +122,7 @@ def test_a_damaged_image_in_a_folder_is_named(tmp_path):
 
 def test_a_sound_file_is_no_video(tmp_path):
     import soundfile
+
     soundfile.write(tmp_path / 'a.wav', np.zeros(100), 8000)
     with pytest.raises(DeviceError, match='has no video'):
         open_video(str(tmp_path / 'a.wav'))

@@ -18,14 +18,55 @@ import soundfile
 # Outlines in pixels of the portrait: everything outside OUTER is background, everything inside INNER is the person,
 # and GrabCut decides between.
 OUTER = [
-    [(140, 80), (145, 30), (190, 5), (260, 5), (310, 60), (310, 130), (315, 210), (350, 250), (372, 330), (385, 340),
-     (440, 335), (480, 365), (505, 420), (508, 511), (20, 511), (18, 400), (30, 300), (60, 240), (100, 205),
-     (105, 180), (140, 140)],
+    [
+        (140, 80),
+        (145, 30),
+        (190, 5),
+        (260, 5),
+        (310, 60),
+        (310, 130),
+        (315, 210),
+        (350, 250),
+        (372, 330),
+        (385, 340),
+        (440, 335),
+        (480, 365),
+        (505, 420),
+        (508, 511),
+        (20, 511),
+        (18, 400),
+        (30, 300),
+        (60, 240),
+        (100, 205),
+        (105, 180),
+        (140, 140),
+    ],
 ]
 INNER = [
-    [(165, 60), (200, 35), (255, 35), (285, 70), (280, 100), (265, 130), (250, 175), (300, 240), (330, 300),
-     (340, 345), (330, 400), (320, 500), (60, 500), (40, 400), (55, 300), (90, 240), (130, 210), (125, 190),
-     (160, 165), (185, 180), (180, 120), (165, 95)],
+    [
+        (165, 60),
+        (200, 35),
+        (255, 35),
+        (285, 70),
+        (280, 100),
+        (265, 130),
+        (250, 175),
+        (300, 240),
+        (330, 300),
+        (340, 345),
+        (330, 400),
+        (320, 500),
+        (60, 500),
+        (40, 400),
+        (55, 300),
+        (90, 240),
+        (130, 210),
+        (125, 190),
+        (160, 165),
+        (185, 180),
+        (180, 120),
+        (165, 95),
+    ],
     [(120, 195), (150, 158), (190, 160), (255, 180), (300, 230), (295, 270), (200, 300), (120, 250)],
     [(300, 430), (340, 370), (400, 352), (450, 365), (485, 420), (495, 505), (290, 505)],
 ]
@@ -67,11 +108,14 @@ def make_speech(folder: Path) -> None:
     """Write the utterances."""
     for name, (speed, pitch, pitch_range, text) in SPEECH.items():
         ssml = f'<speak><prosody range="{pitch_range}">{text}</prosody></speak>'
-        wave = subprocess.run(['espeak-ng', '-m', '-v', VOICE, '-s', str(speed), '-p', str(pitch), '--stdout', ssml],
-                              check=True, capture_output=True).stdout
+        wave = subprocess.run(
+            ['espeak-ng', '-m', '-v', VOICE, '-s', str(speed), '-p', str(pitch), '--stdout', ssml],
+            check=True,
+            capture_output=True,
+        ).stdout
         samples, rate = soundfile.read(io.BytesIO(wave))
         loud = np.flatnonzero(np.abs(samples) > 0.01)
-        samples = samples[loud[0]:loud[-1]]
+        samples = samples[loud[0] : loud[-1]]
         samples *= PEAK / np.abs(samples).max()
         soundfile.write(folder / f'{name}.ogg', samples, rate, format='OGG', subtype='VORBIS')
         print(f'{name}: {len(samples) / rate:.1f} s')

@@ -28,7 +28,9 @@ class LiveReport:
     frames_processed: int = 0  # emotion/faces, in the same time
     face_ms: list[float] = field(default_factory=list)  # acquisition of the frame -> emotion/face
     speech_ms: list[float] = field(default_factory=list)  # end of the voice, as the node says -> final emotion/speech
-    speech_heard: list[tuple[float, float]] = field(default_factory=list)  # that end and the arrival [s since the epoch]
+    speech_heard: list[tuple[float, float]] = field(
+        default_factory=list
+    )  # that end and the arrival [s since the epoch]
     fused_count: int = 0
     cpu_percent: dict[str, float] = field(default_factory=dict)  # of one core, by node
 
@@ -81,11 +83,14 @@ class LiveMeter(Node):
         """Stop to measure, and give what was."""
         report, self._report = self._report, None
         report.seconds = time.monotonic() - self._began
-        report.cpu_percent = {name: 100 * (_cpu_seconds(process) - self._cpu_before[name]) / report.seconds
-                              for name, process in self._processes.items()}
+        report.cpu_percent = {
+            name: 100 * (_cpu_seconds(process) - self._cpu_before[name]) / report.seconds
+            for name, process in self._processes.items()
+        }
         if self._snapshots:
-            report.frames_published, report.frames_received, report.frames_processed = \
-                np.subtract(self._snapshots[-1], self._snapshots[0]).tolist()
+            report.frames_published, report.frames_received, report.frames_processed = np.subtract(
+                self._snapshots[-1], self._snapshots[0]
+            ).tolist()
         return report
 
     def _age_ms(self, stamp_ns: int) -> float:

@@ -17,7 +17,9 @@ def test_nothing_measured_is_not_a_number():
 
 
 def camera_report(published):
-    return DiagnosticArray(status=[DiagnosticStatus(name='camera', values=[KeyValue(key='frames', value=str(published))])])
+    return DiagnosticArray(
+        status=[DiagnosticStatus(name='camera', values=[KeyValue(key='frames', value=str(published))])]
+    )
 
 
 def test_latency_is_from_stamp_to_arrival_and_frames_are_counted_between_reports(ros):  # noqa: F811

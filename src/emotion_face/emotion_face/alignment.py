@@ -10,13 +10,15 @@ from emotion_face.detector import Box, Detection
 # Where the landmarks are in the crop, in sides of the crop: mean over what YuNet finds on FER2013 training images
 # (every sixth without exact duplicates, 4329 of 4516 with one face, enlarged to 240 px with a border of 40 px),
 # made symmetric. Rows: right eye, left eye, nose tip, right and left mouth corner; right is the subject's, on the left.
-CANONICAL = np.array([
-    (0.320, 0.369),
-    (0.680, 0.369),
-    (0.500, 0.587),
-    (0.353, 0.761),
-    (0.647, 0.761),
-])
+CANONICAL = np.array(
+    [
+        (0.320, 0.369),
+        (0.680, 0.369),
+        (0.500, 0.587),
+        (0.353, 0.761),
+        (0.647, 0.761),
+    ]
+)
 # Side of the crop, in geometric means of a box's width and height: median over the same images. Haar's boxes are the
 # crop (0.99 with 1629 boxes of 2258 images).
 CROP_BOXES = {'yunet': 1.08, 'haar': 1.0}

@@ -48,8 +48,9 @@ class FaceDetector(Protocol):
         """Find faces that have about the place and size of one of these boxes."""
 
 
-def make_detector(store: ModelStore, name: str = 'auto',
-                  log: Callable[[str], None] = lambda sentence: None) -> FaceDetector:
+def make_detector(
+    store: ModelStore, name: str = 'auto', log: Callable[[str], None] = lambda sentence: None
+) -> FaceDetector:
     """
     Make a detector.
 
@@ -100,8 +101,10 @@ class YuNetDetector:
         path = str(Path(folder) / MODEL_FILE)
         # Before OpenCV 4.8 YuNet had other outputs: loading succeeds, detecting does not.
         if tuple(int(part) for part in cv2.__version__.split('.')[:2]) < (4, 8):
-            raise ModelError(f'YuNet needs OpenCV 4.8 or newer, this is {cv2.__version__}: '
-                             '`pip install "opencv-python-headless<5"` gets one')
+            raise ModelError(
+                f'YuNet needs OpenCV 4.8 or newer, this is {cv2.__version__}: '
+                '`pip install "opencv-python-headless<5"` gets one'
+            )
         try:
             # One network for each purpose: a change of its input size makes it allocate anew.
             self._far = cv2.FaceDetectorYN.create(path, '', (self.LONG_SIDE_PX,) * 2, self.SCORE, self.OVERLAP)
@@ -131,20 +134,26 @@ class YuNetDetector:
             left, top = box[0] + box[2] / 2 - side / 2, box[1] + box[3] / 2 - side / 2
             patch = _patch(image, left, top, side, self.NEAR_PX)
             scale = side / self.NEAR_PX
-            found += [detection for detection in self._detect(self._near, patch, (scale, scale), (left, top))
-                      if _is_about(detection.box, box)]
+            found += [
+                detection
+                for detection in self._detect(self._near, patch, (scale, scale), (left, top))
+                if _is_about(detection.box, box)
+            ]
         return _distinct(found, self.OVERLAP)
 
-    def _detect(self, network: cv2.FaceDetectorYN, image: np.ndarray, scale: tuple[float, float],
-                offset: tuple[float, float]) -> list[Detection]:
+    def _detect(
+        self, network: cv2.FaceDetectorYN, image: np.ndarray, scale: tuple[float, float], offset: tuple[float, float]
+    ) -> list[Detection]:
         _, rows = network.detect(brighten(image))
         if rows is None:
             return []
         rows = rows.astype(np.float64)
         points = rows[:, 4:14].reshape(-1, 5, 2) * scale + offset
         corners, sizes = rows[:, :2] * scale + offset, rows[:, 2:4] * scale
-        return [Detection((*map(float, corner), *map(float, size)), float(np.clip(row[14], 0, 1)), landmarks)
-                for row, corner, size, landmarks in zip(rows, corners, sizes, points)]
+        return [
+            Detection((*map(float, corner), *map(float, size)), float(np.clip(row[14], 0, 1)), landmarks)
+            for row, corner, size, landmarks in zip(rows, corners, sizes, points)
+        ]
 
 
 class HaarDetector:
@@ -181,10 +190,13 @@ class HaarDetector:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         gray = cv2.cvtColor(brighten(small), cv2.COLOR_BGR2GRAY)
-        boxes, hits = self._first.detectMultiScale2(gray, self.STEP, self.NEIGHBOURS,
-                                                    minSize=(self.SMALLEST_PX, self.SMALLEST_PX))
-        candidates = [Detection(tuple(float(value) / scale for value in box), self._score(hit))
-                      for box, hit in zip(boxes, np.ravel(hits))]
+        boxes, hits = self._first.detectMultiScale2(
+            gray, self.STEP, self.NEIGHBOURS, minSize=(self.SMALLEST_PX, self.SMALLEST_PX)
+        )
+        candidates = [
+            Detection(tuple(float(value) / scale for value in box), self._score(hit))
+            for box, hit in zip(boxes, np.ravel(hits))
+        ]
         agreed = [candidate for candidate in candidates if self._near(self._second, image, candidate.box)]
         return _distinct(agreed, self.OVERLAP)
 
@@ -197,8 +209,9 @@ class HaarDetector:
         left, top = box[0] + box[2] / 2 - side / 2, box[1] + box[3] / 2 - side / 2
         patch = cv2.cvtColor(brighten(_patch(image, left, top, side, self.PATCH_PX)), cv2.COLOR_BGR2GRAY)
         face_px, scale = self.PATCH_PX / self.PATCH_BOXES, side / self.PATCH_PX
-        boxes, hits = cascade.detectMultiScale2(patch, 1.1, self.NEIGHBOURS, minSize=(round(face_px * 0.67),) * 2,
-                                                maxSize=(round(face_px * 1.4),) * 2)
+        boxes, hits = cascade.detectMultiScale2(
+            patch, 1.1, self.NEIGHBOURS, minSize=(round(face_px * 0.67),) * 2, maxSize=(round(face_px * 1.4),) * 2
+        )
         boxes = np.reshape(boxes, (-1, 4)) * scale + (left, top, 0, 0)
         found = [Detection(tuple(map(float, box)), self._score(hit)) for box, hit in zip(boxes, np.ravel(hits))]
         return [detection for detection in found if _is_about(detection.box, box)]
@@ -222,8 +235,10 @@ def _cascade(file: str) -> cv2.CascadeClassifier:
     path = os.path.join(folder, file)
     cascade = cv2.CascadeClassifier(path) if hasattr(cv2, 'CascadeClassifier') else None
     if cascade is None or cascade.empty():
-        raise ModelError(f"OpenCV's Haar cascade '{path}' cannot be loaded: install opencv-python-headless<5 "
-                         '(apt: opencv-data), or get the better detector with `./emotion models fetch yunet`')
+        raise ModelError(
+            f"OpenCV's Haar cascade '{path}' cannot be loaded: install opencv-python-headless<5 "
+            '(apt: opencv-data), or get the better detector with `./emotion models fetch yunet`'
+        )
     return cascade
 
 
@@ -233,7 +248,7 @@ def _patch(image: np.ndarray, left: float, top: float, side: float, side_px: int
     if scale < 0.5:
         # Shrink by whole pixels first: a warp alone would skip pixels and see noise.
         x, y = max(0, int(left)), max(0, int(top))
-        cut = image[y:max(y, int(top + side)), x:max(x, int(left + side))]
+        cut = image[y : max(y, int(top + side)), x : max(x, int(left + side))]
         if cut.size == 0:
             return np.zeros((side_px, side_px, 3), np.uint8)
         size = (max(1, round(cut.shape[1] * scale)), max(1, round(cut.shape[0] * scale)))

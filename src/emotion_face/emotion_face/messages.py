@@ -34,6 +34,7 @@ def _to_face_emotion(face: Face, width: int, height: int) -> FaceEmotion:
 def _to_region(box: Box, width: int, height: int) -> RegionOfInterest:
     """Give the part of a box that is inside the frame."""
     left, top = (int(np.clip(round(value), 0, limit)) for value, limit in zip(box[:2], (width, height)))
-    right, bottom = (int(np.clip(round(start + size), 0, limit))
-                     for start, size, limit in zip(box[:2], box[2:], (width, height)))
+    right, bottom = (
+        int(np.clip(round(start + size), 0, limit)) for start, size, limit in zip(box[:2], box[2:], (width, height))
+    )
     return RegionOfInterest(x_offset=left, y_offset=top, width=right - left, height=bottom - top)

@@ -80,8 +80,11 @@ class FaceNode(EmotionNode):
     def _recognise(self, image: np.ndarray, header: Header) -> None:
         stamp_ns = to_ns(header.stamp)
         if stamp_ns == 0:
-            raise InputError('missing stamp', 'the image has no stamp, and faces are followed by time: '
-                             'the driver must set header.stamp to when it was taken')
+            raise InputError(
+                'missing stamp',
+                'the image has no stamp, and faces are followed by time: '
+                'the driver must set header.stamp to when it was taken',
+            )
         result = self._recognizer.predict(image, stamp_ns, header.frame_id)
         msg = to_face_emotions(result)
         for face in msg.faces:

@@ -20,8 +20,11 @@ def to_batch(crops: Sequence[np.ndarray], spec: ImageInput) -> np.ndarray:
         if spec.color == 'gray' and crop.ndim == 3:
             crop = cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY)
         elif spec.color != 'gray':
-            conversions = {('rgb', 2): cv2.COLOR_GRAY2RGB, ('rgb', 3): cv2.COLOR_BGR2RGB,
-                           ('bgr', 2): cv2.COLOR_GRAY2BGR}
+            conversions = {
+                ('rgb', 2): cv2.COLOR_GRAY2RGB,
+                ('rgb', 3): cv2.COLOR_BGR2RGB,
+                ('bgr', 2): cv2.COLOR_GRAY2BGR,
+            }
             if (spec.color, crop.ndim) in conversions:
                 crop = cv2.cvtColor(crop, conversions[spec.color, crop.ndim])
         interpolation = cv2.INTER_AREA if crop.shape[0] > spec.height else cv2.INTER_LINEAR

@@ -63,8 +63,14 @@ def crop_quality(gray: np.ndarray, size_px: float) -> dict[str, float]:
     }
 
 
-def face_quality(gray: np.ndarray, size_px: float, box: tuple[float, float, float, float], frame_size: tuple[int, int],
-                 detection_score: float, landmarks: np.ndarray | None = None) -> dict[str, float]:
+def face_quality(
+    gray: np.ndarray,
+    size_px: float,
+    box: tuple[float, float, float, float],
+    frame_size: tuple[int, int],
+    detection_score: float,
+    landmarks: np.ndarray | None = None,
+) -> dict[str, float]:
     """
     Add to ``crop_quality`` what detection and landmarks tell.
 
@@ -106,7 +112,7 @@ def pose(landmarks: np.ndarray) -> dict[str, float]:
     # Along and across the face's own axis, so that a tilted head is not taken for a turned one.
     eye_distance, height = float(np.hypot(*across)), float(np.hypot(*down))
     cross = float(down[0] * nose[1] - down[1] * nose[0])
-    along = float(nose @ down) / max(height ** 2, 1e-6)
+    along = float(nose @ down) / max(height**2, 1e-6)
     return {
         'yaw': min(1.0, abs(cross) / max(height * eye_distance, 1e-6)),
         'pitch': min(1.0, abs(along - NOSE_HEIGHT)),
@@ -146,4 +152,4 @@ def _noise(pixels: np.ndarray, spread: float) -> float:
 def _symmetry(centred: np.ndarray, spread: float) -> float:
     if spread == 0:
         return 0.0
-    return max(0.0, float((centred * centred[:, ::-1]).mean()) / spread ** 2)
+    return max(0.0, float((centred * centred[:, ::-1]).mean()) / spread**2)

@@ -84,7 +84,7 @@ class Recognizer:
             crops = {id(detection): self._crop(image, detection) for detection in detections}
         with clock('tracking'):
             looks = [looks_of(gray) for _, gray in crops.values()]
-            tracks = self._tracker.update(detections, looks, stamp_ns)[:self._settings.max_faces]
+            tracks = self._tracker.update(detections, looks, stamp_ns)[: self._settings.max_faces]
         with clock('alignment'):
             cut = [crops.get(id(track.detection)) or self._crop(image, track.detection) for track in tracks]
         with clock('classification'):
@@ -92,11 +92,25 @@ class Recognizer:
         with clock('quality'):
             terms = [self._quality(image, track, crop, gray) for track, (crop, gray) in zip(tracks, cut)]
             trust = [self._classifier.reliability(quality_terms) for quality_terms in terms]
-        faces = [Face(track.detection, track.is_seen, Evidence(
-            stamp_ns=stamp_ns, start_ns=stamp_ns, source='face', probabilities=distribution, quality=quality,
-            quality_terms=quality_terms, quality_reason=reason, subject_id=track.id,
-            model=self._classifier.identity, frame_id=frame_id))
-            for track, distribution, quality_terms, (quality, reason) in zip(tracks, probabilities, terms, trust)]
+        faces = [
+            Face(
+                track.detection,
+                track.is_seen,
+                Evidence(
+                    stamp_ns=stamp_ns,
+                    start_ns=stamp_ns,
+                    source='face',
+                    probabilities=distribution,
+                    quality=quality,
+                    quality_terms=quality_terms,
+                    quality_reason=reason,
+                    subject_id=track.id,
+                    model=self._classifier.identity,
+                    frame_id=frame_id,
+                ),
+            )
+            for track, distribution, quality_terms, (quality, reason) in zip(tracks, probabilities, terms, trust)
+        ]
         height, width = image.shape[:2]
         return FrameResult(stamp_ns, frame_id, width, height, self._detector.name, faces, clock.milliseconds)
 
@@ -108,7 +122,7 @@ class Recognizer:
             return self._detector.search_near(image, expected)
         self._searched_ns = stamp_ns
         found = sorted(self._detector.search(image), key=lambda item: -item.box[2] * item.box[3])
-        return found[:self._settings.max_faces]
+        return found[: self._settings.max_faces]
 
     def _crop(self, image: np.ndarray, detection: Detection) -> tuple[Crop, np.ndarray]:
         crop = crop_face(image, detection, self._detector.name, self._classifier.side)

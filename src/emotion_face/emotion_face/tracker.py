@@ -49,8 +49,11 @@ class Track:
         seconds = (stamp_ns - self.seen_ns) / NS_PER_S
         dx, dy = self.velocity * MOMENTUM_S * (1 - np.exp(-seconds / MOMENTUM_S))
         x, y, width, height = self.seen.box
-        return replace(self.seen, box=(x + float(dx), y + float(dy), width, height),
-                       landmarks=None if self.seen.landmarks is None else self.seen.landmarks + (dx, dy))
+        return replace(
+            self.seen,
+            box=(x + float(dx), y + float(dy), width, height),
+            landmarks=None if self.seen.landmarks is None else self.seen.landmarks + (dx, dy),
+        )
 
     def see(self, detection: Detection, looks: np.ndarray, stamp_ns: int) -> None:
         """Take over that it was found."""
@@ -120,15 +123,19 @@ class Tracker:
         matched = set(pairs.values())
         # What was never confirmed gets no second chance.
         self._tracks = [track for track in self._tracks if track.id or track.is_seen]
-        self._tracks += [Track(detection, stamp_ns, look)
-                         for index, (detection, look) in enumerate(zip(detections, looks)) if index not in matched]
+        self._tracks += [
+            Track(detection, stamp_ns, look)
+            for index, (detection, look) in enumerate(zip(detections, looks))
+            if index not in matched
+        ]
         for track in sorted(self._tracks, key=lambda track: track.detection.box[0]):
             if not track.id and (track.hits >= self.confirmations or track.seen.score >= self.sure):
                 self._given += 1
                 track.id = f'f{self._given:04d}'
         seen = [track.detection.box for track in self._tracks if track.is_seen]
-        present = [track for track in self._tracks
-                   if track.id and (track.is_seen or self._is_carried(track, seen, stamp_ns))]
+        present = [
+            track for track in self._tracks if track.id and (track.is_seen or self._is_carried(track, seen, stamp_ns))
+        ]
         return sorted(present, key=lambda track: (-track.detection.box[2] * track.detection.box[3], track.id))
 
     def _match(self, detections: Sequence[Detection], looks: Sequence[np.ndarray], stamp_ns: int) -> dict[Track, int]:
@@ -155,8 +162,9 @@ class Tracker:
         return not track.is_seen and stamp_ns - track.missed_ns > self.max_lost * NS_PER_S
 
     def _is_carried(self, track: Track, seen: list[Box], stamp_ns: int) -> bool:
-        return (stamp_ns - track.seen_ns <= self._coast * NS_PER_S
-                and all(overlap(track.detection.box, box) < HIDDEN for box in seen))
+        return stamp_ns - track.seen_ns <= self._coast * NS_PER_S and all(
+            overlap(track.detection.box, box) < HIDDEN for box in seen
+        )
 
 
 def looks_of(gray: np.ndarray) -> np.ndarray:

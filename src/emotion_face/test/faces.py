@@ -32,9 +32,15 @@ def samples() -> list[Sample]:
     """Give the 60 pictures of the sample."""
     with tarfile.open(SAMPLE) as tar:
         rows = csv.DictReader(tar.extractfile('av_sample/av_pairs.csv').read().decode().splitlines())
-        files = [(row, tar.extractfile(f"av_sample/{row['image']}").read()) for row in rows]
-    return [Sample(cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_COLOR), row['label'],
-                   tuple(float(row[key]) for key in 'xywh')) for row, file in files]
+        files = [(row, tar.extractfile(f'av_sample/{row["image"]}').read()) for row in rows]
+    return [
+        Sample(
+            cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_COLOR),
+            row['label'],
+            tuple(float(row[key]) for key in 'xywh'),
+        )
+        for row, file in files
+    ]
 
 
 def place(frame: np.ndarray, picture: np.ndarray, left: int, top: int, side: int) -> np.ndarray:
@@ -43,7 +49,7 @@ def place(frame: np.ndarray, picture: np.ndarray, left: int, top: int, side: int
     height, width = frame.shape[:2]
     x0, y0, x1, y1 = max(0, left), max(0, top), min(width, left + side), min(height, top + side)
     if x0 < x1 and y0 < y1:
-        frame[y0:y1, x0:x1] = small[y0 - top:y1 - top, x0 - left:x1 - left]
+        frame[y0:y1, x0:x1] = small[y0 - top : y1 - top, x0 - left : x1 - left]
     return frame
 
 
@@ -57,8 +63,8 @@ def clouds(seed: int, width: int = 640, height: int = 480) -> np.ndarray:
     random = np.random.default_rng(seed)
     sheet = np.zeros((height, width), np.float32)
     for octave in range(1, 8):
-        cells = 2 ** octave
+        cells = 2**octave
         grain = random.normal(size=(max(2, height * cells // 256), max(2, width * cells // 256))).astype(np.float32)
-        sheet += cv2.resize(grain, (width, height), interpolation=cv2.INTER_CUBIC) / cells ** 0.8
+        sheet += cv2.resize(grain, (width, height), interpolation=cv2.INTER_CUBIC) / cells**0.8
     sheet = (sheet - sheet.min()) / np.ptp(sheet) * 255
     return cv2.cvtColor(sheet.astype(np.uint8), cv2.COLOR_GRAY2BGR)

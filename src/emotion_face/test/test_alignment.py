@@ -30,6 +30,7 @@ def test_similarity_is_the_best_one_for_points_that_do_not_fit():
 
     def error(m):
         return ((source @ m[:, :2].T + m[:, 2] - target) ** 2).sum()
+
     for _ in range(200):
         a, b, x, y = random.normal(0, 0.05, 4)
         assert error(matrix) <= error(matrix + np.array([[a, -b, x], [b, a, y]]))
@@ -49,7 +50,7 @@ def test_landmarks_land_on_their_canonical_places(angle, size):
     assert crop.pixels.shape == (side, side, 3) and side % SIDE == 0
     for u, v in CANONICAL * side:
         reach = side / 20
-        assert crop.pixels[int(v - reach):int(v + reach) + 1, int(u - reach):int(u + reach) + 1].max() > 100
+        assert crop.pixels[int(v - reach) : int(v + reach) + 1, int(u - reach) : int(u + reach) + 1].max() > 100
 
 
 def test_pixels_come_from_exactly_where_the_matrix_says():

@@ -61,8 +61,10 @@ def test_dark_noisy_frames_lose_few_faces(name, share, store, frames):
     random = np.random.default_rng(0)
     detector = make_detector(store, name)
     light = [(frame, box) for frame, box in frames if found(detector, frame, box)]
-    dark = [found(detector, np.clip(frame * 0.15 + random.normal(0, 5, frame.shape), 0, 255).astype(np.uint8), box)
-            for frame, box in light]
+    dark = [
+        found(detector, np.clip(frame * 0.15 + random.normal(0, 5, frame.shape), 0, 255).astype(np.uint8), box)
+        for frame, box in light
+    ]
     assert np.mean(dark) >= share
 
 
@@ -116,9 +118,9 @@ def test_boxes_are_in_pixels_of_the_frame_whatever_its_size(name, size, store):
     frame = place(blank(width, height), samples()[20].image, width // 10, height // 10, side)
     shifts = (width // 10, height // 10, 0, 0)
     wanted = tuple(value * side / 320 + shift for value, shift in zip(samples()[20].box, shifts))
-    detection, = detector.search(frame)
+    (detection,) = detector.search(frame)
     assert overlap(detection.box, wanted) > 0.5
-    again, = detector.search_near(frame, [detection.box])
+    (again,) = detector.search_near(frame, [detection.box])
     assert overlap(again.box, detection.box) > 0.7
 
 

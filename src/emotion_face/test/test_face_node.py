@@ -29,8 +29,14 @@ def store(tmp_path, monkeypatch):
 def to_image(frame, stamp_ns, encoding='bgr8'):
     data = array.array('B')
     data.frombytes(frame.tobytes())
-    return Image(header=to_header(stamp_ns, 'camera'), height=frame.shape[0], width=frame.shape[1], encoding=encoding,
-                 step=frame.shape[1] * 3, data=data)
+    return Image(
+        header=to_header(stamp_ns, 'camera'),
+        height=frame.shape[0],
+        width=frame.shape[1],
+        encoding=encoding,
+        step=frame.shape[1] * 3,
+        data=data,
+    )
 
 
 class Graph:
@@ -63,9 +69,15 @@ class Graph:
 
     def status(self, wanted):
         """Wait for a status of the node that fulfils a condition."""
+
         def find():
-            return [status for array in self.diagnostics for status in array.status
-                    if status.name == 'emotion_face' and wanted(status)]
+            return [
+                status
+                for array in self.diagnostics
+                for status in array.status
+                if status.name == 'emotion_face' and wanted(status)
+            ]
+
         return self.ros.spin_until(find, 'the status on /diagnostics')[-1]
 
 
@@ -117,8 +129,18 @@ def test_compressed_images_in_a_process_of_its_own_without_yunet(ros, store):  #
 
         ros.spin_until(lambda: show(jpeg) or (faces and faces[-1].faces), 'a face is found')
         assert faces[-1].detector == 'haar' and len(faces[-1].faces) == 1
-        ros.spin_until(lambda: show(jpeg[:50]) or [status for array in diagnostics for status in array.status
-                                                   if 'problem: damaged image' in values(status)], 'it is counted')
+        ros.spin_until(
+            lambda: (
+                show(jpeg[:50])
+                or [
+                    status
+                    for array in diagnostics
+                    for status in array.status
+                    if 'problem: damaged image' in values(status)
+                ]
+            ),
+            'it is counted',
+        )
 
 
 def test_late_frames_are_dropped_never_queued(ros, store):  # noqa: F811
@@ -147,7 +169,10 @@ def test_bad_images_are_counted_and_the_node_lives(ros, store):  # noqa: F811
     status = graph.status(lambda status: 'problem: truncated image' in values(status))
     assert status.level == DiagnosticStatus.WARN
     assert {key: values(status)[f'problem: {key}'] for key in ('wrong encoding', 'empty image', 'truncated image')} == {
-        'wrong encoding': '1', 'empty image': '1', 'truncated image': '1'}
+        'wrong encoding': '1',
+        'empty image': '1',
+        'truncated image': '1',
+    }
 
 
 def test_lifecycle_down_and_up_again(ros, store):  # noqa: F811
@@ -193,14 +218,14 @@ def test_unknown_model_at_start_is_said_and_the_node_lives(ros, store):  # noqa:
 @needs_yunet
 def test_parameters_at_runtime_are_applied_or_refused_with_a_sentence(ros, store):  # noqa: F811
     graph = Graph(ros)
-    result, = graph.set(model='nonsense')
+    (result,) = graph.set(model='nonsense')
     assert not result.successful and "no model 'nonsense'" in result.reason
     assert graph.node.parameters.model == 'fer_compact'
-    result, = graph.set(detector='yunet')
+    (result,) = graph.set(detector='yunet')
     assert not result.successful and './emotion models fetch yunet' in result.reason
-    result, = graph.set(max_faces=0)
+    (result,) = graph.set(max_faces=0)
     assert not result.successful and 'max_faces' in result.reason
-    result, = graph.set(image_transport='compressed')
+    (result,) = graph.set(image_transport='compressed')
     assert not result.successful
     assert graph.show(blank(), STAMP).detector == 'haar'
     store.fetch('yunet', file=YUNET)

@@ -20,8 +20,16 @@ def face():
 
 def test_terms_are_in_their_range_whatever_the_crop(face):
     random = np.random.default_rng(0)
-    for crop in (face, np.zeros_like(face), np.full_like(face, 255), np.full_like(face, 77), face[:1, :1], face[:7, :7],
-                 random.integers(0, 256, (48, 48), dtype=np.uint8), np.eye(48, dtype=np.uint8) * 255):
+    for crop in (
+        face,
+        np.zeros_like(face),
+        np.full_like(face, 255),
+        np.full_like(face, 77),
+        face[:1, :1],
+        face[:7, :7],
+        random.integers(0, 256, (48, 48), dtype=np.uint8),
+        np.eye(48, dtype=np.uint8) * 255,
+    ):
         for name, value in crop_quality(crop, 30).items():
             assert 0 <= value <= 1, name
 
@@ -41,8 +49,9 @@ def test_enlarging_adds_no_sharpness(face):
 
 
 def test_a_larger_picture_of_the_same_face_has_about_the_same_terms(face):
-    once, thrice = (crop_quality(cv2.resize(face, (side, side), interpolation=cv2.INTER_CUBIC), side)
-                    for side in (48, 144))
+    once, thrice = (
+        crop_quality(cv2.resize(face, (side, side), interpolation=cv2.INTER_CUBIC), side) for side in (48, 144)
+    )
     for name in once:
         assert thrice[name] == pytest.approx(once[name], abs=0.06), name
 
@@ -57,8 +66,10 @@ def test_light(face):
 
 def test_noise_is_not_taken_for_light_or_missed(face):
     random = np.random.default_rng(0)
-    noisy = [crop_quality(np.clip(face + random.normal(0, sigma, face.shape), 0, 255).astype(np.uint8), 48)['noise']
-             for sigma in (0, 5, 10, 20)]
+    noisy = [
+        crop_quality(np.clip(face + random.normal(0, sigma, face.shape), 0, 255).astype(np.uint8), 48)['noise']
+        for sigma in (0, 5, 10, 20)
+    ]
     assert noisy == sorted(noisy) and noisy[0] < 0.1 and noisy[-1] > 0.3
 
 

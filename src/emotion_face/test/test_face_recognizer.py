@@ -98,7 +98,7 @@ def test_faces_of_one_frame_in_one_batch_are_as_each_alone(classifier, store):
     for face in together.faces:
         alone = Script()
         alone.detections = [face.detection]
-        one, = Recognizer(classifier, alone).predict(frame, S).faces
+        (one,) = Recognizer(classifier, alone).predict(frame, S).faces
         assert one.evidence.probabilities == pytest.approx(face.evidence.probabilities, abs=1e-5)
         assert one.evidence.quality_terms == face.evidence.quality_terms
 
@@ -120,7 +120,7 @@ def test_faces_of_a_frame_are_classified_in_one_run():
 
 
 def test_result_says_when_where_and_by_what(classifier):
-    face, = Recognizer(classifier, Script((100.0, 100.0, 80.0, 90.0))).predict(clouds(0), 5 * S + 3, 'camera').faces
+    (face,) = Recognizer(classifier, Script((100.0, 100.0, 80.0, 90.0))).predict(clouds(0), 5 * S + 3, 'camera').faces
     evidence = face.evidence
     evidence.check()
     assert (evidence.stamp_ns, evidence.start_ns, evidence.frame_id) == (5 * S + 3, 5 * S + 3, 'camera')
@@ -165,7 +165,7 @@ def test_carried_face_keeps_its_id_and_is_marked(classifier):
     recognizer = Recognizer(classifier, detector)
     assert recognizer.predict(blank(), 0).faces[0].detected
     detector.detections = []
-    face, = recognizer.predict(blank(), FRAME).faces
+    (face,) = recognizer.predict(blank(), FRAME).faces
     assert not face.detected and face.evidence.subject_id == 'f0001'
 
 
@@ -186,8 +186,9 @@ def test_model_without_a_fit_is_trusted_by_half(tmp_path):
 def test_bad_picture_is_trusted_less_and_the_reason_is_said(classifier):
     sample = samples()[20]
     blurred = cv2.GaussianBlur(sample.image, (0, 0), 15)
-    (good,), (bad,) = (Recognizer(classifier, Script(sample.box)).predict(image, S).faces
-                       for image in (sample.image, blurred))
+    (good,), (bad,) = (
+        Recognizer(classifier, Script(sample.box)).predict(image, S).faces for image in (sample.image, blurred)
+    )
     assert bad.evidence.quality < good.evidence.quality - 0.05
     assert 'blurred' in bad.evidence.quality_reason and 'blurred' not in good.evidence.quality_reason
 
@@ -203,7 +204,7 @@ def test_boxes_in_messages_stay_inside_the_frame(classifier):
 def test_landmarks_of_the_frame_reach_the_message_in_pixels(classifier):
     detector = Script()
     detector.detections = [Detection((100.0, 100.0, 100.0, 120.0), 0.8, CANONICAL * 100 + 100)]
-    face, = to_face_emotions(Recognizer(classifier, detector).predict(blank(), S)).faces
+    (face,) = to_face_emotions(Recognizer(classifier, detector).predict(blank(), S)).faces
     assert np.reshape(face.landmarks_px, (5, 2)) == pytest.approx(CANONICAL * 100 + 100, abs=1e-3)
     assert face.detection_score == pytest.approx(0.8)
 

@@ -31,8 +31,9 @@ def test_a_walking_face_keeps_its_id_at_any_frame_rate(hz):
         assert ids(tracks) == ['f0001']
 
 
-@pytest.mark.parametrize('lost,expected', [
-    (0.1, 'f0001'), (0.5, 'f0001'), (0.95, 'f0001'), (1.1, 'f0002'), (4.0, 'f0002')])
+@pytest.mark.parametrize(
+    'lost,expected', [(0.1, 'f0001'), (0.5, 'f0001'), (0.95, 'f0001'), (1.1, 'f0002'), (4.0, 'f0002')]
+)
 def test_a_face_keeps_its_id_through_a_short_loss_only(lost, expected):
     tracker = Tracker(max_lost=1.0)
     stamp = 0
@@ -71,7 +72,7 @@ def test_a_missing_face_is_carried_on_for_a_moment_then_not_shown():
     tracker = Tracker(coast=0.25)
     for number in range(31):
         tracker.update([at(100 + 5 * number)], [ANN], number * FRAME)
-    track, = tracker.update([], [], 31 * FRAME)
+    (track,) = tracker.update([], [], 31 * FRAME)
     assert track.id == 'f0001' and not track.is_seen
     assert track.detection.box[0] == pytest.approx(100 + 5 * 31, abs=1.5)
     shown = [len(tracker.update([], [], number * FRAME)) for number in range(32, 60)]
@@ -84,7 +85,7 @@ def test_landmarks_are_carried_along():
         corner = 100.0 + 5 * number
         face = Detection((corner, corner, 80, 96), 0.9, np.full((5, 2), corner))
         tracker.update([face], [ANN], number * FRAME)
-    track, = tracker.update([], [], 20 * FRAME)
+    (track,) = tracker.update([], [], 20 * FRAME)
     assert track.detection.landmarks == pytest.approx(np.full((5, 2), 200.0), abs=2)
     assert track.seen.landmarks[0, 0] == 195.0
 
@@ -174,6 +175,7 @@ def test_the_same_input_gives_the_same_ids():
             faces = [at(float(x)) for x in random.uniform(0, 600, random.integers(0, 5))]
             log.append(ids(tracker.update(faces, [ANN] * len(faces), number * FRAME)))
         return log
+
     assert run() == run()
 
 

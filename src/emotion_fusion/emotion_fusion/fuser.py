@@ -87,7 +87,9 @@ class Fuser:
             subject.face.add(evidence)
             subject.size_px = subject.face.newest.quality_terms.get(SIZE_TERM, 0.0)
         else:
-            raise InputError('wrong source', f"evidence of source '{evidence.source}' cannot be fused: face and speech can")
+            raise InputError(
+                'wrong source', f"evidence of source '{evidence.source}' cannot be fused: face and speech can"
+            )
         self._newest_ns = max(self._newest_ns, evidence.stamp_ns)
 
     @property
@@ -96,7 +98,7 @@ class Fuser:
         return list(self._subjects) or ([NOBODY] if self._speech else [])
 
     def choose_speaker(self) -> str:
-        """Give the face that the voice is taken for: the largest, with a margin so that two of a size do not take turns."""
+        """Give the face that the voice is taken for: the largest, by a margin, so that two of a size do not take turns."""
         if not self._subjects:
             return NOBODY
         largest = max(self._subjects, key=lambda name: self._subjects[name].size_px)
@@ -124,7 +126,11 @@ class Fuser:
             speech_weight = weigh(voice, speech, now_ns, by_quality)
         else:
             speech, speech_weight = None, Weight(0.0, f'the voice is taken for that of {speaker}')
-        used = [(evidence, weight.value) for evidence, weight in ((face, face_weight), (speech, speech_weight)) if weight.value > 0]
+        used = [
+            (evidence, weight.value)
+            for evidence, weight in ((face, face_weight), (speech, speech_weight))
+            if weight.value > 0
+        ]
         total = sum(weight for _, weight in used)
         if used:
             pool = log_linear if p.method == 'log_linear' else linear
@@ -162,8 +168,11 @@ class Fuser:
     def forget_stale(self, now_ns: int) -> None:
         """Drop the faces that have not been seen, and the voice that has not been heard, for their maximal age."""
         p = self.parameters
-        self._subjects = {name: subject for name, subject in self._subjects.items()
-                          if now_ns - subject.face.newest.stamp_ns < p.face_max_age * NS_PER_S}
+        self._subjects = {
+            name: subject
+            for name, subject in self._subjects.items()
+            if now_ns - subject.face.newest.stamp_ns < p.face_max_age * NS_PER_S
+        }
         if self._speech and now_ns - self._speech.newest.stamp_ns >= p.speech_max_age * NS_PER_S:
             self._speech = Timeline(int(p.speech_max_age * NS_PER_S))
             self._voice_smoother = self._smoother()

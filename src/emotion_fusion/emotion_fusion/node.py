@@ -50,8 +50,11 @@ class FusionNode(EmotionNode):
         evidence = to_evidence(msg)
         now_ns = self.now_ns()
         if abs(now_ns - evidence.stamp_ns) > SAME_CLOCK_NS:
-            self.problem('another clock', f'{evidence.source} stamps are {(now_ns - evidence.stamp_ns) / NS_PER_S:.0f} s '
-                         "behind this node's clock: set use_sim_time when a bag is played")
+            self.problem(
+                'another clock',
+                f'{evidence.source} stamps are {(now_ns - evidence.stamp_ns) / NS_PER_S:.0f} s '
+                "behind this node's clock: set use_sim_time when a bag is played",
+            )
             self._offset_ns = now_ns - evidence.stamp_ns
         else:
             self._offset_ns = 0

@@ -27,7 +27,7 @@ class Timeline:
         stamps = [item.stamp_ns for item in self._evidence]
         index = bisect.bisect_left(stamps, evidence.stamp_ns)
         same = index < len(stamps) and stamps[index] == evidence.stamp_ns
-        self._evidence[index:index + same] = [evidence]
+        self._evidence[index : index + same] = [evidence]
         oldest_ns = self._evidence[-1].stamp_ns - self._max_age_ns
         self._evidence = [item for item in self._evidence if item.stamp_ns >= oldest_ns]
 

@@ -47,4 +47,6 @@ def weigh(modality: Modality, evidence: Evidence | None, now_ns: int, use_qualit
     reasons = [evidence.quality_reason or 'clear']
     if freshness < 0.5:
         reasons.append(f'{age:.1f} s old')
-    return Weight(modality.weight * evidence.quality * freshness, f'{", ".join(reasons)}; quality {evidence.quality:.2f}')
+    return Weight(
+        modality.weight * evidence.quality * freshness, f'{", ".join(reasons)}; quality {evidence.quality:.2f}'
+    )

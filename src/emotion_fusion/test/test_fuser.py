@@ -22,7 +22,9 @@ def face(emotion='happy', confidence=0.8, at=T0, quality=0.8, subject='f0001', s
 
 
 def speech(emotion='angry', confidence=0.6, at=T0, quality=0.8, start=None, final=True):
-    return Evidence(at, at - S if start is None else start, 'speech', distribution(emotion, confidence), quality, is_final=final)
+    return Evidence(
+        at, at - S if start is None else start, 'speech', distribution(emotion, confidence), quality, is_final=final
+    )
 
 
 def fuse(*evidence, at=T0, subject='f0001', **parameters):
@@ -63,7 +65,7 @@ def test_evidence_ages_by_its_stamp():
 def test_log_linear_multiplies_experts_that_agree():
     single = distribution('happy', 0.6)
     fused = fuse(face('happy', 0.6), speech('happy', 0.6), method='log_linear')
-    np.testing.assert_allclose(fused.evidence.probabilities, single ** 2 / (single ** 2).sum())
+    np.testing.assert_allclose(fused.evidence.probabilities, single**2 / (single**2).sum())
 
 
 @pytest.mark.parametrize('method', METHODS)
@@ -120,7 +122,11 @@ def test_voice_is_taken_for_the_largest_face_and_does_not_flicker():
     fuser.add(speech())
     assert fuser.choose_speaker() == 'f0002'
     other = fuser.fuse('f0001', T0)
-    assert (other.speech_weight, other.speech_reason, other.is_speaker) == (0.0, 'the voice is taken for that of f0002', False)
+    assert (other.speech_weight, other.speech_reason, other.is_speaker) == (
+        0.0,
+        'the voice is taken for that of f0002',
+        False,
+    )
 
 
 def test_final_result_replaces_the_running_ones_of_its_segment():
@@ -156,10 +162,14 @@ def test_face_evidence_is_averaged_over_its_window():
     assert fused.face.start_ns == T0 - S // 5
 
 
-@pytest.mark.parametrize('bad', [
-    Evidence(T0, T0, 'touch', distribution('happy', 0.5)),
-    Evidence(T0, T0, 'face', np.full(6, np.nan)),
-    Evidence(T0, T0, 'speech', distribution('happy', 0.5), quality=float('nan'))])
+@pytest.mark.parametrize(
+    'bad',
+    [
+        Evidence(T0, T0, 'touch', distribution('happy', 0.5)),
+        Evidence(T0, T0, 'face', np.full(6, np.nan)),
+        Evidence(T0, T0, 'speech', distribution('happy', 0.5), quality=float('nan')),
+    ],
+)
 def test_unusable_evidence_is_refused_and_changes_nothing(bad):
     fuser = Fuser()
     fuser.add(face())

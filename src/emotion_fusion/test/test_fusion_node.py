@@ -21,8 +21,12 @@ def start(ros):  # noqa: F811
     node = ros.add(FusionNode())
     node.autostart()
     fused = ros.collect(FusedEmotion, 'emotion/fused', qos.RESULT)
-    return (node, fused, ros.publisher(EmotionProbs, 'emotion/face', qos.RESULT),
-            ros.publisher(EmotionProbs, 'emotion/speech', qos.RESULT))
+    return (
+        node,
+        fused,
+        ros.publisher(EmotionProbs, 'emotion/face', qos.RESULT),
+        ros.publisher(EmotionProbs, 'emotion/speech', qos.RESULT),
+    )
 
 
 def test_both_modalities_with_weights_reasons_and_the_stamps_of_the_input(ros):  # noqa: F811
@@ -44,8 +48,10 @@ def test_face_goes_voice_stays_then_all_is_uncertain_then_silence(ros):  # noqa:
     now = node.now_ns()
     face.publish(probs('face', 'sad', now, 'f0001'))
     speech.publish(probs('speech', 'angry', now - 5 * S))  # has 3 of its 8 seconds left
-    ros.spin_until(lambda: [msg for msg in fused if msg.subject_id == '' and msg.face_weight == 0 and msg.speech_weight == 1],
-                   'the voice goes on alone')
+    ros.spin_until(
+        lambda: [msg for msg in fused if msg.subject_id == '' and msg.face_weight == 0 and msg.speech_weight == 1],
+        'the voice goes on alone',
+    )
     ros.spin_until(lambda: fused[-1].label == UNCERTAIN and fused[-1].speech_weight == 0, 'nothing is left')
     ros.spin_for(0.5)
     count = len(fused)

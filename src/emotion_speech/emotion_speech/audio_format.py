@@ -51,14 +51,18 @@ class AudioFormat:
         """
         name, coding = sample_format.strip().upper(), coding_format.strip().lower()
         if 'mp3' in (coding, name.lower()):
-            raise InputError('mp3 audio', "the driver sends MP3; set its format to 'wave' "
-                             '(audio_capture: `-p format:=wave`)')
+            raise InputError(
+                'mp3 audio', "the driver sends MP3; set its format to 'wave' (audio_capture: `-p format:=wave`)"
+            )
         if coding not in PLAIN_CODINGS:
-            raise InputError('wrong coding', f"audio coding '{coding_format}' is not supported; "
-                             "set the driver's format to 'wave'")
+            raise InputError(
+                'wrong coding', f"audio coding '{coding_format}' is not supported; set the driver's format to 'wave'"
+            )
         if name not in _FORMATS:
-            raise InputError('wrong sample format', f"sample format '{sample_format}' is not supported; "
-                             f'use one of {", ".join(SAMPLE_FORMATS)}')
+            raise InputError(
+                'wrong sample format',
+                f"sample format '{sample_format}' is not supported; use one of {', '.join(SAMPLE_FORMATS)}",
+            )
         if not RATES[0] <= sample_rate <= RATES[1]:
             raise InputError('wrong sample rate', f'{sample_rate} Hz is not in [{RATES[0]}, {RATES[1]}]')
         if not 1 <= channels <= MAX_CHANNELS:
@@ -83,9 +87,12 @@ class AudioFormat:
         if not len(data):
             raise InputError('empty audio', 'the audio block has no samples')
         if len(data) % self.frame_bytes:
-            raise InputError('partial frame', f'a block of {len(data)} bytes is no whole number of '
-                             f'{self.frame_bytes}-byte frames ({self.sample_format}, {self.channels} channels): '
-                             'does the driver send what it says?')
+            raise InputError(
+                'partial frame',
+                f'a block of {len(data)} bytes is no whole number of '
+                f'{self.frame_bytes}-byte frames ({self.sample_format}, {self.channels} channels): '
+                'does the driver send what it says?',
+            )
         _, read, zero, scale = _FORMATS[self.sample_format]
         samples = ((read(data) - np.float32(zero)) / np.float32(scale)).astype(np.float32, copy=False)
         if self.sample_format == 'F32LE':
@@ -106,6 +113,9 @@ def to_mono(samples: np.ndarray, channel: int = ALL_CHANNELS) -> np.ndarray:
     if channel == ALL_CHANNELS:
         return samples.mean(axis=1) if samples.shape[1] > 1 else samples[:, 0]
     if channel >= samples.shape[1]:
-        raise InputError('no such channel', f'channel {channel} was asked for, the audio has {samples.shape[1]} '
-                         f'(the first is 0; {ALL_CHANNELS} takes the mean of all)')
+        raise InputError(
+            'no such channel',
+            f'channel {channel} was asked for, the audio has {samples.shape[1]} '
+            f'(the first is 0; {ALL_CHANNELS} takes the mean of all)',
+        )
     return samples[:, channel]

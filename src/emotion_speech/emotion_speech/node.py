@@ -22,8 +22,12 @@ from emotion_speech.vad import DETECTORS
 
 AUDIO, STAMPED, INFO = 'audio', 'audio_stamped', 'audio_info'
 RESULTS, ACTIVITY = 'emotion/speech', 'emotion/speech/activity'
-INFO_QOS = QoSProfile(history=qos.LATCHED.history, depth=qos.LATCHED.depth, reliability=qos.LATCHED.reliability,
-                      durability=DurabilityPolicy.VOLATILE)
+INFO_QOS = QoSProfile(
+    history=qos.LATCHED.history,
+    depth=qos.LATCHED.depth,
+    reliability=qos.LATCHED.reliability,
+    durability=DurabilityPolicy.VOLATILE,
+)
 STAMPED_GONE_S = 1.0  # after this long without stamped audio the unstamped counts
 AUDIO_GONE_S = 2.0
 CHECK_PERIOD_S = 0.25
@@ -106,8 +110,9 @@ class SpeechNode(EmotionNode):
         latched messages gets none of the others, only warnings.
         """
         if len(self._info_subscriptions) == 1 and any(
-                info.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
-                for info in self.get_publishers_info_by_topic(self.resolve_topic_name(INFO))):
+            info.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
+            for info in self.get_publishers_info_by_topic(self.resolve_topic_name(INFO))
+        ):
             self._info_subscriptions.append(self.subscribe(AudioInfo, INFO, self._on_info, qos.LATCHED))
 
     def _on_info(self, msg: AudioInfo) -> None:

@@ -15,9 +15,9 @@ def to_batch(segment: np.ndarray, spec: AudioInput) -> np.ndarray:
     :param segment: Mono float samples in [-1, 1] at ``spec.sample_rate``.
     :return: float32 of shape (1, samples).
     """
-    segment = np.asarray(segment, np.float32)[-int(spec.max_seconds * spec.sample_rate):]
+    segment = np.asarray(segment, np.float32)[-int(spec.max_seconds * spec.sample_rate) :]
     segment = segment - (segment.mean() if len(segment) else 0)
-    rms = float(np.sqrt(np.mean(segment ** 2))) if len(segment) else 0.0
+    rms = float(np.sqrt(np.mean(segment**2))) if len(segment) else 0.0
     if rms > SILENT_RMS:
         segment = segment * np.float32(TARGET_RMS / rms)
     missing = int(spec.min_seconds * spec.sample_rate) - len(segment)

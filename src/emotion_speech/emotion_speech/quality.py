@@ -44,11 +44,11 @@ def segment_quality(samples: np.ndarray, rate: int) -> dict[str, float]:
     """
     samples = np.asarray(samples, np.float32)
     frame = max(int(FRAME_S * rate), 1)
-    power = np.square(samples[:len(samples) // frame * frame].reshape(-1, frame), dtype=np.float64).mean(axis=1)
+    power = np.square(samples[: len(samples) // frame * frame].reshape(-1, frame), dtype=np.float64).mean(axis=1)
     if not len(power):
         return dict.fromkeys(TERMS, 0.0) | {'level_dbfs': FLOOR_DBFS}
     level = to_dbfs(power)
-    quietest = np.sort(power)[:max(int(QUIET_SHARE * len(power)), 1)]
+    quietest = np.sort(power)[: max(int(QUIET_SHARE * len(power)), 1)]
     noise = max(float(quietest.mean()), 10 ** (FLOOR_DBFS / 10))
     active = (level > to_dbfs(noise) + ACTIVE_OVER_NOISE_DB) & (level > np.percentile(level, 95) - ACTIVE_UNDER_LOUD_DB)
     if not active.any():
@@ -74,10 +74,10 @@ def _periodicity(samples: np.ndarray, rate: int, active: np.ndarray, frame: int)
     window = int(WINDOW_S * rate)
     shortest, longest = int(rate / PITCH_HZ[1]), int(rate / PITCH_HZ[0])
     padded = np.pad(samples, (0, window))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, window)[::frame][:len(active)][active]
+    windows = np.lib.stride_tricks.sliding_window_view(padded, window)[::frame][: len(active)][active]
     windows = windows - windows.mean(axis=1, keepdims=True)
     spectrum = np.fft.rfft(windows, 1 << (window + longest).bit_length())
-    correlation = np.fft.irfft(np.square(np.abs(spectrum)))[:, :longest + 1]
+    correlation = np.fft.irfft(np.square(np.abs(spectrum)))[:, : longest + 1]
     overlap = window / (window - np.arange(shortest, longest + 1))  # of a window with its shifted self
     energy = np.maximum(correlation[:, :1], 1e-12)
     strongest = (correlation[:, shortest:] / energy * overlap).max(axis=1)

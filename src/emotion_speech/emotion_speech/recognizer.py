@@ -40,10 +40,14 @@ class Activity:
 class Recognizer:
     """Listens to one stream of blocks."""
 
-    def __init__(self, classifier: SpeechClassifier, vad: VoiceActivityDetector,
-                 settings: Segmentation = Segmentation(),
-                 problem: Callable[[str, str], None] = lambda kind, sentence: None,
-                 clock: Callable[[], float] = time.perf_counter):
+    def __init__(
+        self,
+        classifier: SpeechClassifier,
+        vad: VoiceActivityDetector,
+        settings: Segmentation = Segmentation(),
+        problem: Callable[[str, str], None] = lambda kind, sentence: None,
+        clock: Callable[[], float] = time.perf_counter,
+    ):
         """
         Start with an empty stream.
 
@@ -54,8 +58,9 @@ class Recognizer:
         :raises ModelError: when the classifier wants another rate than RATE.
         """
         if classifier.sample_rate != RATE:
-            raise ModelError(f"model '{classifier.identity}' wants {classifier.sample_rate} Hz: "
-                             f'only {RATE} Hz is supported')
+            raise ModelError(
+                f"model '{classifier.identity}' wants {classifier.sample_rate} Hz: only {RATE} Hz is supported"
+            )
         self._classifier = classifier
         self._vad = vad
         self._problem = problem
@@ -93,8 +98,7 @@ class Recognizer:
             segment_seconds=self._segmenter.segment_frames * FRAME / RATE,
         )
 
-    def feed(self, samples: np.ndarray, rate: int, stamp_ns: int,
-             jitter_s: float = STAMP_JITTER_S) -> list[Evidence]:
+    def feed(self, samples: np.ndarray, rate: int, stamp_ns: int, jitter_s: float = STAMP_JITTER_S) -> list[Evidence]:
         """
         Take one block.
 
@@ -108,8 +112,12 @@ class Recognizer:
         results = []
         late_s = self._clock.lateness_s(stamp_ns)
         if abs(late_s) > jitter_s:
-            self._problem('gap in the audio', f'{late_s:.3f} s of audio are missing' if late_s > 0 else
-                          f'audio came that is {-late_s:.3f} s older than expected')
+            self._problem(
+                'gap in the audio',
+                f'{late_s:.3f} s of audio are missing'
+                if late_s > 0
+                else f'audio came that is {-late_s:.3f} s older than expected',
+            )
             results = self.flush()
         return results + self._take(samples, rate, stamp_ns)
 
@@ -124,9 +132,9 @@ class Recognizer:
         results = []
         self._clock.advance(stamp_ns, len(samples) / rate)
         for start in range(0, len(samples), rate):  # in pieces that the ring has room for beside the longest segment
-            self._ring.append(self._resample(samples[start:start + rate], rate))
+            self._ring.append(self._resample(samples[start : start + rate], rate))
             while self._ring.end - self._heard >= FRAME:
-                span = self._hear(self._ring[self._heard:self._heard + FRAME])
+                span = self._hear(self._ring[self._heard : self._heard + FRAME])
                 if span is not None and (span.is_final or self._heard >= self._next_update):
                     results.append(self._look(span))
         return results
@@ -149,7 +157,7 @@ class Recognizer:
             evidence = replace(self._last[1], is_final=span.is_final)
         else:
             begin = self._time()
-            opinion = self._classifier(self._ring[span.start * FRAME:span.end * FRAME])
+            opinion = self._classifier(self._ring[span.start * FRAME : span.end * FRAME])
             self._next_update = self._heard + (self._time() - begin) / UPDATE_LOAD * RATE
             evidence = Evidence(
                 stamp_ns=self._at(span.voice_end * FRAME),  # the silence after it tells nothing

@@ -24,19 +24,19 @@ class RingBuffer:
     def append(self, samples: np.ndarray) -> None:
         """Add samples of shape (samples,)."""
         self.end += len(samples)
-        samples = samples[-self._capacity:]
+        samples = samples[-self._capacity :]
         if self._used + len(samples) > len(self._samples):
             keep = min(self._capacity - len(samples), self._used)
-            self._samples[:keep] = self._samples[self._used - keep:self._used]
+            self._samples[:keep] = self._samples[self._used - keep : self._used]
             self._used = keep
-        self._samples[self._used:self._used + len(samples)] = samples
+        self._samples[self._used : self._used + len(samples)] = samples
         self._used += len(samples)
 
     def __getitem__(self, span: slice) -> np.ndarray:
         """Copy the samples from one index to another, as far as they are still held."""
         first, last = max(span.start, self.start), min(span.stop, self.end)
         offset = self._used - self.end
-        return self._samples[first + offset:max(last, first) + offset].copy()
+        return self._samples[first + offset : max(last, first) + offset].copy()
 
     def reset(self) -> None:
         """Forget everything; indices start at 0 again."""

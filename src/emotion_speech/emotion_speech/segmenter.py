@@ -39,6 +39,7 @@ class Segmenter:
 
     def __init__(self, settings: Segmentation, frame_s: float):
         """Cut a stream of frames that are ``frame_s`` seconds long."""
+
         def frames(seconds: float) -> int:
             return max(round(seconds / frame_s), 1)
 

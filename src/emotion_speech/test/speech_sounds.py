@@ -14,9 +14,9 @@ RATE = 16000
 def tone_voice(seconds: float = 1.0, level: float = 0.1, pitch_hz: float = 150.0, rate: int = RATE) -> np.ndarray:
     """Give harmonics of a falling pitch, float32 of RMS ``level``."""
     t = np.arange(int(seconds * rate)) / rate
-    phase = 2 * np.pi * pitch_hz * (t - 0.1 * t ** 2)
+    phase = 2 * np.pi * pitch_hz * (t - 0.1 * t**2)
     samples = sum(np.sin(k * phase) / k for k in range(1, 12))
-    return (samples * level / np.sqrt(np.mean(samples ** 2))).astype(np.float32)
+    return (samples * level / np.sqrt(np.mean(samples**2))).astype(np.float32)
 
 
 def room(seconds: float, level: float = 3e-4, rate: int = RATE) -> np.ndarray:
@@ -26,9 +26,14 @@ def room(seconds: float, level: float = 3e-4, rate: int = RATE) -> np.ndarray:
 
 def talk(*parts: tuple[float, float], rate: int = RATE) -> np.ndarray:
     """Give (silence, voice) seconds in turn, with a room around them."""
-    samples = np.concatenate([np.concatenate((np.zeros(int(silence * rate), np.float32), tone_voice(voice, rate=rate)))
-                              for silence, voice in parts] + [np.zeros(rate, np.float32)])
-    return samples + room(len(samples) / rate, rate=rate)[:len(samples)]
+    samples = np.concatenate(
+        [
+            np.concatenate((np.zeros(int(silence * rate), np.float32), tone_voice(voice, rate=rate)))
+            for silence, voice in parts
+        ]
+        + [np.zeros(rate, np.float32)]
+    )
+    return samples + room(len(samples) / rate, rate=rate)[: len(samples)]
 
 
 def real_clips(count: int) -> list[np.ndarray]:
@@ -40,7 +45,7 @@ def real_clips(count: int) -> list[np.ndarray]:
     clips = []
     with tarfile.open(path) as tar:
         names = sorted(name for name in tar.getnames() if name.endswith('.flac'))
-        for name in names[::max(len(names) // count, 1)][:count]:
+        for name in names[:: max(len(names) // count, 1)][:count]:
             samples, rate = soundfile.read(io.BytesIO(tar.extractfile(name).read()), dtype='float32')
             assert rate == RATE and samples.ndim == 1
             clips.append(samples / np.abs(samples).max() * 0.5)

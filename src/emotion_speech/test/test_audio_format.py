@@ -31,29 +31,35 @@ def test_one_sample_is_a_block():
     assert AudioFormat(16000, 1, 'S16LE').decode(b'\x00\x40') == 0.5
 
 
-@pytest.mark.parametrize('data, sample_format, channels, kind', [
-    (b'', 'S16LE', 1, 'empty audio'),
-    (b'\0' * 3, 'S16LE', 1, 'partial frame'),
-    (b'\0' * 6, 'S16LE', 2, 'partial frame'),
-    (b'\0' * 4, 'S24LE', 1, 'partial frame'),
-    (np.array([0, np.nan], '<f4').tobytes(), 'F32LE', 1, 'not finite'),
-    (np.array([0, -np.inf], '<f4').tobytes(), 'F32LE', 1, 'not finite'),
-    (np.array([0, 12000], '<f4').tobytes(), 'F32LE', 1, 'out of range'),
-])
+@pytest.mark.parametrize(
+    'data, sample_format, channels, kind',
+    [
+        (b'', 'S16LE', 1, 'empty audio'),
+        (b'\0' * 3, 'S16LE', 1, 'partial frame'),
+        (b'\0' * 6, 'S16LE', 2, 'partial frame'),
+        (b'\0' * 4, 'S24LE', 1, 'partial frame'),
+        (np.array([0, np.nan], '<f4').tobytes(), 'F32LE', 1, 'not finite'),
+        (np.array([0, -np.inf], '<f4').tobytes(), 'F32LE', 1, 'not finite'),
+        (np.array([0, 12000], '<f4').tobytes(), 'F32LE', 1, 'out of range'),
+    ],
+)
 def test_a_block_that_cannot_be_trusted_is_refused(data, sample_format, channels, kind):
     with pytest.raises(InputError) as refused:
         AudioFormat(16000, channels, sample_format).decode(data)
     assert refused.value.kind == kind
 
 
-@pytest.mark.parametrize('announced, kind', [
-    ((16000, 1, 'S16LE', 'mp3'), 'mp3 audio'),
-    ((16000, 1, 'MP3', ''), 'mp3 audio'),
-    ((16000, 1, 'S16LE', 'opus'), 'wrong coding'),
-    ((16000, 1, 'S16BE', 'wave'), 'wrong sample format'),
-    ((0, 1, 'S16LE', 'wave'), 'wrong sample rate'),
-    ((16000, 0, 'S16LE', 'wave'), 'wrong channels'),
-])
+@pytest.mark.parametrize(
+    'announced, kind',
+    [
+        ((16000, 1, 'S16LE', 'mp3'), 'mp3 audio'),
+        ((16000, 1, 'MP3', ''), 'mp3 audio'),
+        ((16000, 1, 'S16LE', 'opus'), 'wrong coding'),
+        ((16000, 1, 'S16BE', 'wave'), 'wrong sample format'),
+        ((0, 1, 'S16LE', 'wave'), 'wrong sample rate'),
+        ((16000, 0, 'S16LE', 'wave'), 'wrong channels'),
+    ],
+)
 def test_a_format_that_cannot_be_read_is_refused(announced, kind):
     with pytest.raises(InputError) as refused:
         AudioFormat.parse(*announced)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import soxr
+from speech_sounds import RATE, real_clips, room, talk, tone_voice
 
 from emotion_core.emotions import EMOTIONS
 from emotion_core.evidence import Evidence
@@ -10,10 +11,9 @@ from emotion_speech.quality import segment_quality
 from emotion_speech.recognizer import ARRIVAL_JITTER_S, Recognizer
 from emotion_speech.segmenter import Segmentation
 from emotion_speech.vad import FRAME, RmsVad, SileroVad
-from speech_sounds import RATE, real_clips, room, talk, tone_voice
 
-T0 = 1_700_000_000 * 10 ** 9
-NS = 10 ** 9
+T0 = 1_700_000_000 * 10**9
+NS = 10**9
 
 
 class Listener:
@@ -36,12 +36,17 @@ class Stream:
 
     def __init__(self, vad=None, settings: Segmentation = Segmentation(), classifier_takes_s: float = 0.0):
         self.listener, self.problems, self.results, self.seconds = Listener(classifier_takes_s), [], [], 0.0
-        self.recognizer = Recognizer(self.listener, vad or RmsVad(), settings,
-                                     lambda kind, sentence: self.problems.append(kind), lambda: self.listener.now)
+        self.recognizer = Recognizer(
+            self.listener,
+            vad or RmsVad(),
+            settings,
+            lambda kind, sentence: self.problems.append(kind),
+            lambda: self.listener.now,
+        )
 
     def feed(self, samples: np.ndarray, block: int = 320, rate: int = RATE, **options) -> 'Stream':
         for start in range(0, len(samples), block):
-            piece = samples[start:start + block]
+            piece = samples[start : start + block]
             self.results += self.recognizer.feed(piece, rate, T0 + round(self.seconds * NS), **options)
             self.seconds += len(piece) / rate
         return self
@@ -56,7 +61,7 @@ def seconds(evidence: Evidence) -> tuple[float, float]:
 
 def test_a_sentence_gives_updates_and_one_final_result_with_its_window():
     stream = Stream().feed(talk((2.0, 2.0)))
-    (start, end), = stream.windows(final=True)
+    ((start, end),) = stream.windows(final=True)
     assert start == pytest.approx(2.0 - 0.3, abs=2 * FRAME / RATE)
     assert end == pytest.approx(4.0, abs=2 * FRAME / RATE)
     assert [round(end - 2.0, 1) for _, end in stream.windows(final=False)] == [0.8, 1.6, 2.0]
@@ -65,8 +70,11 @@ def test_a_sentence_gives_updates_and_one_final_result_with_its_window():
 
 @pytest.mark.parametrize('rate, blocks', [(RATE, (1, 100, 511, 16000, 80000)), (44100, (1, 441, 5000, 44100))])
 def test_any_block_size_gives_the_same_segments(rate, blocks):
-    samples = soxr.resample(talk((2.0, 1.0), (0.5, 0.7), (1.0, 0.5)), RATE, rate) if rate != RATE else \
-        talk((2.0, 1.0), (0.5, 0.7), (1.0, 0.5))
+    samples = (
+        soxr.resample(talk((2.0, 1.0), (0.5, 0.7), (1.0, 0.5)), RATE, rate)
+        if rate != RATE
+        else talk((2.0, 1.0), (0.5, 0.7), (1.0, 0.5))
+    )
     reference = Stream().feed(samples, 320, rate)
     assert len(reference.windows(final=True)) == 3
     for block in blocks:
@@ -86,7 +94,7 @@ def test_the_segment_holds_the_soft_beginning_of_the_first_syllable():
     start = round(stream.windows(final=True)[0][0] * RATE)
     assert start < soft.start
     segment = stream.listener.segments[-1]
-    np.testing.assert_array_equal(segment, samples[start:start + len(segment)])
+    np.testing.assert_array_equal(segment, samples[start : start + len(segment)])
 
 
 def test_a_final_result_that_an_update_has_told_is_not_classified_again():
@@ -116,11 +124,11 @@ def test_speech_without_a_pause_is_split():
 
 def test_a_lost_block_inside_a_word_does_not_end_it():
     stream, samples = Stream(), talk((2.0, 1.0))
-    stream.feed(samples[:int(2.4 * RATE)])
+    stream.feed(samples[: int(2.4 * RATE)])
     stream.seconds += 0.1
-    stream.feed(samples[int(2.5 * RATE):])
+    stream.feed(samples[int(2.5 * RATE) :])
     assert not stream.problems
-    (start, end), = stream.windows(final=True)
+    ((start, end),) = stream.windows(final=True)
     assert (start, end) == (pytest.approx(1.7, abs=0.17), pytest.approx(3.0, abs=0.17))
 
 
@@ -148,9 +156,9 @@ def test_times_of_arrival_may_be_late_in_a_bunch():
     for number, start in enumerate(range(0, len(samples), 320)):
         delay = 0.3 if 110 <= number < 120 else rng.exponential(0.002)
         arrival_ns = T0 + int((number * 0.02 + delay) * NS)
-        stream.results += stream.recognizer.feed(samples[start:start + 320], RATE, arrival_ns, ARRIVAL_JITTER_S)
+        stream.results += stream.recognizer.feed(samples[start : start + 320], RATE, arrival_ns, ARRIVAL_JITTER_S)
     assert not stream.problems
-    (start, end), = stream.windows(final=True)
+    ((start, end),) = stream.windows(final=True)
     assert (start, end) == (pytest.approx(1.7, abs=0.07), pytest.approx(3.0, abs=0.07))
 
 
@@ -158,7 +166,7 @@ def test_the_rate_may_change_inside_a_word():
     samples = talk((2.0, 1.0))
     cut = int(2.5 * RATE)
     stream = Stream().feed(samples[:cut]).feed(soxr.resample(samples[cut:], RATE, 48000), 960, 48000)
-    (start, end), = stream.windows(final=True)
+    ((start, end),) = stream.windows(final=True)
     assert (start, end) == (pytest.approx(1.7, abs=0.07), pytest.approx(3.0, abs=0.07))
     assert not stream.problems
 
@@ -187,7 +195,7 @@ def test_silero_finds_each_real_sentence_whole():
         stream = Stream(SileroVad()).feed(np.concatenate((clip, room(0.5, level=1e-5))))
         windows = stream.windows(final=True)
         power = np.convolve(np.square(clip), np.ones(160) / 160, 'same')
-        loud = np.flatnonzero(power > 10 ** -2.5 * power.max()) / RATE
+        loud = np.flatnonzero(power > 10**-2.5 * power.max()) / RATE
         covered = np.zeros(len(loud), bool)
         for start, end in windows:
             covered |= (loud >= start) & (loud <= end)
@@ -199,7 +207,7 @@ def test_the_shipped_model_says_something_about_a_real_voice():
     if not folders:
         pytest.skip('no model ships with this tree')
     recognizer = Recognizer(SpeechClassifier(folders[0]), RmsVad())
-    clip, = real_clips(1)
+    (clip,) = real_clips(1)
     evidence = recognizer.feed(clip, RATE, T0) + recognizer.flush()
     assert evidence and evidence[-1].is_final
     for one in evidence:

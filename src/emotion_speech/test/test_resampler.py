@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import soxr
+from speech_sounds import RATE
 
 from emotion_speech.resampler import Resampler
-from speech_sounds import RATE
 
 
 def sweep(rate: int, seconds: float = 1.0) -> np.ndarray:
@@ -13,7 +13,7 @@ def sweep(rate: int, seconds: float = 1.0) -> np.ndarray:
 
 def in_blocks(samples: np.ndarray, rate: int, block: int) -> np.ndarray:
     resample = Resampler(RATE)
-    return np.concatenate([resample(samples[start:start + block], rate) for start in range(0, len(samples), block)])
+    return np.concatenate([resample(samples[start : start + block], rate) for start in range(0, len(samples), block)])
 
 
 @pytest.mark.parametrize('rate', [8000, 11025, 22050, 44100, 48000, 96000])
@@ -23,7 +23,7 @@ def test_blocks_of_any_size_give_what_one_shot_gives(rate, block_s):
     given = in_blocks(samples, rate, max(int(block_s * rate), 1))
     expected = soxr.resample(samples, rate, RATE)
     assert len(given) > len(expected) - 0.13 * RATE  # the rest waits for more to come
-    np.testing.assert_allclose(given, expected[:len(given)], atol=1e-5)
+    np.testing.assert_allclose(given, expected[: len(given)], atol=1e-5)
 
 
 def test_audio_at_the_right_rate_is_left_as_it_is():

@@ -7,6 +7,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from speech_sounds import RATE, room, talk
 
 from emotion_core import qos
 from emotion_core.errors import ModelError
@@ -16,9 +17,8 @@ from emotion_core.testing import ros  # noqa: F401
 from emotion_msgs.msg import EmotionProbs, SpeechActivity
 from emotion_speech.node import SpeechNode
 from emotion_speech.quality import TERMS
-from speech_sounds import RATE, room, talk
 
-NS = 10 ** 9
+NS = 10**9
 T0 = 1_700_000_000 * NS
 RELIABLE = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)  # a busy machine must lose nothing
 INFO = AudioInfo(channels=1, sample_rate=RATE, sample_format='S16LE', coding_format='wave')
@@ -56,15 +56,19 @@ class Rig:
         topic, block = 'received audio_stamped', int(BLOCK_S * rate)
         for start in range(0, len(samples), block):
             before = self.health.counts[topic]
-            self.stamped.publish(AudioDataStamped(header=to_header(start_ns + start * NS // rate, 'mic'),
-                                                  audio=self.block(samples[start:start + block])))
+            self.stamped.publish(
+                AudioDataStamped(
+                    header=to_header(start_ns + start * NS // rate, 'mic'),
+                    audio=self.block(samples[start : start + block]),
+                )
+            )
             self.ros.spin_until(lambda: self.health.counts[topic] > before, 'the audio has come')
 
     def say_unstamped(self, samples: np.ndarray) -> None:
         """Publish audio at the speed of time."""
         begin = time.monotonic()
         for start in range(0, len(samples), int(BLOCK_S * RATE)):
-            self.audio.publish(self.block(samples[start:start + int(BLOCK_S * RATE)]))
+            self.audio.publish(self.block(samples[start : start + int(BLOCK_S * RATE)]))
             self.ros.spin_for(max(begin + start / RATE + BLOCK_S - time.monotonic(), 0.001))
 
     @staticmethod
@@ -91,7 +95,7 @@ def rig(ros):  # noqa: F811
 def test_a_sentence_becomes_probabilities_with_the_stamps_of_its_audio(rig):
     rig.announce(INFO)
     rig.say(talk((2.0, 1.0)))
-    msg, = rig.wait_for_final()
+    (msg,) = rig.wait_for_final()
     to_evidence(msg).check()
     assert msg.source == 'speech' and msg.header.frame_id == 'mic'
     assert (to_ns(msg.evidence_start) - T0) / NS == pytest.approx(1.7, abs=0.07)
@@ -114,7 +118,7 @@ def test_audio_without_stamps_is_stamped_by_its_arrival(rig):
     rig.announce(INFO)
     begin_ns = time.time_ns()
     rig.say_unstamped(talk((1.0, 1.0)))
-    msg, = rig.wait_for_final()
+    (msg,) = rig.wait_for_final()
     assert (to_ns(msg.evidence_start) - begin_ns) / NS == pytest.approx(0.7, abs=0.3)
     assert (to_ns(msg.header.stamp) - to_ns(msg.evidence_start)) / NS == pytest.approx(1.3, abs=0.15)
 
@@ -132,12 +136,16 @@ def test_a_block_on_both_topics_counts_once(rig):
     rig.announce(INFO)
     samples = talk((2.0, 1.0))
     for start in range(0, len(samples), 800):
-        block = rig.block(samples[start:start + 800])
+        block = rig.block(samples[start : start + 800])
         rig.audio.publish(block)
         rig.stamped.publish(AudioDataStamped(header=to_header(T0 + start * NS // RATE), audio=block))
-        rig.ros.spin_until(lambda: min(rig.health.counts['received audio'], rig.health.counts['received audio_stamped'])
-                           > start // 800, 'both have come')
-    msg, = rig.wait_for_final()
+        rig.ros.spin_until(
+            lambda: (
+                min(rig.health.counts['received audio'], rig.health.counts['received audio_stamped']) > start // 800
+            ),
+            'both have come',
+        )
+    (msg,) = rig.wait_for_final()
     assert (to_ns(msg.header.stamp) - T0) / NS == pytest.approx(3.0, abs=0.07)
     rig.ros.spin_for(0.2)
     assert len(rig.finals()) == 1
@@ -145,10 +153,12 @@ def test_a_block_on_both_topics_counts_once(rig):
 
 @pytest.mark.parametrize('durability', [DurabilityPolicy.TRANSIENT_LOCAL, DurabilityPolicy.VOLATILE])
 def test_the_format_is_taken_from_latched_and_from_repeated_announcements(rig, durability):
-    rig.announce(AudioInfo(channels=1, sample_rate=48000, sample_format='S16LE', coding_format='wave'),
-                 QoSProfile(depth=1, durability=durability))
+    rig.announce(
+        AudioInfo(channels=1, sample_rate=48000, sample_format='S16LE', coding_format='wave'),
+        QoSProfile(depth=1, durability=durability),
+    )
     rig.say(talk((2.0, 1.0), rate=48000), rate=48000)
-    msg, = rig.wait_for_final()
+    (msg,) = rig.wait_for_final()
     assert (to_ns(msg.header.stamp) - T0) / NS == pytest.approx(3.0, abs=0.07)
 
 
@@ -161,16 +171,31 @@ def test_a_format_that_was_latched_before_the_node_was_active_is_known(rig):
     rig.ros.spin_until(lambda: rig.health.counts['received audio_info'] == 1, 'the format has come')
 
 
-@pytest.mark.parametrize('announced, block, kind, sentence', [
-    (INFO, AudioData(), 'empty audio', 'no samples'),
-    (INFO, AudioData(data=[1, 2, 3]), 'partial frame', 'does the driver send what it says'),
-    (AudioInfo(channels=1, sample_rate=RATE, sample_format='F32LE', coding_format='wave'),
-     AudioData(data=np.full(800, np.nan, '<f4').tobytes()), 'not finite', 'NaN'),
-    (AudioInfo(channels=1, sample_rate=RATE, sample_format='S16LE', coding_format='mp3'),
-     AudioData(data=[255, 251, 144, 0]), 'mp3 audio', "set its format to 'wave'"),
-    (AudioInfo(channels=1, sample_rate=RATE, sample_format='S20BE', coding_format='wave'),
-     AudioData(data=[0] * 10), 'wrong sample format', 'use one of'),
-])
+@pytest.mark.parametrize(
+    'announced, block, kind, sentence',
+    [
+        (INFO, AudioData(), 'empty audio', 'no samples'),
+        (INFO, AudioData(data=[1, 2, 3]), 'partial frame', 'does the driver send what it says'),
+        (
+            AudioInfo(channels=1, sample_rate=RATE, sample_format='F32LE', coding_format='wave'),
+            AudioData(data=np.full(800, np.nan, '<f4').tobytes()),
+            'not finite',
+            'NaN',
+        ),
+        (
+            AudioInfo(channels=1, sample_rate=RATE, sample_format='S16LE', coding_format='mp3'),
+            AudioData(data=[255, 251, 144, 0]),
+            'mp3 audio',
+            "set its format to 'wave'",
+        ),
+        (
+            AudioInfo(channels=1, sample_rate=RATE, sample_format='S20BE', coding_format='wave'),
+            AudioData(data=[0] * 10),
+            'wrong sample format',
+            'use one of',
+        ),
+    ],
+)
 def test_audio_that_cannot_be_read_is_counted_and_told_and_the_node_goes_on(rig, announced, block, kind, sentence):
     rig.announce(announced)
     before = rig.health.problems[kind]
@@ -186,9 +211,9 @@ def test_audio_that_cannot_be_read_is_counted_and_told_and_the_node_goes_on(rig,
 
 def test_speech_that_is_cut_off_has_a_result_too(rig):
     rig.announce(INFO)
-    rig.say(talk((2.0, 1.0))[:int(2.8 * RATE)])
+    rig.say(talk((2.0, 1.0))[: int(2.8 * RATE)])
     assert not rig.finals()
-    msg, = rig.wait_for_final()
+    (msg,) = rig.wait_for_final()
     assert (to_ns(msg.header.stamp) - T0) / NS == pytest.approx(2.8, abs=0.07)
 
 
@@ -239,9 +264,9 @@ def test_an_unknown_model_fails_the_transition_with_its_sentence(rig):
 
 
 def test_parameters_are_checked_and_taken_over_while_running(rig):
-    refused, = rig.node.set_parameters([Parameter('hang_over', value=9.0)])
+    (refused,) = rig.node.set_parameters([Parameter('hang_over', value=9.0)])
     assert not refused.successful and 'hang_over' in refused.reason
-    accepted, = rig.node.set_parameters([Parameter('max_segment', value=1.0)])
+    (accepted,) = rig.node.set_parameters([Parameter('max_segment', value=1.0)])
     assert accepted.successful
     rig.announce(INFO)
     rig.say(talk((2.0, 2.5)))

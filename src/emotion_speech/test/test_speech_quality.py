@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
+from speech_sounds import RATE, tone_voice
 
 from emotion_speech.quality import FLOOR_DBFS, TERMS, segment_quality
-from speech_sounds import RATE, tone_voice
 
 
 def voice(seconds: float = 1.0, level: float = 0.1, rate: int = RATE) -> np.ndarray:
@@ -53,8 +53,9 @@ def test_a_voice_is_periodic_and_bursts_of_noise_are_not():
     assert segment_quality(burst, RATE)['voice_confidence'] < 0.25
 
 
-@pytest.mark.parametrize('samples', [
-    np.zeros(0), np.zeros(1), np.zeros(RATE), np.ones(RATE), noise(np.zeros(RATE), 0.1)])
+@pytest.mark.parametrize(
+    'samples', [np.zeros(0), np.zeros(1), np.zeros(RATE), np.ones(RATE), noise(np.zeros(RATE), 0.1)]
+)
 def test_without_speech_every_term_is_finite_and_says_nothing_was_heard(samples):
     measured = segment_quality(samples, RATE)
     assert tuple(measured) == TERMS and np.isfinite(list(measured.values())).all()

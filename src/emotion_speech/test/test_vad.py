@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
+from speech_sounds import real_clips, room, talk, tone_voice
 
 from emotion_speech.vad import DETECTORS, FRAME, RATE, NoiseFloor, RmsVad
-from speech_sounds import real_clips, room, talk, tone_voice
 
 
 def listen(vad, samples: np.ndarray) -> np.ndarray:
-    return np.array([vad(frame) for frame in samples[:len(samples) // FRAME * FRAME].reshape(-1, FRAME)])
+    return np.array([vad(frame) for frame in samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME)])
 
 
 def test_rms_hears_a_voice_over_the_room_and_not_the_room():
@@ -39,6 +39,6 @@ def test_real_speech_is_told_from_silence(name):
     vad = DETECTORS[name]()
     for clip in real_clips(6):
         given = listen(vad, clip)
-        level = np.sqrt(np.square(clip[:len(given) * FRAME].reshape(-1, FRAME)).mean(axis=1))
+        level = np.sqrt(np.square(clip[: len(given) * FRAME].reshape(-1, FRAME)).mean(axis=1))
         assert given[level > 0.2 * level.max()].mean() > 0.8
         assert given[:15].mean() < 0.2  # nearly a second of silence comes first, some with a breath

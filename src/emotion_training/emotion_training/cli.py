@@ -1,9 +1,9 @@
 """The command ``emotion_training fer|ser``: train, export, measure."""
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
-import shlex
 
 from rich.console import Console
 
@@ -14,7 +14,7 @@ from emotion_training.ser import SerRecipe
 
 RECIPES = {'fer': FerRecipe, 'ser': SerRecipe}
 STEPS = ('train', 'export', 'test', 'reliability')
-EPILOG = '''\
+EPILOG = """\
 steps:
   train        to RUNS/<model>/best.pt, choosing the epoch by macro-F1 on the validation data; Ctrl-C is safe at any
                time, and the same command goes on
@@ -27,23 +27,36 @@ examples:
   %(prog)s --data ../shared/data --out runs
   %(prog)s --data ../shared/data --out runs --epochs 5
   %(prog)s --data ../shared/data --out runs --only export test
-'''
+"""
 
 
 def make_parser(prog: str = 'python -m emotion_training') -> argparse.ArgumentParser:
     """Give the parser of the command line."""
     parser = argparse.ArgumentParser(prog=prog, description='Train the compact models, export them and measure them.')
     models = parser.add_subparsers(dest='model', required=True, metavar='fer|ser')
-    for name, help_text in (('fer', 'faces: fer_compact, on FER2013'),
-                            ('ser', 'voices: ser_compact, on RAVDESS and nEMO')):
-        model = models.add_parser(name, help=help_text, description=RECIPES[name].__doc__, epilog=EPILOG,
-                                  formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, help_text in (
+        ('fer', 'faces: fer_compact, on FER2013'),
+        ('ser', 'voices: ser_compact, on RAVDESS and nEMO'),
+    ):
+        model = models.add_parser(
+            name,
+            help=help_text,
+            description=RECIPES[name].__doc__,
+            epilog=EPILOG,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         model.add_argument('--data', type=Path, required=True, metavar='FOLDER', help='holds the corpora')
         model.add_argument('--out', type=Path, required=True, metavar='RUNS', help='where checkpoints go')
         model.add_argument('--epochs', type=_positive, default=RECIPES[name].epochs, help='default: %(default)s')
         model.add_argument('--threads', type=_positive, default=1, help='CPU threads, default: %(default)s')
-        model.add_argument('--only', nargs='+', choices=STEPS, default=STEPS, metavar='STEP',
-                           help=f'do only these steps of {", ".join(STEPS)}')
+        model.add_argument(
+            '--only',
+            nargs='+',
+            choices=STEPS,
+            default=STEPS,
+            metavar='STEP',
+            help=f'do only these steps of {", ".join(STEPS)}',
+        )
         model.add_argument('--export-to', type=Path, metavar='FOLDER', help='model folder; default: RUNS/<model>/model')
     return parser
 
@@ -89,8 +102,21 @@ def _run(options: argparse.Namespace, console: Console) -> None:
 def _command(options: argparse.Namespace, *steps: str) -> str:
     """Give the command that makes this step again; the user's own folders are no business of a card."""
     epochs = ['--epochs', str(options.epochs)] if 'train' in steps else []
-    return shlex.join(['python', '-m', 'emotion_training', options.model, '--data', 'DATA', '--out', 'RUNS', *epochs,
-                       '--only', *steps])
+    return shlex.join(
+        [
+            'python',
+            '-m',
+            'emotion_training',
+            options.model,
+            '--data',
+            'DATA',
+            '--out',
+            'RUNS',
+            *epochs,
+            '--only',
+            *steps,
+        ]
+    )
 
 
 def _need_torch() -> None:
@@ -99,8 +125,9 @@ def _need_torch() -> None:
         import onnxscript  # noqa: F401
         import torch  # noqa: F401
     except ImportError as error:
-        raise TrainingError(f'training and export need PyTorch and ONNX ({error.name} is missing): '
-                            f'pip install torch onnx onnxscript') from error
+        raise TrainingError(
+            f'training and export need PyTorch and ONNX ({error.name} is missing): pip install torch onnx onnxscript'
+        ) from error
 
 
 def _positive(text: str) -> int:

@@ -5,9 +5,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from emotion_training.speech_augmentation import active_part
-from emotion_training.speech_augmentation import add_at_snr
-from emotion_training.speech_augmentation import babble
+from emotion_training.speech_augmentation import active_part, add_at_snr, babble
 
 FACE_KINDS = ('clean', 'blur', 'dark', 'bright', 'noise', 'far', 'covered')
 SPEECH_KINDS = ('clean', 'white_noise', 'babble', 'clipped', 'short', 'quiet')
@@ -46,8 +44,9 @@ def corrupt_face(face: np.ndarray, kind: str, severity: float, rng: np.random.Ge
     return np.clip(pixels, 0, 255).astype(np.uint8)
 
 
-def corrupt_speech(samples: np.ndarray, kind: str, severity: float, rng: np.random.Generator,
-                   voices: Sequence[np.ndarray]) -> np.ndarray:
+def corrupt_speech(
+    samples: np.ndarray, kind: str, severity: float, rng: np.random.Generator, voices: Sequence[np.ndarray]
+) -> np.ndarray:
     """
     Make an utterance worse.
 
@@ -73,7 +72,7 @@ def corrupt_speech(samples: np.ndarray, kind: str, severity: float, rng: np.rand
         first, last = active_part(samples)
         keep = int((last - first) * (0.8 - 0.65 * severity))
         start = first + rng.integers(last - first - keep + 1)
-        return samples[start:start + keep]
+        return samples[start : start + keep]
     if kind == 'quiet':  # and so near the 16-bit steps and the hiss of the microphone
         peak = np.abs(samples).max()
         quiet = samples / max(peak, 1e-6) * 10 ** (-(20 + 35 * severity) / 20)

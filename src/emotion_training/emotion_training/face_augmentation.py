@@ -56,5 +56,5 @@ def _cover(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     height, width = rng.integers(size // 8, int(size * 0.42), 2)
     top, left = rng.integers(0, size - height), rng.integers(0, size - width)
     face = face.copy()
-    face[top:top + height, left:left + width] = rng.integers(256)
+    face[top : top + height, left : left + width] = rng.integers(256)
     return face

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Console
@@ -13,15 +12,11 @@ from emotion_core.emotions import softmax
 from emotion_core.model_card import ImageInput
 from emotion_face.preprocess import to_batch
 from emotion_face.quality import crop_quality
-from emotion_training import fer2013
-from emotion_training import metrics
-from emotion_training.corruption import FACE_KINDS
-from emotion_training.corruption import corrupt_face
+from emotion_training import fer2013, metrics
+from emotion_training.corruption import FACE_KINDS, corrupt_face
 from emotion_training.face_augmentation import augment
-from emotion_training.recipe import Corrupted
-from emotion_training.recipe import HeldOut
-from emotion_training.splits import Split
-from emotion_training.splits import split_faces
+from emotion_training.recipe import Corrupted, HeldOut
+from emotion_training.splits import Split, split_faces
 
 if TYPE_CHECKING:
     from torch import nn
@@ -56,7 +51,7 @@ class FerRecipe:
         rng = np.random.default_rng(seed)
         order = rng.permutation(self.split.train)
         for start in range(0, len(order) - BATCH + 1, BATCH):
-            rows = order[start:start + BATCH]
+            rows = order[start : start + BATCH]
             changed = [augment(face, rng) for face in self.faces.images[rows]]
             yield to_batch(changed, self.input), self.faces.labels[rows]
 
@@ -68,8 +63,15 @@ class FerRecipe:
 
         torch.set_num_threads(threads)
         torch.manual_seed(0)
-        settings = trainer.Settings(epochs=epochs, batch_size=BATCH, optimizer='sgd', learning_rate=0.1,
-                                    weight_decay=5e-4, label_smoothing=0.1, average_decay=0.998)
+        settings = trainer.Settings(
+            epochs=epochs,
+            batch_size=BATCH,
+            optimizer='sgd',
+            learning_rate=0.1,
+            weight_decay=5e-4,
+            label_smoothing=0.1,
+            average_decay=0.998,
+        )
         validation = self.held_out('validation')
         train = self.split.train
         console.print(f'FER2013: {len(train)} images to train on, {len(validation.labels)} to validate on.')
@@ -80,9 +82,16 @@ class FerRecipe:
             figures = metrics.report(validation.labels, softmax(logits))
             return {key: figures[key] for key in ('accuracy', 'macro_f1')}
 
-        trainer.fit(self.network(), settings, run, len(train) // BATCH,
-                    lambda epoch: self.batches(settings.seed * 1000 + epoch), validate,
-                    trainer.class_weights(self.faces.labels[train]), console)
+        trainer.fit(
+            self.network(),
+            settings,
+            run,
+            len(train) // BATCH,
+            lambda epoch: self.batches(settings.seed * 1000 + epoch),
+            validate,
+            trainer.class_weights(self.faces.labels[train]),
+            console,
+        )
 
     def network(self) -> 'nn.Module':
         """Make the network with random weights."""
@@ -107,29 +116,35 @@ class FerRecipe:
         faces = [corrupt_face(self.faces.images[row], kind, rng.random(), rng) for row, kind in zip(rows, kinds)]
         # Pixel-identical images go to the same half.
         halves = np.array([int(self.faces.images[row].sum()) % 2 for row in rows])
-        return Corrupted([to_batch([face], self.input) for face in faces], self.faces.labels[rows],
-                         [crop_quality(face, size_px=len(face)) for face in faces], kinds, halves, np.ones(len(rows)))
+        return Corrupted(
+            [to_batch([face], self.input) for face in faces],
+            self.faces.labels[rows],
+            [crop_quality(face, size_px=len(face)) for face in faces],
+            kinds,
+            halves,
+            np.ones(len(rows)),
+        )
 
     def facts(self) -> dict[str, Any]:
         """Give the fields of the card that people write."""
         return {
             'description': 'Residual network of about 1 M parameters for gray 48x48 face crops, trained from scratch.',
             'licence': 'Code Apache-2.0. The weights are learned from FER2013, which states no licence and is research '
-                       'data: use them for research and evaluation.',
+            'data: use them for research and evaluation.',
             'training': {
                 'data': [fer2013.LICENCE],
                 'split': 'FER2013 usage: Training / PublicTest / PrivateTest, six classes. Left out of training: blank '
-                         'images and any image whose pixels also occur in PublicTest or PrivateTest; left out of '
-                         'validation: blank images and those in PrivateTest.',
+                'images and any image whose pixels also occur in PublicTest or PrivateTest; left out of '
+                'validation: blank images and those in PrivateTest.',
                 'images': {side: len(getattr(self.split, side)) for side in ('train', 'validation', 'test')},
                 'seed': 0,
                 'augmentation': 'flip, rotation, scale, shift, gamma, contrast, brightness, blur, downscaling, noise, '
-                                'random erasing',
+                'random erasing',
             },
             'limits': 'FER2013 comes from a web image search, and its labels are noisy: people reach about 65 % on it '
-                      '(Goodfellow et al. 2013). It names no age, gender or skin tone, so how well the model does for '
-                      'any group of people is not known. Fear is the weakest class (see the recall of each class). '
-                      'Posed and exaggerated faces are recognised best, and mostly near-frontal ones were trained on. '
-                      'A face does not tell what a person feels: do not use it to judge, select, monitor or diagnose '
-                      'people.',
+            '(Goodfellow et al. 2013). It names no age, gender or skin tone, so how well the model does for '
+            'any group of people is not known. Fear is the weakest class (see the recall of each class). '
+            'Posed and exaggerated faces are recognised best, and mostly near-frontal ones were trained on. '
+            'A face does not tell what a person feels: do not use it to judge, select, monitor or diagnose '
+            'people.',
         }

@@ -11,8 +11,10 @@ from emotion_training.errors import TrainingError
 
 FILE = 'fer2013.npz'
 TRAINING, PUBLIC_TEST, PRIVATE_TEST = range(3)
-LICENCE = ('FER2013 (ICML 2013 challenge, images collected from web search, obtained through Kaggle): '
-           'no licence stated; research use, not redistributed here')
+LICENCE = (
+    'FER2013 (ICML 2013 challenge, images collected from web search, obtained through Kaggle): '
+    'no licence stated; research use, not redistributed here'
+)
 
 
 @dataclass(frozen=True)
@@ -41,13 +43,21 @@ def load(folder: Path) -> Faces:
         raise TrainingError(
             f"'{path}' is missing: FER training needs FER2013 packed as {FILE} (JPEG bytes, labels 0-5, usage 0-2). "
             f'The images come from the Kaggle competition "Challenges in Representation Learning: Facial Expression '
-            f'Recognition Challenge"; name the folder that holds the file with --data')
+            f'Recognition Challenge"; name the folder that holds the file with --data'
+        )
     with np.load(path) as archive:
         if tuple(archive['label_names']) != EMOTIONS:
-            raise TrainingError(f"'{path}' has the labels {archive['label_names'].tolist()}: "
-                                f"{', '.join(EMOTIONS)} are needed")
+            raise TrainingError(
+                f"'{path}' has the labels {archive['label_names'].tolist()}: {', '.join(EMOTIONS)} are needed"
+            )
         jpeg, offsets = archive['jpeg'], archive['offsets']
-        images = np.stack([cv2.imdecode(jpeg[start:end], cv2.IMREAD_GRAYSCALE)
-                           for start, end in zip(offsets[:-1], offsets[1:])])
-        return Faces(images, archive['labels'].astype(np.int64), archive['usage'].astype(np.int64),
-                     archive['exact_dup'].astype(bool), archive['constant'].astype(bool))
+        images = np.stack(
+            [cv2.imdecode(jpeg[start:end], cv2.IMREAD_GRAYSCALE) for start, end in zip(offsets[:-1], offsets[1:])]
+        )
+        return Faces(
+            images,
+            archive['labels'].astype(np.int64),
+            archive['usage'].astype(np.int64),
+            archive['exact_dup'].astype(bool),
+            archive['constant'].astype(bool),
+        )

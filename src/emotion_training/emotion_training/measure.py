@@ -8,11 +8,8 @@ import numpy as np
 from emotion_core.model_card import ModelCard
 from emotion_core.onnx_model import OnnxModel
 from emotion_training import metrics
-from emotion_training.recipe import HeldOut
-from emotion_training.recipe import Recipe
-from emotion_training.reliability_fit import auroc
-from emotion_training.reliability_fit import cross_fit
-from emotion_training.reliability_fit import fit_reliability
+from emotion_training.recipe import HeldOut, Recipe
+from emotion_training.reliability_fit import auroc, cross_fit, fit_reliability
 
 
 def measure_test(recipe: Recipe, folder: Path, command: str) -> ModelCard:
@@ -47,14 +44,27 @@ def measure_reliability(recipe: Recipe, folder: Path, command: str) -> ModelCard
         return round(float(np.average(values, weights=data.weights)), 4)
 
     figures = {
-        'n': len(right), 'right': mean(right), 'auroc': round(auroc(chance, right), 4),
-        'brier': mean((chance - right) ** 2), 'brier_of_base_rate': mean((base - right) ** 2),
-        'by_kind': {kind: {'n': int(rows.sum()), 'right': round(float(right[rows].mean()), 4),
-                           'expected': round(float(chance[rows].mean()), 4)}
-                    for kind in np.unique(data.kinds).tolist() for rows in [data.kinds == kind]},
-        'held_out': f'each of {len(np.unique(data.groups))} groups by a fit on the others', 'command': command,
+        'n': len(right),
+        'right': mean(right),
+        'auroc': round(auroc(chance, right), 4),
+        'brier': mean((chance - right) ** 2),
+        'brier_of_base_rate': mean((base - right) ** 2),
+        'by_kind': {
+            kind: {
+                'n': int(rows.sum()),
+                'right': round(float(right[rows].mean()), 4),
+                'expected': round(float(chance[rows].mean()), 4),
+            }
+            for kind in np.unique(data.kinds).tolist()
+            for rows in [data.kinds == kind]
+        },
+        'held_out': f'each of {len(np.unique(data.groups))} groups by a fit on the others',
+        'command': command,
     }
-    card = replace(model.card, reliability=fit_reliability(data.terms, right, data.groups, data.weights),
-                   metrics=model.card.metrics | {'reliability': figures})
+    card = replace(
+        model.card,
+        reliability=fit_reliability(data.terms, right, data.groups, data.weights),
+        metrics=model.card.metrics | {'reliability': figures},
+    )
     card.save(folder)
     return card

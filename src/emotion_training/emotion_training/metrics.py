@@ -11,7 +11,7 @@ BINS = 15  # of the calibration error; the usual number
 
 def confusion(truth: np.ndarray, predicted: np.ndarray, classes: int = len(EMOTIONS)) -> np.ndarray:
     """Count (true class, predicted class) pairs in a matrix of shape (classes, classes)."""
-    return np.bincount(truth * classes + predicted, minlength=classes ** 2).reshape(classes, classes)
+    return np.bincount(truth * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
 def macro_f1(truth: np.ndarray, predicted: np.ndarray) -> float:
@@ -40,8 +40,9 @@ def report(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
     predicted = probabilities.argmax(axis=1)
     counts = np.bincount(truth, minlength=len(EMOTIONS))
     majority = np.full_like(truth, counts.argmax())
-    recall = {name: round(float((predicted[truth == i] == i).mean()), 4)
-              for i, name in enumerate(EMOTIONS) if counts[i]}
+    recall = {
+        name: round(float((predicted[truth == i] == i).mean()), 4) for i, name in enumerate(EMOTIONS) if counts[i]
+    }
     return {
         'n': len(truth),
         'accuracy': round(float((predicted == truth).mean()), 4),
@@ -50,6 +51,9 @@ def report(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
         'recall': recall,
         'calibration_error': round(calibration_error(truth, probabilities), 4),
         'chance': {'accuracy': round(1 / int((counts > 0).sum()), 4)},
-        'majority': {'label': EMOTIONS[int(counts.argmax())], 'accuracy': round(float(counts.max() / len(truth)), 4),
-                     'macro_f1': round(macro_f1(truth, majority), 4)},
+        'majority': {
+            'label': EMOTIONS[int(counts.argmax())],
+            'accuracy': round(float(counts.max() / len(truth)), 4),
+            'macro_f1': round(macro_f1(truth, majority), 4),
+        },
     }

@@ -3,8 +3,7 @@
 import math
 
 import torch
-from torch import Tensor
-from torch import nn
+from torch import Tensor, nn
 
 from emotion_core.emotions import EMOTIONS
 
@@ -21,9 +20,15 @@ class ResidualBlock(nn.Module):
         self.norm1 = nn.BatchNorm2d(channels)
         self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
         self.norm2 = nn.BatchNorm2d(channels)
-        self.shortcut = nn.Identity() if channels_in == channels and stride == 1 else nn.Sequential(
-            nn.AvgPool2d(stride, ceil_mode=True), nn.Conv2d(channels_in, channels, 1, bias=False),
-            nn.BatchNorm2d(channels))
+        self.shortcut = (
+            nn.Identity()
+            if channels_in == channels and stride == 1
+            else nn.Sequential(
+                nn.AvgPool2d(stride, ceil_mode=True),
+                nn.Conv2d(channels_in, channels, 1, bias=False),
+                nn.BatchNorm2d(channels),
+            )
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, channels_in, h, w) to (batch, channels, h / stride, w / stride), rounded up."""
@@ -39,8 +44,13 @@ class FerCompact(nn.Module):
         super().__init__()
         self.stem = nn.Sequential(nn.Conv2d(1, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU())
         self.blocks = nn.Sequential(
-            ResidualBlock(16, 32, 2), ResidualBlock(32, 64, 2), ResidualBlock(64, 64),
-            ResidualBlock(64, 128, 2), ResidualBlock(128, 128), ResidualBlock(128, 128))
+            ResidualBlock(16, 32, 2),
+            ResidualBlock(32, 64, 2),
+            ResidualBlock(64, 64),
+            ResidualBlock(64, 128, 2),
+            ResidualBlock(128, 128),
+            ResidualBlock(128, 128),
+        )
         self.classify = nn.Sequential(nn.Dropout(dropout), nn.Linear(128, len(EMOTIONS)))
 
     def forward(self, faces: Tensor) -> Tensor:
@@ -102,7 +112,8 @@ class SerCompact(nn.Module):
         self.stem = nn.Sequential(nn.Conv2d(1, 32, 3, 2, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU())
         self.blocks = nn.Sequential(ResidualBlock(32, 64, 2), ResidualBlock(64, 128, 2), ResidualBlock(128, 128))
         self.collapse = nn.Sequential(  # all bands of one time into one vector
-            nn.Conv2d(128, self.HIDDEN, (self.BANDS // 8, 1), bias=False), nn.BatchNorm2d(self.HIDDEN), nn.ReLU())
+            nn.Conv2d(128, self.HIDDEN, (self.BANDS // 8, 1), bias=False), nn.BatchNorm2d(self.HIDDEN), nn.ReLU()
+        )
         self.attend = nn.Sequential(nn.Conv1d(self.HIDDEN, 64, 1), nn.Tanh(), nn.Conv1d(64, self.HIDDEN, 1))
         self.classify = nn.Sequential(nn.Dropout(dropout), nn.Linear(2 * self.HIDDEN, len(EMOTIONS)))
 

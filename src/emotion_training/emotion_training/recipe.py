@@ -3,15 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-from typing import Any
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from rich.console import Console
 
-from emotion_core.model_card import AudioInput
-from emotion_core.model_card import ImageInput
+from emotion_core.model_card import AudioInput, ImageInput
 
 if TYPE_CHECKING:
     from torch import nn

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from emotion_core.reliability import CLIP
-from emotion_core.reliability import Reliability
+from emotion_core.reliability import CLIP, Reliability
 
 RIDGE = 1.0  # penalty on each coefficient; terms overlap (brightness and exposure), and some hardly vary
 ITERATIONS = 30  # of Newton's method; it converges in about six
 
 
-def fit_reliability(terms: Sequence[dict[str, float]], right: np.ndarray, groups: np.ndarray,
-                    weights: np.ndarray) -> Reliability:
+def fit_reliability(
+    terms: Sequence[dict[str, float]], right: np.ndarray, groups: np.ndarray, weights: np.ndarray
+) -> Reliability:
     """
     Fit a logistic regression from standardised quality terms to being right; terms that never vary are left out.
 
@@ -38,9 +38,13 @@ def fit_reliability(terms: Sequence[dict[str, float]], right: np.ndarray, groups
         chance = 1 / (1 + np.exp(-design @ fitted))
         gradient = design.T @ (weights * (right - chance)) - penalty @ fitted
         fitted += np.linalg.solve((design * (weights * chance * (1 - chance))[:, None]).T @ design + penalty, gradient)
-    return Reliability(float(np.average(members @ fitted[:count], weights=weights)), {
-        name: {'mean': float(mean[i]), 'scale': float(scale[i]), 'coefficient': float(fitted[count + i])}
-        for i, name in enumerate(names)})
+    return Reliability(
+        float(np.average(members @ fitted[:count], weights=weights)),
+        {
+            name: {'mean': float(mean[i]), 'scale': float(scale[i]), 'coefficient': float(fitted[count + i])}
+            for i, name in enumerate(names)
+        },
+    )
 
 
 def auroc(score: np.ndarray, right: np.ndarray) -> float:
@@ -51,8 +55,9 @@ def auroc(score: np.ndarray, right: np.ndarray) -> float:
     return float((rank[right].sum() - hits * (hits + 1) / 2) / (hits * (len(right) - hits)))
 
 
-def cross_fit(terms: Sequence[dict[str, float]], right: np.ndarray, groups: np.ndarray,
-              weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def cross_fit(
+    terms: Sequence[dict[str, float]], right: np.ndarray, groups: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """
     Predict each group by a fit on all the others.
 

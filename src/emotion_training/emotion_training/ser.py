@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Console
@@ -13,19 +12,13 @@ from emotion_core.emotions import softmax
 from emotion_core.model_card import AudioInput
 from emotion_speech.preprocess import to_batch
 from emotion_speech.quality import segment_quality
-from emotion_speech.segmenter import TAIL_S
-from emotion_speech.segmenter import Segmentation
-from emotion_training import metrics
-from emotion_training import speech_corpora
-from emotion_training.corruption import SPEECH_KINDS
-from emotion_training.corruption import corrupt_speech
-from emotion_training.recipe import Corrupted
-from emotion_training.recipe import HeldOut
-from emotion_training.speech_augmentation import SpeechAugmentation
-from emotion_training.speech_augmentation import active_part
+from emotion_speech.segmenter import TAIL_S, Segmentation
+from emotion_training import metrics, speech_corpora
+from emotion_training.corruption import SPEECH_KINDS, corrupt_speech
+from emotion_training.recipe import Corrupted, HeldOut
+from emotion_training.speech_augmentation import SpeechAugmentation, active_part
 from emotion_training.speech_corpora import Clip
-from emotion_training.splits import Split
-from emotion_training.splits import split_speakers
+from emotion_training.splits import Split, split_speakers
 
 if TYPE_CHECKING:
     from torch import nn
@@ -76,7 +69,7 @@ class SerRecipe:
         """
         clips, augment = self.side('train'), self.augment
         rng = np.random.default_rng(seed)
-        chosen = rng.permutation(len(clips))[:len(clips) // BATCH * BATCH]
+        chosen = rng.permutation(len(clips))[: len(clips) // BATCH * BATCH]
         length = np.array([len(clips[i].samples) for i in chosen]) * rng.uniform(0.8, 1.25, len(chosen))
         for rows in rng.permutation(chosen[np.argsort(length)].reshape(-1, BATCH)):
             changed = [augment(i, rng) for i in rows]
@@ -93,25 +86,44 @@ class SerRecipe:
 
         torch.set_num_threads(threads)
         torch.manual_seed(0)
-        settings = trainer.Settings(epochs=epochs, batch_size=BATCH, optimizer='adamw', learning_rate=2e-3,
-                                    weight_decay=0.05, label_smoothing=0.1, average_decay=0.995)
+        settings = trainer.Settings(
+            epochs=epochs,
+            batch_size=BATCH,
+            optimizer='adamw',
+            learning_rate=2e-3,
+            weight_decay=0.05,
+            label_smoothing=0.1,
+            average_decay=0.995,
+        )
         with console.status('Reading RAVDESS and nEMO'):
             clips, validation = self.side('train'), self.held_out('validation')
         speakers = len({clip.speaker for clip in clips})
-        console.print(f'RAVDESS and nEMO: {len(clips)} clips of {speakers} speakers to train on, '
-                      f'{len(validation.labels)} of {len(VALIDATION)} to validate on.')
+        console.print(
+            f'RAVDESS and nEMO: {len(clips)} clips of {speakers} speakers to train on, '
+            f'{len(validation.labels)} of {len(VALIDATION)} to validate on.'
+        )
 
         @torch.inference_mode()
         def validate(network: 'nn.Module') -> dict[str, Any]:
             probabilities = softmax(validation.logits(lambda batch: network(torch.from_numpy(batch)).numpy()))
-            scores = {name: metrics.report(validation.labels[rows], probabilities[rows])['macro_f1']
-                      for name, rows in validation.groups.items() if name != 'all'}
+            scores = {
+                name: metrics.report(validation.labels[rows], probabilities[rows])['macro_f1']
+                for name, rows in validation.groups.items()
+                if name != 'all'
+            }
             # The corpora count the same, though one has five times the clips.
             return {'macro_f1': round(float(np.mean(list(scores.values()))), 4), **scores}
 
-        trainer.fit(self.network(), settings, run, len(clips) // BATCH,
-                    lambda epoch: self.batches(settings.seed * 1000 + epoch), validate,
-                    trainer.class_weights(np.array([clip.label for clip in clips])), console)
+        trainer.fit(
+            self.network(),
+            settings,
+            run,
+            len(clips) // BATCH,
+            lambda epoch: self.batches(settings.seed * 1000 + epoch),
+            validate,
+            trainer.class_weights(np.array([clip.label for clip in clips])),
+            console,
+        )
 
     def network(self) -> 'nn.Module':
         """Make the network with random weights."""
@@ -124,8 +136,9 @@ class SerRecipe:
         clips = self.side(side)
         corpus = np.array([clip.corpus for clip in clips])
         groups = {'all': np.ones(len(clips), bool)} | {name: corpus == name for name in np.unique(corpus).tolist()}
-        return HeldOut([to_batch(clip.samples, self.input) for clip in clips],
-                       np.array([clip.label for clip in clips]), groups)
+        return HeldOut(
+            [to_batch(clip.samples, self.input) for clip in clips], np.array([clip.label for clip in clips]), groups
+        )
 
     def corrupted(self) -> Corrupted:
         """
@@ -141,33 +154,37 @@ class SerRecipe:
         sounds = [corrupt_speech(voices[row], kind, rng.random(), rng, voices) for row, kind in zip(rows, kinds)]
         names = [clips[row].speaker for row in rows]
         speakers, place, count = np.unique(names, return_inverse=True, return_counts=True)
-        return Corrupted([to_batch(samples, self.input) for samples in sounds],
-                         np.array([clips[row].label for row in rows]),
-                         [segment_quality(samples, self.input.sample_rate) for samples in sounds],
-                         kinds, speakers[place], 1 / count[place])
+        return Corrupted(
+            [to_batch(samples, self.input) for samples in sounds],
+            np.array([clips[row].label for row in rows]),
+            [segment_quality(samples, self.input.sample_rate) for samples in sounds],
+            kinds,
+            speakers[place],
+            1 / count[place],
+        )
 
     def facts(self) -> dict[str, Any]:
         """Give the fields of the card that people write."""
         return {
             'description': 'Log-mel front end, residual network and attentive statistics over time, about 0.7 M '
-                           'parameters, for the raw waveform; trained from scratch.',
+            'parameters, for the raw waveform; trained from scratch.',
             'licence': 'Code Apache-2.0. The weights are learned from RAVDESS and nEMO, which are CC BY-NC-SA 4.0: not '
-                       'for commercial use.',
+            'for commercial use.',
             'training': {
                 'data': list(speech_corpora.LICENCES.values()),
                 'split': 'By speaker. RAVDESS: actors 1-18 train, 19-20 validation, 21-24 test; nEMO: TP0 validation, '
-                         'KD0 and WR0 test, the other six train. Calm counts as neutral; disgust is left out. Whole '
-                         'clips are measured.',
+                'KD0 and WR0 test, the other six train. Calm counts as neutral; disgust is left out. Whole '
+                'clips are measured.',
                 'clips': {side: len(getattr(self.split, side)) for side in ('train', 'validation', 'test')},
                 'seed': 0,
                 'augmentation': 'pauses, speed, echo, noise and babble at 0 to 35 dB, band limits, clipping, random '
-                                'part, masked bands and times',
+                'part, masked bands and times',
             },
             'limits': 'Learned from actors: 18 who say two English sentences and 6 who read Polish, adults all; no '
-                      'child, no old person, no other language and no spontaneous speech was heard or measured. Voices '
-                      'differ a lot: an unknown speaker of nEMO is recognised much worse than one of RAVDESS (see the '
-                      'figures by corpus), and one at home may be worse than either. A voice does not tell what a '
-                      'person feels: do not use it to judge, select, monitor or diagnose people.',
+            'child, no old person, no other language and no spontaneous speech was heard or measured. Voices '
+            'differ a lot: an unknown speaker of nEMO is recognised much worse than one of RAVDESS (see the '
+            'figures by corpus), and one at home may be worse than either. A voice does not tell what a '
+            'person feels: do not use it to judge, select, monitor or diagnose people.',
         }
 
 
@@ -175,7 +192,7 @@ def _fit(samples: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarra
     """Cut a random part of ``count`` samples out, or put silence on both sides."""
     if len(samples) >= count:
         start = rng.integers(len(samples) - count + 1)
-        return samples[start:start + count]
+        return samples[start : start + count]
     before = rng.integers(count - len(samples) + 1)
     return np.pad(samples, (before, count - len(samples) - before))
 
@@ -183,4 +200,4 @@ def _fit(samples: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarra
 def _segment(samples: np.ndarray, sample_rate: int) -> np.ndarray:
     """Leave as much silence around the speech as the node does."""
     first, last = active_part(samples)
-    return samples[max(first - int(Segmentation().pre_roll * sample_rate), 0):last + int(TAIL_S * sample_rate)]
+    return samples[max(first - int(Segmentation().pre_roll * sample_rate), 0) : last + int(TAIL_S * sample_rate)]

@@ -13,14 +13,14 @@ def active_part(samples: np.ndarray) -> tuple[int, int]:
     count = len(samples) // FRAME
     if count == 0:
         return 0, len(samples)
-    level = np.sqrt((samples[:count * FRAME].reshape(count, FRAME) ** 2).mean(axis=1))
+    level = np.sqrt((samples[: count * FRAME].reshape(count, FRAME) ** 2).mean(axis=1))
     active = np.flatnonzero(level >= level.max() * 10 ** (-ACTIVE_DB / 20))
     return int(active[0]) * FRAME, int(active[-1] + 1) * FRAME
 
 
 def add_at_snr(samples: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray:
     """Add noise (as long as the samples) so that the whole has this signal-to-noise ratio [dB]."""
-    power, noise_power = np.mean(samples ** 2), np.mean(noise ** 2)
+    power, noise_power = np.mean(samples**2), np.mean(noise**2)
     if power == 0 or noise_power == 0:
         return samples
     return samples + noise * np.float32(np.sqrt(power / noise_power / 10 ** (snr_db / 10)))
@@ -39,7 +39,7 @@ def babble(count: int, voices: Sequence[np.ndarray], rng: np.random.Generator) -
     for voice in voices:
         repeated = np.resize(voice, count + len(voice))
         start = rng.integers(len(voice))
-        noise += repeated[start:start + count] / np.float32(np.sqrt(np.mean(voice ** 2)) + 1e-6)
+        noise += repeated[start : start + count] / np.float32(np.sqrt(np.mean(voice**2)) + 1e-6)
     return noise
 
 
@@ -75,18 +75,18 @@ class SpeechAugmentation:
             return samples
         first, last = self._active[index]
         before, after = (rng.uniform(0, 0.6, 2) * self._rate).astype(int)
-        return samples[max(first - before, 0):last + after]
+        return samples[max(first - before, 0) : last + after]
 
     def _room(self, samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Add the echo of a room: exponentially decaying noise after the direct sound."""
         seconds = rng.uniform(0.1, 0.5)  # until the echo is 60 dB down
         time = np.arange(int(seconds * self._rate)) / self._rate
         response = rng.standard_normal(len(time)) * 10 ** (-3 * time / seconds)
-        response *= rng.uniform(0.2, 1.0) / np.sqrt(np.sum(response ** 2))
+        response *= rng.uniform(0.2, 1.0) / np.sqrt(np.sum(response**2))
         response[0] += 1
         size = _fft_size(len(samples) + len(response))
         echo = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(response, size), size)
-        return echo[:len(samples)].astype(np.float32)
+        return echo[: len(samples)].astype(np.float32)
 
     def _noise(self, samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         if rng.random() < 0.3:
@@ -102,7 +102,7 @@ class SpeechAugmentation:
         spectrum = np.fft.rfft(samples, size)
         frequency = np.fft.rfftfreq(size, 1 / self._rate)
         spectrum[(frequency < rng.uniform(0, 300)) | (frequency > rng.uniform(3000, 8000))] = 0
-        return np.fft.irfft(spectrum)[:len(samples)].astype(np.float32)
+        return np.fft.irfft(spectrum)[: len(samples)].astype(np.float32)
 
 
 def _fft_size(count: int) -> int:

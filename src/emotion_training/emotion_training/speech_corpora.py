@@ -4,21 +4,27 @@ import csv
 import io
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
-from emotion_core.emotions import EMOTIONS
-from emotion_core.emotions import to_emotion
+from emotion_core.emotions import EMOTIONS, to_emotion
 from emotion_training.errors import TrainingError
 
 SAMPLE_RATE = 16000  # [Hz] of both corpora
-RAVDESS_EMOTIONS = {'01': 'neutral', '02': 'calm', '03': 'happy', '04': 'sad', '05': 'angry', '06': 'fearful',
-                    '07': 'disgust', '08': 'surprised'}  # third field of a file name
+RAVDESS_EMOTIONS = {
+    '01': 'neutral',
+    '02': 'calm',
+    '03': 'happy',
+    '04': 'sad',
+    '05': 'angry',
+    '06': 'fearful',
+    '07': 'disgust',
+    '08': 'surprised',
+}  # third field of a file name
 LICENCES = {
     'ravdess': 'RAVDESS speech audio (Zenodo record 1188976): to our knowledge CC BY-NC-SA 4.0',
     'nemo': 'nEMO (amu-cai/nEMO): CC BY-NC-SA 4.0',
@@ -96,4 +102,5 @@ def _files(folder: Path, name: str, suffixes: tuple[str, ...]) -> Iterator[tuple
         raise TrainingError(
             f"neither '{directory}' nor '{archive}' is there: SER training needs RAVDESS (speech, zenodo.org record "
             f'1188976) and nEMO (github.com/amu-cai/nEMO), both as 16 kHz mono files; name the folder that holds them '
-            f'with --data')
+            f'with --data'
+        )

@@ -7,7 +7,6 @@ import numpy as np
 
 from emotion_training.errors import TrainingError
 
-
 BLANK = 4  # gray levels between the darkest and the brightest pixel; compression makes a few out of one
 
 

@@ -5,22 +5,15 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable
-from collections.abc import Iterator
-from dataclasses import asdict
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn
-from rich.progress import MofNCompleteColumn
-from rich.progress import Progress
-from rich.progress import TextColumn
-from rich.progress import TimeElapsedColumn
-from rich.progress import TimeRemainingColumn
 import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import nn
 
 from emotion_core.emotions import EMOTIONS
@@ -60,8 +53,16 @@ def class_weights(labels: np.ndarray) -> np.ndarray:
     return weights / weights.mean()
 
 
-def fit(network: nn.Module, settings: Settings, folder: Path, steps: int, batches: Callable[[int], Iterator[Batch]],
-        validate: Callable[[nn.Module], dict[str, Any]], weights: np.ndarray, console: Console) -> None:
+def fit(
+    network: nn.Module,
+    settings: Settings,
+    folder: Path,
+    steps: int,
+    batches: Callable[[int], Iterator[Batch]],
+    validate: Callable[[nn.Module], dict[str, Any]],
+    weights: np.ndarray,
+    console: Console,
+) -> None:
     """
     Train, or go on where the run in ``folder`` stopped, and leave its best weights in BEST_FILE.
 
@@ -84,16 +85,25 @@ def fit(network: nn.Module, settings: Settings, folder: Path, steps: int, batche
         state = torch.load(folder / LAST_FILE, weights_only=True)
         if state['settings'] != asdict(settings):
             changed = [key for key, value in asdict(settings).items() if state['settings'].get(key) != value]
-            raise TrainingError(f"'{folder}' holds a run with another {', '.join(changed)}: "
-                                f'give the same settings to go on, or another --out')
+            raise TrainingError(
+                f"'{folder}' holds a run with another {', '.join(changed)}: "
+                f'give the same settings to go on, or another --out'
+            )
         network.load_state_dict(state['network'])
         average.load_state_dict(state['average'])
         optimizer.load_state_dict(state['optimizer'])
         first, best = state['epochs_done'], state['best']
         console.print(f'Going on after epoch {first} of {settings.epochs} (best macro-F1 so far {best:.4f}).')
 
-    columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-               TextColumn('left'), TimeRemainingColumn(), TextColumn('loss {task.fields[loss]:.3f}'))
+    columns = (
+        TextColumn('{task.description}'),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn('left'),
+        TimeRemainingColumn(),
+        TextColumn('loss {task.fields[loss]:.3f}'),
+    )
     with Progress(*columns, console=console) as progress:
         task = progress.add_task('training', total=settings.epochs * steps, completed=first * steps, loss=float('nan'))
         try:
@@ -116,15 +126,28 @@ def fit(network: nn.Module, settings: Settings, folder: Path, steps: int, batche
                     losses.append(loss.item())
                     progress.update(task, advance=1, loss=np.mean(losses[-50:]), description=f'epoch {epoch + 1}')
                 metrics = validate(average)
-                line = {'epoch': epoch + 1, 'loss': round(float(np.mean(losses)), 4), **metrics,
-                        'seconds': round(time.monotonic() - started, 1)}
+                line = {
+                    'epoch': epoch + 1,
+                    'loss': round(float(np.mean(losses)), 4),
+                    **metrics,
+                    'seconds': round(time.monotonic() - started, 1),
+                }
                 if metrics['macro_f1'] > best:
                     best = metrics['macro_f1']
-                    _save({'network': average.state_dict(), 'epoch': epoch + 1, 'validation': metrics},
-                          folder / BEST_FILE)
-                _save({'network': network.state_dict(), 'average': average.state_dict(),
-                       'optimizer': optimizer.state_dict(), 'epochs_done': epoch + 1, 'best': best,
-                       'settings': asdict(settings)}, folder / LAST_FILE)
+                    _save(
+                        {'network': average.state_dict(), 'epoch': epoch + 1, 'validation': metrics}, folder / BEST_FILE
+                    )
+                _save(
+                    {
+                        'network': network.state_dict(),
+                        'average': average.state_dict(),
+                        'optimizer': optimizer.state_dict(),
+                        'epochs_done': epoch + 1,
+                        'best': best,
+                        'settings': asdict(settings),
+                    },
+                    folder / LAST_FILE,
+                )
                 with open(folder / LOG_FILE, 'a') as log:
                     log.write(json.dumps(line) + '\n')
                 progress.console.print('  '.join(f'{key} {value}' for key, value in line.items()))

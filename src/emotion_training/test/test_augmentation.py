@@ -8,10 +8,7 @@ from emotion_face.quality import crop_quality
 from emotion_speech.quality import segment_quality
 from emotion_training import corruption
 from emotion_training.face_augmentation import augment
-from emotion_training.speech_augmentation import SpeechAugmentation
-from emotion_training.speech_augmentation import active_part
-from emotion_training.speech_augmentation import add_at_snr
-from emotion_training.speech_augmentation import coloured_noise
+from emotion_training.speech_augmentation import SpeechAugmentation, active_part, add_at_snr, coloured_noise
 
 RATE = 16000
 
@@ -27,7 +24,7 @@ def _voice(seconds: float = 1.5, hz: float = 150) -> np.ndarray:
     buzz = sum(np.sin(2 * np.pi * hz * k * time + k * k) / k for k in range(1, 20))
     buzz *= 0.1 * np.clip(1 + np.sin(2 * np.pi * 3 * time), 0.3, None)
     quiet = np.random.default_rng(0).normal(0, 1e-4, len(buzz) + RATE)
-    quiet[RATE // 2:-RATE // 2] += buzz
+    quiet[RATE // 2 : -RATE // 2] += buzz
     return quiet.astype(np.float32)
 
 
@@ -65,17 +62,25 @@ def test_active_part_leaves_the_silence_out():
 def test_noise_is_added_at_the_ratio_asked_for(snr_db):
     voice = _voice()
     noisy = add_at_snr(voice, coloured_noise(len(voice), 1.0, np.random.default_rng(0)), snr_db)
-    ratio = 10 * np.log10(np.mean(voice ** 2) / np.mean((noisy - voice) ** 2))
+    ratio = 10 * np.log10(np.mean(voice**2) / np.mean((noisy - voice) ** 2))
     assert ratio == pytest.approx(snr_db, abs=0.1)
 
 
-@pytest.mark.parametrize('kind, term, sign', [
-    ('blur', 'sharpness', -1), ('dark', 'brightness', -1), ('bright', 'brightness', 1), ('noise', 'noise', 1),
-    ('far', 'resolution', -1)])
+@pytest.mark.parametrize(
+    'kind, term, sign',
+    [
+        ('blur', 'sharpness', -1),
+        ('dark', 'brightness', -1),
+        ('bright', 'brightness', 1),
+        ('noise', 'noise', 1),
+        ('far', 'resolution', -1),
+    ],
+)
 def test_corrupted_face_shows_in_its_quality_term(kind, term, sign):
     face, rng = _face(), np.random.default_rng(0)
-    clean, bad = (crop_quality(image, len(image))[term]
-                  for image in (face, corruption.corrupt_face(face, kind, 0.8, rng)))
+    clean, bad = (
+        crop_quality(image, len(image))[term] for image in (face, corruption.corrupt_face(face, kind, 0.8, rng))
+    )
     assert sign * (bad - clean) > 0.05
 
 
@@ -87,9 +92,16 @@ def test_covered_face_loses_one_side_only():
     assert max(same[0].mean(), same[-1].mean(), same[:, 0].mean(), same[:, -1].mean()) == 1
 
 
-@pytest.mark.parametrize('kind, term, sign', [
-    ('white_noise', 'snr_db', -1), ('babble', 'snr_db', -1), ('clipped', 'clipping', 1), ('short', 'seconds', -1),
-    ('quiet', 'level_dbfs', -1)])
+@pytest.mark.parametrize(
+    'kind, term, sign',
+    [
+        ('white_noise', 'snr_db', -1),
+        ('babble', 'snr_db', -1),
+        ('clipped', 'clipping', 1),
+        ('short', 'seconds', -1),
+        ('quiet', 'level_dbfs', -1),
+    ],
+)
 def test_corrupted_voice_shows_in_its_quality_term(kind, term, sign):
     voice, others = _voice(), [_voice(hz=hz) for hz in (110, 170, 230)]
     worse = corruption.corrupt_speech(voice, kind, 0.8, np.random.default_rng(0), others)

@@ -7,8 +7,9 @@ from emotion_training import cli
 
 @pytest.mark.parametrize('model, what', [('fer', 'FER2013'), ('ser', 'RAVDESS')])
 def test_without_data_it_says_which_data_is_needed(tmp_path, capsys, model, what):
-    status = cli.main([model, '--data', str(tmp_path), '--out', str(tmp_path), '--only', 'test',
-                       '--export-to', _model(model)])
+    status = cli.main(
+        [model, '--data', str(tmp_path), '--out', str(tmp_path), '--only', 'test', '--export-to', _model(model)]
+    )
     assert status == 1
     assert f'training needs {what}' in ' '.join(capsys.readouterr().out.split())
 
@@ -32,8 +33,15 @@ def test_help_has_examples(capsys):
     assert 'examples:' in capsys.readouterr().out
 
 
-@pytest.mark.parametrize('arguments', [['fer'], ['fer', '--data', 'x', '--out', 'y', '--epochs', '0'],
-                                       ['fer', '--data', 'x', '--out', 'y', '--only', 'nothing'], ['dance']])
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        ['fer'],
+        ['fer', '--data', 'x', '--out', 'y', '--epochs', '0'],
+        ['fer', '--data', 'x', '--out', 'y', '--only', 'nothing'],
+        ['dance'],
+    ],
+)
 def test_bad_arguments_are_refused(arguments, capsys):
     with pytest.raises(SystemExit) as end:
         cli.main(arguments)
@@ -43,4 +51,5 @@ def test_bad_arguments_are_refused(arguments, capsys):
 def test_command_of_the_card_names_no_folder_of_the_user():
     options = cli.make_parser().parse_args(['fer', '--data', '/mine/faces', '--out', '/mine/runs', '--epochs', '3'])
     assert cli._command(options, 'train', 'export') == (
-        'python -m emotion_training fer --data DATA --out RUNS --epochs 3 --only train export')
+        'python -m emotion_training fer --data DATA --out RUNS --epochs 3 --only train export'
+    )

@@ -1,16 +1,15 @@
 """Corpora as they lie on disk: labels, speakers, traps of the tables."""
 
-from collections import Counter
 import io
 import tarfile
+from collections import Counter
 
 import numpy as np
 import pytest
 import soundfile
 
 from emotion_core.emotions import EMOTIONS
-from emotion_training import fer2013
-from emotion_training import speech_corpora
+from emotion_training import fer2013, speech_corpora
 from emotion_training.errors import TrainingError
 
 
@@ -51,7 +50,7 @@ def test_folder_and_tar_give_the_same_clips(tmp_path):
 def test_nemo_speaker_is_read_without_the_blanks_of_the_table(tmp_path):
     table = 'file_id\temotion\tspeaker_id\nWR0_surprised_1.wav\tsurprised\t        WR0\n'
     _tar(tmp_path / 'nEMO.tar', {'nEMO/data.tsv': table.encode(), 'nEMO/samples/WR0_surprised_1.wav': _flac()})
-    clip, = speech_corpora.load_nemo(tmp_path)
+    (clip,) = speech_corpora.load_nemo(tmp_path)
     assert (clip.speaker, EMOTIONS[clip.label]) == ('nemo/WR0', 'surprise')
 
 
@@ -61,8 +60,10 @@ def test_channels_are_averaged_and_another_rate_is_refused():
         speech_corpora.Clip('x', 0, 'ravdess/01', _flac(48000)).samples
 
 
-@pytest.mark.parametrize('load, what', [
-    (fer2013.load, 'FER2013'), (speech_corpora.load_ravdess, 'RAVDESS'), (speech_corpora.load_nemo, 'nEMO')])
+@pytest.mark.parametrize(
+    'load, what',
+    [(fer2013.load, 'FER2013'), (speech_corpora.load_ravdess, 'RAVDESS'), (speech_corpora.load_nemo, 'nEMO')],
+)
 def test_missing_corpus_is_named_with_where_to_get_it(tmp_path, load, what):
     with pytest.raises(TrainingError, match=f'needs .*{what}.*--data'):
         load(tmp_path)
@@ -71,7 +72,19 @@ def test_missing_corpus_is_named_with_where_to_get_it(tmp_path, load, what):
 def test_counts_of_the_real_corpora(data):
     ravdess, nemo = speech_corpora.load_ravdess(data), speech_corpora.load_nemo(data)
     assert Counter(EMOTIONS[clip.label] for clip in ravdess) == {
-        'angry': 192, 'fear': 192, 'happy': 192, 'neutral': 288, 'sad': 192, 'surprise': 192}
+        'angry': 192,
+        'fear': 192,
+        'happy': 192,
+        'neutral': 288,
+        'sad': 192,
+        'surprise': 192,
+    }
     assert Counter(EMOTIONS[clip.label] for clip in nemo) == {
-        'angry': 749, 'fear': 736, 'happy': 749, 'neutral': 809, 'sad': 769, 'surprise': 669}
+        'angry': 749,
+        'fear': 736,
+        'happy': 749,
+        'neutral': 809,
+        'sad': 769,
+        'surprise': 669,
+    }
     assert Counter(clip.speaker for clip in nemo)['nemo/MP0'] == 256

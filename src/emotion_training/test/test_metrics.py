@@ -13,8 +13,11 @@ def test_report_of_a_perfect_classifier():
     assert (figures['n'], figures['accuracy'], figures['macro_f1'], figures['calibration_error']) == (7, 1, 1, 0)
     assert figures['recall'] == dict.fromkeys(('angry', 'fear', 'happy', 'neutral', 'sad', 'surprise'), 1.0)
     assert figures['chance'] == {'accuracy': 0.1667}
-    assert figures['majority'] == {'label': 'surprise', 'accuracy': 0.2857,
-                                   'macro_f1': pytest.approx(4 / 9 / 6, abs=1e-4)}
+    assert figures['majority'] == {
+        'label': 'surprise',
+        'accuracy': 0.2857,
+        'macro_f1': pytest.approx(4 / 9 / 6, abs=1e-4),
+    }
 
 
 def test_macro_f1_counts_each_class_the_same():

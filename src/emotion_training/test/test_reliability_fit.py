@@ -3,9 +3,7 @@
 import numpy as np
 import pytest
 
-from emotion_training.reliability_fit import auroc
-from emotion_training.reliability_fit import cross_fit
-from emotion_training.reliability_fit import fit_reliability
+from emotion_training.reliability_fit import auroc, cross_fit, fit_reliability
 
 
 def _data(count: int = 4000):

@@ -13,7 +13,7 @@ from emotion_training.recipe import HeldOut
 from emotion_training.ser import SerRecipe
 
 MODELS = {FerRecipe: 'emotion_face', SerRecipe: 'emotion_speech'}
-MEGABYTES = 2 ** 20
+MEGABYTES = 2**20
 TOLERANCE = 0.05  # of accuracy on part of the test data: about two standard errors of its 450 samples
 CALIBRATION_TOLERANCE = 0.06  # of the calibration error, whose estimate is biased upwards on few samples
 
@@ -57,7 +57,7 @@ def test_faces_of_any_number_give_distributions():
     faces = np.random.default_rng(0).normal(size=(5, 1, 48, 48)).astype(np.float32)
     together = model(faces)
     assert together.shape == (5, 6) and together.sum(axis=1) == pytest.approx(1)
-    assert np.concatenate([model(faces[i:i + 1]) for i in range(5)]) == pytest.approx(together, abs=1e-5)
+    assert np.concatenate([model(faces[i : i + 1]) for i in range(5)]) == pytest.approx(together, abs=1e-5)
     assert np.isfinite(model(np.zeros((1, 1, 48, 48), np.float32))).all()  # a blank crop
 
 
@@ -87,4 +87,5 @@ def test_figures_of_the_card_hold_on_every_nth_test_sample(shipped, data):
         assert found['accuracy'] == pytest.approx(told['accuracy'], abs=tolerance), group
         assert found['macro_f1'] == pytest.approx(told['macro_f1'], abs=tolerance), group
     assert figures['all']['calibration_error'] == pytest.approx(
-        model.card.metrics['test']['all']['calibration_error'], abs=CALIBRATION_TOLERANCE)
+        model.card.metrics['test']['all']['calibration_error'], abs=CALIBRATION_TOLERANCE
+    )

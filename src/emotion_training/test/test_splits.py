@@ -3,11 +3,9 @@
 import numpy as np
 import pytest
 
-from emotion_training import fer2013
-from emotion_training import ser
+from emotion_training import fer2013, ser
 from emotion_training.errors import TrainingError
-from emotion_training.splits import split_faces
-from emotion_training.splits import split_speakers
+from emotion_training.splits import split_faces, split_speakers
 
 
 def _pixels(images: np.ndarray, rows: np.ndarray) -> set[bytes]:

@@ -12,15 +12,24 @@ torch = pytest.importorskip('torch', reason='training needs PyTorch, which the n
 pytest.importorskip('onnxscript', reason='export needs onnxscript')
 
 from emotion_core.onnx_model import OnnxModel  # noqa: E402
-from emotion_training import export  # noqa: E402
-from emotion_training import networks  # noqa: E402
-from emotion_training import trainer  # noqa: E402
+from emotion_training import (
+    export,  # noqa: E402
+    networks,  # noqa: E402
+    trainer,  # noqa: E402
+)
 from emotion_training.fer import FerRecipe  # noqa: E402
 from emotion_training.recipe import HeldOut  # noqa: E402
 from emotion_training.ser import SerRecipe  # noqa: E402
 
-SETTINGS = trainer.Settings(epochs=3, batch_size=32, optimizer='adamw', learning_rate=2e-2, weight_decay=0.01,
-                            label_smoothing=0.0, average_decay=0.9)
+SETTINGS = trainer.Settings(
+    epochs=3,
+    batch_size=32,
+    optimizer='adamw',
+    learning_rate=2e-2,
+    weight_decay=0.01,
+    label_smoothing=0.0,
+    average_decay=0.9,
+)
 
 
 class Toy:
@@ -35,8 +44,14 @@ class Toy:
         self._inputs = (self._inputs + np.random.default_rng(0).normal(0, 0.3, self._inputs.shape)).astype(np.float32)
 
     def network(self):
-        return torch.nn.Sequential(torch.nn.Conv2d(1, 8, (1, 13), 4), torch.nn.BatchNorm2d(8), torch.nn.ReLU(),
-                                   torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(8, 6))
+        return torch.nn.Sequential(
+            torch.nn.Conv2d(1, 8, (1, 13), 4),
+            torch.nn.BatchNorm2d(8),
+            torch.nn.ReLU(),
+            torch.nn.AdaptiveAvgPool2d(1),
+            torch.nn.Flatten(),
+            torch.nn.Linear(8, 6),
+        )
 
     def held_out(self, side):
         return HeldOut([self._inputs], self._labels, {'all': np.ones(len(self._labels), bool)})
@@ -55,8 +70,9 @@ class Toy:
 
     def fit(self, run, settings=SETTINGS, batches=None):
         torch.manual_seed(0)
-        trainer.fit(self.network(), settings, run, 6, batches or self.batches, self.validate, np.ones(6),
-                    Console(quiet=True))
+        trainer.fit(
+            self.network(), settings, run, 6, batches or self.batches, self.validate, np.ones(6), Console(quiet=True)
+        )
 
 
 def _log(run):
@@ -165,9 +181,11 @@ def test_loss_falls_on_real_data(data, recipe, count):
     if recipe.task == 'fer':
         rows = recipe.split.train[:count]
         from emotion_face.preprocess import to_batch
+
         inputs, labels = to_batch(recipe.faces.images[rows], recipe.input), recipe.faces.labels[rows]
     else:
         from emotion_speech.preprocess import to_batch
+
         clips = [recipe.clips[row] for row in recipe.split.train[::150][:count]]
         inputs = np.concatenate([to_batch(np.resize(clip.samples, 24000), recipe.input) for clip in clips])
         labels = np.array([clip.label for clip in clips])

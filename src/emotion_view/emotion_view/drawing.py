@@ -78,7 +78,11 @@ def draw(frame: np.ndarray, scene: Scene) -> np.ndarray:
     """
     canvas = _Canvas(frame.copy())
     for face in scene.faces:
-        _draw_face(canvas, face, speaking=bool(scene.hearing and scene.hearing.speaking) and face.subject_id == scene.speaker_id)
+        _draw_face(
+            canvas,
+            face,
+            speaking=bool(scene.hearing and scene.hearing.speaking) and face.subject_id == scene.speaker_id,
+        )
     panel_x = canvas.width
     canvas.widen(PANEL_WIDTH)
     y = _draw_bars(canvas, panel_x, scene.fused)
@@ -101,10 +105,18 @@ def _draw_face(canvas: _Canvas, face: FaceView, speaking: bool) -> None:
 
 
 def _draw_bars(canvas: _Canvas, x: float, view: FusedView | None) -> float:
-    title = 'waiting...' if view is None else view.label if view.label == UNCERTAIN else f'{view.label} {view.confidence:.0%}'
+    title = (
+        'waiting...'
+        if view is None
+        else view.label
+        if view.label == UNCERTAIN
+        else f'{view.label} {view.confidence:.0%}'
+    )
     canvas.text(title, x + MARGIN, 28, 0.72, TEXT_COLOR, bold=True)
     if view and view.subject_id:
-        canvas.text(view.subject_id, canvas.width - MARGIN - canvas.text_width(view.subject_id, 0.36), 12, 0.36, MUTED_COLOR)
+        canvas.text(
+            view.subject_id, canvas.width - MARGIN - canvas.text_width(view.subject_id, 0.36), 12, 0.36, MUTED_COLOR
+        )
     bar_x, bar_width = x + 70, PANEL_WIDTH - 70 - 40
     sources = ((view.face, FACE_COLOR), (view.speech, SPEECH_COLOR), (view.fused, FUSED_COLOR)) if view else ()
     y = 44.0
@@ -113,7 +125,9 @@ def _draw_bars(canvas: _Canvas, x: float, view: FusedView | None) -> float:
         canvas.fill(bar_x, y, bar_width, 3 * BAR_HEIGHT + 2, (70, 64, 60))
         for row, (probabilities, color) in enumerate(sources):
             if probabilities is not None:
-                canvas.fill(bar_x, y + row * (BAR_HEIGHT + 1), bar_width * float(probabilities[index]), BAR_HEIGHT, color)
+                canvas.fill(
+                    bar_x, y + row * (BAR_HEIGHT + 1), bar_width * float(probabilities[index]), BAR_HEIGHT, color
+                )
         if view and view.fused is not None:
             canvas.text(f'{view.fused[index]:4.0%}', bar_x + bar_width + 5, y + 12, 0.38, TEXT_COLOR)
         y += ROW_HEIGHT
@@ -133,8 +147,10 @@ def _draw_weights(canvas: _Canvas, x: float, y: float, view: FusedView | None) -
     canvas.fill(x + MARGIN, y, width * view.face_weight, 10, FACE_COLOR)
     canvas.fill(x + MARGIN + width * view.face_weight, y, width * view.speech_weight, 10, SPEECH_COLOR)
     y += 26
-    for name, weight, reason, color in (('face', view.face_weight, view.face_reason, FACE_COLOR),
-                                        ('voice', view.speech_weight, view.speech_reason, SPEECH_COLOR)):
+    for name, weight, reason, color in (
+        ('face', view.face_weight, view.face_reason, FACE_COLOR),
+        ('voice', view.speech_weight, view.speech_reason, SPEECH_COLOR),
+    ):
         canvas.text(f'{name} {weight:.2f}', x + MARGIN, y, 0.42, color)
         y += 15
         for line in canvas.wrap(reason, width, 0.36)[:3]:

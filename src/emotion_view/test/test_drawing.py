@@ -41,7 +41,9 @@ def test_who_speaks_is_marked():
 
 @pytest.mark.parametrize('share', [0.25, 0.5, 1.0])
 def test_weights_bar_is_as_long_as_the_weight(share):
-    difference = count(draw(FRAME, Scene(fused=fused(share))), FACE_COLOR) - count(draw(FRAME, Scene(fused=fused(0.0))), FACE_COLOR)
+    difference = count(draw(FRAME, Scene(fused=fused(share))), FACE_COLOR) - count(
+        draw(FRAME, Scene(fused=fused(0.0))), FACE_COLOR
+    )
     assert difference == pytest.approx(share * (PANEL_WIDTH - 16) * 10, rel=0.05)
 
 

@@ -16,11 +16,15 @@ WIDTH, HEIGHT = 320, 240
 def image(stamp_ns, gray):
     data = array.array('B')
     data.frombytes(np.full((HEIGHT, WIDTH, 3), gray, np.uint8).tobytes())
-    return Image(header=to_header(stamp_ns, 'camera'), width=WIDTH, height=HEIGHT, encoding='bgr8', step=3 * WIDTH, data=data)
+    return Image(
+        header=to_header(stamp_ns, 'camera'), width=WIDTH, height=HEIGHT, encoding='bgr8', step=3 * WIDTH, data=data
+    )
 
 
 def faces(stamp_ns):
-    face = FaceEmotion(emotion=EmotionProbs(source='face', subject_id='f0001', probabilities=[0.0, 0.0, 1.0, 0.0, 0.0, 0.0]))
+    face = FaceEmotion(
+        emotion=EmotionProbs(source='face', subject_id='f0001', probabilities=[0.0, 0.0, 1.0, 0.0, 0.0, 0.0])
+    )
     face.box.x_offset, face.box.y_offset, face.box.width, face.box.height = 50, 60, 70, 80
     return FaceEmotions(header=to_header(stamp_ns, 'camera'), faces=[face])
 

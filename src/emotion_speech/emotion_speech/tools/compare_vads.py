@@ -37,11 +37,12 @@ class WebRtcVad:
     def __init__(self) -> None:
         """Raise ImportError when webrtcvad-wheels is not installed."""
         import webrtcvad
+
         self._modes = [webrtcvad.Vad(mode) for mode in range(4)]
 
     def __call__(self, frame: np.ndarray) -> float:
         """Give one of five values in [0, 1]."""
-        pcm = (np.clip(frame[-self.NEWEST:], -1, 1) * 32767).astype('<i2').tobytes()
+        pcm = (np.clip(frame[-self.NEWEST :], -1, 1) * 32767).astype('<i2').tobytes()
         return sum(mode.is_speech(pcm, RATE) for mode in self._modes) / len(self._modes)
 
     def reset(self) -> None:
@@ -65,7 +66,7 @@ def in_samples(frames: np.ndarray) -> np.ndarray:
 
 def speech_frames(samples: np.ndarray) -> np.ndarray:
     """Tell for each whole frame of a clean clip whether it is speech, short pauses included."""
-    frames = samples[:len(samples) // FRAME * FRAME].reshape(-1, FRAME)
+    frames = samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME)
     level = to_dbfs(np.square(frames, dtype=np.float64).mean(axis=1))
     speech = level > level.max() - ACTIVE_DB
     where = np.flatnonzero(speech)
@@ -80,10 +81,10 @@ def streams(paths: list[Path]) -> Iterator[tuple[np.ndarray, np.ndarray, list[tu
     gap = np.zeros(int(GAP_S * RATE) // FRAME * FRAME, np.float32)
     for start in range(0, len(paths) - STREAM + 1, STREAM):
         parts, truths, words, offset = [], [], [], 0
-        for path in paths[start:start + STREAM]:
+        for path in paths[start : start + STREAM]:
             clip = read(path)
             truth = speech_frames(clip)
-            clip = np.concatenate((gap, clip[:len(truth) * FRAME]))
+            clip = np.concatenate((gap, clip[: len(truth) * FRAME]))
             truth = np.concatenate((np.zeros(len(gap) // FRAME, bool), truth))
             words.append((offset + int(np.flatnonzero(truth)[0]), offset + int(np.flatnonzero(truth)[-1]) + 1))
             offset += len(truth)
@@ -99,8 +100,12 @@ def noisy(clean: np.ndarray, kind: str, snr_db: float, babblers: list[Path], rng
     else:
         noise = np.zeros_like(clean)
         for _ in range(BABBLERS):
-            voice = np.concatenate([clip[in_samples(speech_frames(clip))] for clip in
-                                    (read(path) for path in rng.choice(np.array(babblers, object), 3 * STREAM))])
+            voice = np.concatenate(
+                [
+                    clip[in_samples(speech_frames(clip))]
+                    for clip in (read(path) for path in rng.choice(np.array(babblers, object), 3 * STREAM))
+                ]
+            )
             noise += np.resize(voice, len(noise))
     return clean + noise * np.float32(SPEECH_RMS / 10 ** (snr_db / 20) / np.sqrt(np.square(noise).mean()))
 
@@ -122,7 +127,7 @@ def edges(voice: np.ndarray, words: list[tuple[int, int]]) -> np.ndarray:
     """Give the absolute errors of onset and offset [s] of each clip, of what is heard within a second around it."""
     margin, errors = RATE // FRAME, []
     for first, last in words:
-        heard = np.flatnonzero(voice[max(first - margin, 0):last + margin]) + max(first - margin, 0)
+        heard = np.flatnonzero(voice[max(first - margin, 0) : last + margin]) + max(first - margin, 0)
         errors.append((abs(heard[0] - first), abs(heard[-1] + 1 - last)) if len(heard) else (margin, margin))
     return np.array(errors) * FRAME / RATE
 
@@ -132,16 +137,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
     parser.add_argument('folders', nargs='+', type=Path, help='folders of 16 kHz clips of clean speech')
     parser.add_argument('--clips', type=int, default=40, help='clips of each folder (default: 40)')
-    parser.add_argument('--threshold', type=float, default=Segmentation.threshold,
-                        help='voice probability from which a frame is a voice (default: that of the node)')
+    parser.add_argument(
+        '--threshold',
+        type=float,
+        default=Segmentation.threshold,
+        help='voice probability from which a frame is a voice (default: that of the node)',
+    )
     arguments = parser.parse_args()
     draw, rng = random.Random(0), np.random.default_rng(0)
     paths, babblers = [], []
     for folder in arguments.folders:
         found = sorted(path for path in folder.rglob('*') if path.suffix in ('.flac', '.opus', '.wav'))
         drawn = draw.sample(found, 2 * arguments.clips)
-        paths += drawn[:arguments.clips]
-        babblers += drawn[arguments.clips:]
+        paths += drawn[: arguments.clips]
+        babblers += drawn[arguments.clips :]
     detectors: dict[str, VoiceActivityDetector] = {name: kind() for name, kind in DETECTORS.items()}
     try:
         detectors['webrtc'] = WebRtcVad()
@@ -165,8 +174,10 @@ def main() -> None:
                 scores.setdefault((name, kind, snr_db), []).append(np.array(given))
     truth = np.concatenate(truths)
     print(f'{len(all_words)} clips, {len(truth)} frames, {truth.mean():.0%} speech\n')
-    print('| detector | condition | AUROC | F1 | onset error, median / p90 [s] | offset error, median / p90 [s] |\n'
-          '|---|---|---|---|---|---|')
+    print(
+        '| detector | condition | AUROC | F1 | onset error, median / p90 [s] | offset error, median / p90 [s] |\n'
+        '|---|---|---|---|---|---|'
+    )
     for name in detectors:
         joined = {condition: np.concatenate(scores[(name, *condition)]) for condition in conditions}
         means = []
@@ -176,11 +187,15 @@ def main() -> None:
             (on50, off50), (on90, off90) = np.percentile(errors, (50, 90), axis=0)
             means.append((auroc(given, truth), f1(voice, truth)))
             condition = kind if snr_db is None else f'{kind} {snr_db} dB'
-            print(f'| {name} | {condition} | {means[-1][0]:.3f} | {means[-1][1]:.3f} | '
-                  f'{on50:.2f} / {on90:.2f} | {off50:.2f} / {off90:.2f} |')
+            print(
+                f'| {name} | {condition} | {means[-1][0]:.3f} | {means[-1][1]:.3f} | '
+                f'{on50:.2f} / {on90:.2f} | {off50:.2f} / {off90:.2f} |'
+            )
         mean = np.mean(means, axis=0)
-        print(f'| **{name}** | mean | **{mean[0]:.3f}** | **{mean[1]:.3f}** | '
-              f'{1000 * cpu[name] / seconds:.0f} ms CPU per second of audio | |')
+        print(
+            f'| **{name}** | mean | **{mean[0]:.3f}** | **{mean[1]:.3f}** | '
+            f'{1000 * cpu[name] / seconds:.0f} ms CPU per second of audio | |'
+        )
 
 
 if __name__ == '__main__':
