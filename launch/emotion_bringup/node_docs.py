@@ -17,8 +17,8 @@ HEADER = """# Nodes
 Generated from the code: `python -m emotion_bringup.node_docs > docs/nodes.md`.
 
 Every node is a lifecycle node with the parameter `autostart` (default true: configure and activate at start), reports
-on `/diagnostics` once a second, and takes `qos_overrides` for the topics below. Names are relative, so a namespace moves
-all of them.
+on `/diagnostics` once a second, and takes `qos_overrides` for the topics below. Names are relative: a namespace moves
+them all.
 """
 OWN_TOPICS = ('/diagnostics', '/parameter_events', '/rosout', '/clock')
 

@@ -161,7 +161,7 @@ class EmotionNode(LifecycleNode):
         return publisher
 
     def every(self, seconds: float, callback: Callable[[], None], steady: bool = False) -> None:
-        """Call back periodically while active, on the node's clock or on a steady one, which simulated time cannot stop."""
+        """Call back periodically while active on the node's clock, or a steady one that simulated time cannot stop."""
 
         def guarded() -> None:
             if not self.active:

@@ -98,7 +98,7 @@ class Fuser:
         return list(self._subjects) or ([NOBODY] if self._speech else [])
 
     def choose_speaker(self) -> str:
-        """Give the face that the voice is taken for: the largest, by a margin, so that two of a size do not take turns."""
+        """Give the face that the voice is taken for: the largest, by a margin, so that equals do not take turns."""
         if not self._subjects:
             return NOBODY
         largest = max(self._subjects, key=lambda name: self._subjects[name].size_px)
