@@ -28,7 +28,7 @@ def node_classes() -> dict[str, tuple[str, type[EmotionNode]]]:
     classes = {}
     for graph in GRAPHS.values():
         for node in graph.nodes:
-            if node.is_ours and node.name not in classes:
+            if node.is_lifecycle and node.name not in classes:
                 entry = next(
                     e for e in distribution(node.package.replace('_', '-')).entry_points if e.name == node.executable
                 )
