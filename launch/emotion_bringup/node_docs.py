@@ -20,6 +20,7 @@ Every node is a lifecycle node with the parameter `autostart` (default true: con
 on `/diagnostics` once a second, and takes `qos_overrides` for the topics below. Names are relative: a namespace moves
 them all.
 """
+DRIVERS = 'ros2 run emotion_drivers'
 OWN_TOPICS = ('/diagnostics', '/parameter_events', '/rosout', '/clock')
 
 
@@ -75,6 +76,8 @@ def render() -> str:
         node = node_class()
         try:
             node.trigger_configure()
+            if not command.startswith(DRIVERS):  # what needs no device shows the topics of its work too
+                node.trigger_activate()
             lines += [
                 f'## {name}\n',
                 inspect.getdoc(inspect.getmodule(node_class)),
@@ -87,7 +90,7 @@ def render() -> str:
                 '',
             ]
         finally:
-            node.trigger_cleanup()
+            node.trigger_shutdown()
             node.destroy_node()
     return '\n'.join(lines).rstrip() + '\n'
 
