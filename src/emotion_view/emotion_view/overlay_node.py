@@ -1,4 +1,4 @@
-"""The overlay node: draws faces, bars and weights on the camera picture, while somebody watches."""
+"""The overlay node: draws faces, bars and weights on `image_raw`, which it takes only while somebody watches."""
 
 import array
 import time
