@@ -18,11 +18,13 @@ def run_beside(supervisor: Supervisor, node: Node, go_on: Callable[[], bool]) ->
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         serving = asyncio.create_task(supervisor.serve())
-        while not serving.done() and go_on():
-            executor.spin_once(timeout_sec=0)
-            await asyncio.sleep(PAUSE_S)
-        supervisor.stop()
-        await serving
-        executor.shutdown()
+        try:
+            while not serving.done() and go_on():
+                executor.spin_once(timeout_sec=0)
+                await asyncio.sleep(PAUSE_S)
+        finally:
+            supervisor.stop()
+            await serving
+            executor.shutdown()
 
     asyncio.run(serve())

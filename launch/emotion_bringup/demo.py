@@ -152,23 +152,22 @@ class Board:
             self._live.stop()
 
 
-def _save_overlay(node: Node, start: float, picture: Path) -> None:
-    """Save the overlay of the moment PICTURE_AT_S, as people see it in rqt_image_view."""
+def _keep_overlay(node: Node, start: float, kept: list[Image]) -> None:
+    """Keep the overlay of the moment PICTURE_AT_S, as people see it in rqt_image_view."""
 
     def keep(msg: Image) -> None:
-        if not picture.exists() and to_ns(msg.header.stamp) >= (start + PICTURE_AT_S) * NS_PER_S:
-            cv2.imwrite(str(picture), decode(msg.data, msg.width, msg.height, msg.encoding, msg.step))
+        if not kept and to_ns(msg.header.stamp) >= (start + PICTURE_AT_S) * NS_PER_S:
+            kept.append(msg)
 
-    picture.unlink(missing_ok=True)
     node.create_subscription(Image, 'emotion/overlay', keep, qos.SENSOR)
 
 
-def _watch(supervisor: Supervisor, latest: Latest, board: Board, start: float, picture: Path | None) -> None:
+def _watch(supervisor: Supervisor, latest: Latest, board: Board, start: float, kept: list[Image] | None) -> None:
     """Run the graph until the scenario is over, and show each second."""
     node = rclpy.create_node('watcher', namespace=NAMESPACE)
     latest.listen(node)
-    if picture:
-        _save_overlay(node, start, picture)
+    if kept is not None:
+        _keep_overlay(node, start, kept)
     shown = -1
 
     def go_on() -> bool:
@@ -188,9 +187,15 @@ def demo(picture: Path | None = None) -> int:
     Play the scenario through drivers, DDS and nodes.
 
     :param picture: PNG file to save the overlay of one moment to.
-    :return: 1 when nothing was recognised, otherwise 0.
+    :return: 1 when nothing was recognised, or no picture came of it; otherwise 0.
     """
     console = Console()
+    kept: list[Image] | None = None
+    if picture is not None:
+        kept = []
+        if picture.suffix.lower() != '.png' or not picture.parent.is_dir():
+            console.print(f"the picture must be a .png file in a folder that is there, not '{picture}'", markup=False)
+            return 1
     os.environ.update(transport_variables(os.environ))
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     log = Path(os.environ.get('EMOTION_ROS_STATE', tempfile.gettempdir())) / 'demo.log'
@@ -208,7 +213,7 @@ def demo(picture: Path | None = None) -> int:
                 latest,
                 board,
                 start_of(processes),
-                picture,
+                kept,
             )
         finally:
             board.close()
@@ -219,5 +224,13 @@ def demo(picture: Path | None = None) -> int:
         )
         return 1
     console.print(f'{latest.fused_count} fused results. What the nodes said is in {log}.', soft_wrap=True)
+    if kept:
+        overlay = kept[0]
+        image = decode(overlay.data, overlay.width, overlay.height, overlay.encoding, overlay.step)
+        cv2.imwrite(str(picture), image)
+        console.print(f'the overlay is in {picture}', soft_wrap=True)
+    elif kept is not None:
+        console.print('[red]No overlay came[/], so no picture was saved.')
+        return 1
     console.print(NEXT, highlight=False, markup=False, soft_wrap=True)
     return 0

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import shlex
 import shutil
 import sys
 import sysconfig
@@ -21,6 +22,8 @@ GOOD_ARRIVAL = 0.95  # of the frames: two seconds are too short to tell 99 %
 BAD_ARRIVAL = 0.5  # without shared memory that holds a frame nearly all are lost; a busy machine loses some
 SHARED_MEMORY_MB = 256  # seven processes that each use some frames of their segment
 APT = 'sudo apt install'
+# The real folder: in a checkout whose path has a blank .emotion is only a link to it.
+START_AFRESH = f'rm -rf {shlex.quote(os.environ.get("EMOTION_ROS_STATE", ".emotion"))} && ./emotion doctor'
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ def check_ros() -> Iterator[Finding]:
     try:
         rclpy = importlib.import_module('rclpy')
     except ImportError as error:
-        yield Finding('ROS', BAD, f'rclpy cannot be imported: {error}', 'rm -rf .emotion && ./emotion doctor')
+        yield Finding('ROS', BAD, f'rclpy cannot be imported: {error}', START_AFRESH)
         return
     domain = os.environ.get('ROS_DOMAIN_ID', '0')
     rmw = rclpy.get_rmw_implementation_identifier()
@@ -80,7 +83,7 @@ def check_libraries() -> Iterator[Finding]:
         except Exception as error:  # a library that is there but broken raises anything
             missing.append(f'{module} ({error})')
     yield (
-        Finding('libraries', BAD, 'cannot be imported: ' + ', '.join(missing), 'rm -rf .emotion && ./emotion doctor')
+        Finding('libraries', BAD, 'cannot be imported: ' + ', '.join(missing), START_AFRESH)
         if missing
         else Finding('libraries', GOOD, 'all can be imported')
     )
@@ -94,7 +97,7 @@ def check_workspace() -> Iterator[Finding]:
         importlib.import_module('emotion_msgs.msg')
         importlib.import_module('audio_common_msgs.msg')
     except (LaunchError, ImportError) as error:
-        yield Finding('workspace', BAD, str(error), 'rm -rf .emotion && ./emotion doctor')
+        yield Finding('workspace', BAD, str(error), START_AFRESH)
         return
     yield Finding('workspace', GOOD, 'all nodes and messages are built')
 

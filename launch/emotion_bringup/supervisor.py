@@ -67,8 +67,7 @@ class Supervisor:
         everything = asyncio.gather(*keepers)
         await asyncio.wait([stopping, everything], return_when=asyncio.FIRST_COMPLETED)
         self._ending.set()
-        await self._end_all()
-        await everything
+        await self._end_all(everything)
         return int(self._failed)
 
     def stop(self) -> None:
@@ -133,15 +132,19 @@ class Supervisor:
                 return
             self._say(child, index, line.decode(errors='replace').rstrip())
 
-    async def _end_all(self) -> None:
+    async def _end_all(self, everything: asyncio.Future) -> None:
+        signalled: set[tuple[int, int]] = set()
         for number, seconds in GRACE_S:
             deadline = time.monotonic() + seconds
-            for process in list(self._running.values()):
-                _signal_group(process.pid, number)
-            while self._running and time.monotonic() < deadline:
+            while not everything.done() and time.monotonic() < deadline:
+                for process in list(self._running.values()):  # one may have been starting until now
+                    if (process.pid, number) not in signalled:
+                        signalled.add((process.pid, number))
+                        _signal_group(process.pid, number)
                 if self._hurry.is_set() and number != signal.SIGKILL:
                     break
                 await asyncio.sleep(0.02)
+        await everything
 
     def _say(self, child: Child, index: int, text: str) -> None:
         label = f'[{child.name}]'.ljust(self._width + 2)

@@ -78,7 +78,7 @@ def test(fast: bool, training: bool, arguments: Sequence[str]) -> int:
     root = Path(__file__).resolve().parents[2]
     if not (root / 'pytest.ini').is_file():
         raise EmotionError('the tests are run from a checkout of the project')
-    if any(not word.startswith('-') and Path(word.split('::')[0]).exists() for word in arguments):
+    if any(is_path(word) for word in arguments):
         return subprocess.call([sys.executable, '-m', 'pytest', '-rs', *arguments])
     style = 0 if arguments else check_style(root)
     trains = training or find_spec('torch') is not None
@@ -96,7 +96,16 @@ def test(fast: bool, training: bool, arguments: Sequence[str]) -> int:
         print('The style check at the beginning FAILED: `ruff check --fix .` and `ruff format .` mend most of it.')
     if not trains:
         print('emotion_training was left out: `./emotion test --training` installs torch and tests it too')
+    if not any(result.passed + result.failed + result.skipped for result in results):
+        print('no test was run: is the filter right?')
+        return 1
     return int(bool(style) or any(result.code for result in results))
+
+
+def is_path(word: str) -> bool:
+    """Tell an argument that names tests by their place from an option, or the value of one."""
+    place = word.split('::')[0]
+    return not word.startswith('-') and ('/' in place or place.endswith('.py')) and Path(place).exists()
 
 
 def check_style(root: Path) -> int:

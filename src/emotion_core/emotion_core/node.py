@@ -194,7 +194,9 @@ class EmotionNode(LifecycleNode):
         """Set up; what was made so far goes again when that fails."""
         result = self._attempt('configure', self.setup)
         if result != TransitionCallbackReturn.SUCCESS:
-            self._release()
+            reason = self._failure
+            self._attempt('clean up', self._release)
+            self._failure = reason
         return result
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -327,6 +329,6 @@ def run(node_class: type[EmotionNode], args: list[str] | None = None) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not break the clean-up
         if node is not None:
             node.active = False
-            node._release()
+            node._attempt('shut down', node._release)
             node.destroy_node()
         rclpy.try_shutdown()

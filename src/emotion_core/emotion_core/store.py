@@ -126,7 +126,12 @@ class ModelStore:
         """
         if name not in FETCHABLE:
             raise ModelError(f"no model '{name}' to fetch; there are: {', '.join(sorted(FETCHABLE))}")
-        wanted = FETCHABLE[name]
+        try:
+            return self._fetch(name, FETCHABLE[name], file, progress)
+        except OSError as error:
+            raise ModelError(f"cannot write to the store '{self.root}': {error.strerror}") from error
+
+    def _fetch(self, name: str, wanted: Fetchable, file: Path | None, progress: Callable[[int, int], None]) -> Path:
         self.root.mkdir(parents=True, exist_ok=True)
         partial = self.root / f'{name}.partial'
         if file is not None:

@@ -103,3 +103,9 @@ def test_bad_cards(tmp_path, text, sentence):
     (tmp_path / 'model.json').write_text(text)
     with pytest.raises(ModelError, match=sentence):
         ModelCard.load(tmp_path)
+
+
+def test_store_that_cannot_be_written_is_one_sentence(tmp_path, fetchable):
+    (tmp_path / 'file').write_text('in the way')
+    with pytest.raises(ModelError, match='cannot write to the store'):
+        ModelStore(tmp_path / 'file' / 'store', bundled=[]).fetch('tiny')

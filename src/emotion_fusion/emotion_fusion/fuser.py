@@ -49,63 +49,71 @@ class Fuser:
     """
     Fuses the faces in view with the voice that is heard.
 
-    Each face has its own estimate; the voice belongs to the largest face, and to nobody where there is none.
+    Each face has its own estimate. A voice belongs to the face that is largest while it speaks; when that face goes, or
+    there is none, the voice has an estimate of its own, for nobody. A voice without a face is taken by the next face.
     """
 
     parameters: FusionParameters = field(default_factory=FusionParameters)
 
     def __post_init__(self):
+        """Begin without evidence."""
         self.reset()
 
     def reset(self) -> None:
         """Forget all evidence."""
-        p = self.parameters
         self._subjects: dict[str, _Subject] = {}
-        self._speech = Timeline(int(p.speech_max_age * NS_PER_S))
-        self._voice_smoother = self._smoother()
-        self._speaker = NOBODY
-        self._newest_ns = 0
+        self._speech = Timeline(int(self.parameters.speech_max_age * NS_PER_S))
+        self._voice_smoother = self._make_smoother()
+        self._speaker = NOBODY  # whose the voice is taken for; may have left
+        self._offset_ns = {FACE: 0, SPEECH: 0}
 
-    def _smoother(self) -> LabelSmoother:
-        p = self.parameters
-        return LabelSmoother(p.smoothing, p.switch_margin, p.min_confidence)
+    def configure(self, parameters: FusionParameters) -> None:
+        """Go on with other parameters; evidence stays."""
+        self.parameters = parameters
+        self._speech.max_age_ns = int(parameters.speech_max_age * NS_PER_S)
+        self._voice_smoother = self._make_smoother()
+        for subject in self._subjects.values():
+            subject.face.max_age_ns = int(parameters.face_max_age * NS_PER_S)
+            subject.smoother = self._make_smoother()
 
-    def add(self, evidence: Evidence) -> None:
+    def add(self, evidence: Evidence, offset_ns: int = 0) -> None:
         """
         Take evidence of either modality.
 
+        :param offset_ns: How far the clock that ``fuse`` is asked by is ahead of this modality's stamps, where the two
+            are different clocks.
         :raises InputError: when it is of another source, or its numbers cannot be used.
         """
         evidence.check()
         if evidence.source == SPEECH:
+            goes_on = self._speech.newest and evidence.start_ns < self._speech.newest.stamp_ns
+            if not goes_on or self._voice_of() not in self._subjects:
+                self._speaker = self._largest()
             self._speech.add(evidence)
         elif evidence.source == FACE:
             subject = self._subjects.get(evidence.subject_id)
             if subject is None:
                 face = Timeline(int(self.parameters.face_max_age * NS_PER_S))
-                subject = self._subjects[evidence.subject_id] = _Subject(face, self._smoother())
+                subject = self._subjects[evidence.subject_id] = _Subject(face, self._make_smoother())
             subject.face.add(evidence)
             subject.size_px = subject.face.newest.quality_terms.get(SIZE_TERM, 0.0)
+            if self._speaker == NOBODY:
+                self._speaker = evidence.subject_id
         else:
             raise InputError(
                 'wrong source', f"evidence of source '{evidence.source}' cannot be fused: face and speech can"
             )
-        self._newest_ns = max(self._newest_ns, evidence.stamp_ns)
+        self._offset_ns[evidence.source] = offset_ns
 
     @property
     def subjects(self) -> list[str]:
-        """Who there are estimates for now: the faces in view, or nobody when there is only a voice."""
-        return list(self._subjects) or ([NOBODY] if self._speech else [])
+        """Who there are estimates for now: the faces in view, and nobody while there is a voice of none of them."""
+        return [*self._subjects, *([NOBODY] if self._speech and self._voice_of() == NOBODY else [])]
 
-    def choose_speaker(self) -> str:
-        """Give the face that the voice is taken for: the largest, by a margin, so that equals do not take turns."""
-        if not self._subjects:
-            return NOBODY
-        largest = max(self._subjects, key=lambda name: self._subjects[name].size_px)
-        current = self._subjects.get(self._speaker)
-        if current is None or self._subjects[largest].size_px > SPEAKER_MARGIN * current.size_px:
-            self._speaker = largest
-        return self._speaker
+    @property
+    def speaker(self) -> str:
+        """Whose the voice is taken for: a face in view, or NOBODY; without a voice the largest face."""
+        return self._voice_of() if self._speech else self._largest()
 
     def fuse(self, subject_id: str, now_ns: int) -> Fused:
         """
@@ -118,14 +126,15 @@ class Fuser:
         face = subject.face.recent(int(p.face_window * NS_PER_S)) if subject else None
         speech = self._speech.newest
         by_quality = p.method != 'fixed'
-        face_weight = weigh(Modality('face', p.face_weight, p.face_half_life, p.face_max_age), face, now_ns, by_quality)
-        speaker = self.choose_speaker()
-        is_speaker = subject_id == speaker
-        if is_speaker:
-            voice = Modality('voice', p.speech_weight, p.speech_half_life, p.speech_max_age)
-            speech_weight = weigh(voice, speech, now_ns, by_quality)
+        modality = Modality('face', p.face_weight, p.face_half_life, p.face_max_age)
+        face_weight = weigh(modality, face, now_ns - self._offset_ns[FACE], by_quality)
+        speaker = self.speaker
+        if speech is None or subject_id == speaker:
+            modality = Modality('voice', p.speech_weight, p.speech_half_life, p.speech_max_age)
+            speech_weight = weigh(modality, speech, now_ns - self._offset_ns[SPEECH], by_quality)
         else:
-            speech, speech_weight = None, Weight(0.0, f'the voice is taken for that of {speaker}')
+            owner = speaker or 'somebody out of view'
+            speech, speech_weight = None, Weight(0.0, f'the voice is taken for that of {owner}')
         used = [
             (evidence, weight.value)
             for evidence, weight in ((face, face_weight), (speech, speech_weight))
@@ -140,7 +149,7 @@ class Fuser:
             label, confidence = smoother.update(probabilities, now_ns)
         else:
             probabilities = np.full(len(EMOTIONS), 1 / len(EMOTIONS))
-            stamp_ns = max((evidence.stamp_ns for evidence in (face, speech) if evidence), default=self._newest_ns)
+            stamp_ns = max((evidence.stamp_ns for evidence in (face, speech) if evidence), default=now_ns)
             label, confidence = UNCERTAIN, 1 / len(EMOTIONS)
         fused = Evidence(
             stamp_ns=stamp_ns,
@@ -153,7 +162,7 @@ class Fuser:
         )
         return Fused(
             evidence=fused,
-            is_speaker=is_speaker,
+            is_speaker=subject_id == speaker,
             face=face if face_weight.value > 0 else None,
             speech=speech if speech_weight.value > 0 else None,
             face_weight=face_weight.value / total if used else 0.0,
@@ -165,14 +174,39 @@ class Fuser:
             confidence=confidence,
         )
 
-    def forget_stale(self, now_ns: int) -> None:
-        """Drop the faces that have not been seen, and the voice that has not been heard, for their maximal age."""
+    def stale(self, now_ns: int) -> list[str]:
+        """Give those of ``subjects`` that nothing was seen, or heard, of for the maximal age."""
         p = self.parameters
-        self._subjects = {
-            name: subject
+        now = {source: now_ns - offset_ns for source, offset_ns in self._offset_ns.items()}
+        gone = [
+            name
             for name, subject in self._subjects.items()
-            if now_ns - subject.face.newest.stamp_ns < p.face_max_age * NS_PER_S
-        }
-        if self._speech and now_ns - self._speech.newest.stamp_ns >= p.speech_max_age * NS_PER_S:
-            self._speech = Timeline(int(p.speech_max_age * NS_PER_S))
-            self._voice_smoother = self._smoother()
+            if now[FACE] - subject.face.newest.stamp_ns >= p.face_max_age * NS_PER_S
+        ]
+        silent = self._speech and now[SPEECH] - self._speech.newest.stamp_ns >= p.speech_max_age * NS_PER_S
+        return [*gone, *([NOBODY] if silent else [])]
+
+    def forget(self, subject_id: str) -> None:
+        """Drop a face, or with NOBODY the voice."""
+        if subject_id == NOBODY:
+            self._speech = Timeline(int(self.parameters.speech_max_age * NS_PER_S))
+            self._voice_smoother = self._make_smoother()
+        else:
+            del self._subjects[subject_id]
+
+    def _voice_of(self) -> str:
+        return self._speaker if self._speaker in self._subjects else NOBODY
+
+    def _largest(self) -> str:
+        """Give the largest face: by a margin over the present speaker, so that equals do not take turns."""
+        if not self._subjects:
+            return NOBODY
+        largest = max(self._subjects, key=lambda name: self._subjects[name].size_px)
+        present = self._subjects.get(self._speaker)
+        if present and self._subjects[largest].size_px <= SPEAKER_MARGIN * present.size_px:
+            return self._speaker
+        return largest
+
+    def _make_smoother(self) -> LabelSmoother:
+        p = self.parameters
+        return LabelSmoother(p.smoothing, p.switch_margin, p.min_confidence)

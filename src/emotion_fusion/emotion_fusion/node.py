@@ -25,15 +25,14 @@ class FusionNode(EmotionNode):
         """Make the fuser and the topics."""
         self._fuser = Fuser(self.parameters)
         self._published_ns: dict[str, int] = {}
-        self._offset_ns = 0  # of the node's clock from the stamps, where the two are different clocks
         self._fused = self.advertise(FusedEmotion, 'emotion/fused', qos.RESULT)
         self.subscribe(EmotionProbs, 'emotion/face', self._on_evidence, qos.RESULT)
         self.subscribe(EmotionProbs, 'emotion/speech', self._on_evidence, qos.RESULT)
         self.every(TICK_S, self._on_tick)
 
     def apply(self, old: FusionParameters) -> None:
-        """Start again with the new parameters; evidence comes back within a second."""
-        self._fuser = Fuser(self.parameters)
+        """Go on with the new parameters; evidence stays."""
+        self._fuser.configure(self.parameters)
 
     def reset(self) -> None:
         """Forget evidence of a time that has not come yet."""
@@ -48,30 +47,33 @@ class FusionNode(EmotionNode):
 
     def _on_evidence(self, msg: EmotionProbs) -> None:
         evidence = to_evidence(msg)
-        now_ns = self.now_ns()
-        if abs(now_ns - evidence.stamp_ns) > SAME_CLOCK_NS:
+        behind_ns = self.now_ns() - evidence.stamp_ns
+        is_other_clock = abs(behind_ns) > SAME_CLOCK_NS
+        if is_other_clock:
+            where = 'behind' if behind_ns > 0 else 'ahead of'
             self.problem(
                 'another clock',
-                f'{evidence.source} stamps are {(now_ns - evidence.stamp_ns) / NS_PER_S:.0f} s '
-                "behind this node's clock: set use_sim_time when a bag is played",
+                f"{evidence.source} stamps are {abs(behind_ns) / NS_PER_S:.0f} s {where} this node's clock: "
+                'set use_sim_time when a bag is played, synchronise the clocks of the machines otherwise',
             )
-            self._offset_ns = now_ns - evidence.stamp_ns
-        else:
-            self._offset_ns = 0
-        self._fuser.add(evidence)
-        self._publish(self._fuser.choose_speaker() if evidence.source == SPEECH else evidence.subject_id)
+        self._fuser.add(evidence, behind_ns if is_other_clock else 0)
+        self._publish(self._fuser.speaker if evidence.source == SPEECH else evidence.subject_id)
 
     def _on_tick(self) -> None:
         now_ns = self.now_ns()
+        stale = self._fuser.stale(now_ns)
         for subject_id in self._fuser.subjects:
-            if now_ns - self._published_ns.get(subject_id, 0) >= TICK_S * NS_PER_S:
+            # Half a period: the last estimate came a little after a tick.
+            if subject_id in stale or now_ns - self._published_ns.get(subject_id, 0) >= TICK_S * NS_PER_S / 2:
                 self._publish(subject_id)
-        self._fuser.forget_stale(now_ns - self._offset_ns)
+        for subject_id in stale:
+            self._fuser.forget(subject_id)
+        kept = self._fuser.subjects
+        self._published_ns = {name: ns for name, ns in self._published_ns.items() if name in kept}
 
     def _publish(self, subject_id: str) -> None:
         now_ns = self.now_ns()
-        fused = self._fuser.fuse(subject_id, now_ns - self._offset_ns)
-        self._fused.publish(to_fused_emotion(fused))
+        self._fused.publish(to_fused_emotion(self._fuser.fuse(subject_id, now_ns)))
         self._published_ns[subject_id] = now_ns
         self.health.count('published')
 

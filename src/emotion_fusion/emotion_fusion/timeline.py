@@ -14,7 +14,7 @@ class Timeline:
 
     def __init__(self, max_age_ns: int):
         """Keep evidence up to this age behind the newest [ns]."""
-        self._max_age_ns = max_age_ns
+        self.max_age_ns = max_age_ns
         self._evidence: list[Evidence] = []
 
     def __bool__(self) -> bool:
@@ -28,7 +28,7 @@ class Timeline:
         index = bisect.bisect_left(stamps, evidence.stamp_ns)
         same = index < len(stamps) and stamps[index] == evidence.stamp_ns
         self._evidence[index : index + same] = [evidence]
-        oldest_ns = self._evidence[-1].stamp_ns - self._max_age_ns
+        oldest_ns = self._evidence[-1].stamp_ns - self.max_age_ns
         self._evidence = [item for item in self._evidence if item.stamp_ns >= oldest_ns]
 
     @property

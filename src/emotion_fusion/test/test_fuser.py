@@ -101,7 +101,9 @@ def test_stamp_is_the_newest_evidence_used_and_the_window_covers_all():
 def test_face_vanishes_and_returns():
     fuser = Fuser()
     fuser.add(face())
-    fuser.forget_stale(T0 + 2 * S)
+    assert fuser.stale(T0 + S) == []
+    assert fuser.stale(T0 + 2 * S) == ['f0001']
+    fuser.forget('f0001')
     assert fuser.subjects == []
     fuser.add(speech(at=T0 + 2 * S))
     assert fuser.subjects == ['']
@@ -117,10 +119,10 @@ def test_voice_is_taken_for_the_largest_face_and_does_not_flicker():
     for size in (100.0, 105.0, 98.0):
         fuser.add(face(subject='f0001', size_px=100.0))
         fuser.add(face(subject='f0002', size_px=size))
-        assert fuser.choose_speaker() == 'f0001'
+        assert fuser.speaker == 'f0001'
     fuser.add(face(subject='f0002', size_px=130.0))
     fuser.add(speech())
-    assert fuser.choose_speaker() == 'f0002'
+    assert fuser.speaker == 'f0002'
     other = fuser.fuse('f0001', T0)
     assert (other.speech_weight, other.speech_reason, other.is_speaker) == (
         0.0,
@@ -176,3 +178,47 @@ def test_unusable_evidence_is_refused_and_changes_nothing(bad):
     with pytest.raises(InputError):
         fuser.add(bad)
     assert fuser.fuse('f0001', T0).label == 'happy'
+
+
+def test_voice_stays_with_who_spoke():
+    fuser = Fuser()
+    fuser.add(face(subject='f0001'))
+    fuser.add(speech('angry'))
+    fuser.add(face(subject='f0002', size_px=300.0))
+    assert fuser.speaker == 'f0001'  # the sentence is not passed on to who comes nearer
+    fuser.forget('f0001')
+    assert set(fuser.subjects) == {'f0002', ''}
+    other, alone = fuser.fuse('f0002', T0), fuser.fuse('', T0)
+    assert (other.speech_weight, other.speech_reason) == (0.0, 'the voice is taken for that of somebody out of view')
+    assert (alone.speech_weight, alone.label, alone.is_speaker) == (1.0, 'angry', True)
+    fuser.add(speech('sad', at=T0 + 5 * S))
+    assert fuser.speaker == 'f0002'  # the next sentence is
+
+
+def test_voice_without_a_face_is_taken_by_the_next_face():
+    fuser = Fuser()
+    fuser.add(speech())
+    assert fuser.subjects == ['']
+    fuser.add(face())
+    assert (fuser.subjects, fuser.speaker) == (['f0001'], 'f0001')
+
+
+def test_one_modality_on_another_clock_ages_by_its_own():
+    fuser = Fuser()
+    fuser.add(face(at=T0))
+    fuser.add(speech(at=T0 + 15 * S), offset_ns=-15 * S)
+    assert fuser.stale(T0) == []
+    now = fuser.fuse('f0001', T0)
+    assert now.face_weight == pytest.approx(0.5)
+    later = fuser.fuse('f0001', T0 + S)
+    assert later.speech_weight > 0.5  # the face has aged faster, and the voice has aged
+    assert fuser.stale(T0 + 9 * S) == ['f0001', '']
+
+
+def test_other_parameters_keep_the_evidence():
+    fuser = Fuser()
+    fuser.add(face())
+    fuser.add(speech())
+    fuser.configure(FusionParameters(method='log_linear'))
+    fused = fuser.fuse('f0001', T0)
+    assert fused.method == 'log_linear' and fused.speech_weight > 0

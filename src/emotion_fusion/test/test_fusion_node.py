@@ -1,4 +1,5 @@
 import numpy as np
+from rclpy.parameter import Parameter
 
 from emotion_core import qos
 from emotion_core.emotions import EMOTIONS, UNCERTAIN
@@ -86,3 +87,15 @@ def test_jump_back_forgets_the_future(ros):  # noqa: F811
     face.publish(probs('face', 'sad', now - 9 * S // 10, 'f0001'))
     ros.spin_until(lambda: [msg for msg in fused if msg.fused.probabilities[4] > 0.7], 'the later message is believed')
     assert node.health.problems['clock jumped back'] == 1
+
+
+def test_last_word_is_uncertain_whatever_the_phase(ros):
+    node, fused, face, _ = start(ros)
+    node.set_parameters([Parameter('face_max_age', value=0.3)])
+    for trial in range(6):
+        del fused[:]
+        ros.spin_for(0.03 * trial)
+        face.publish(probs('face', 'happy', node.now_ns(), f'f{trial:04d}'))
+        ros.spin_until(lambda: fused and fused[-1].label == UNCERTAIN, 'the estimate ends with uncertain')
+        assert (fused[-1].face_weight, fused[-1].speech_weight) == (0.0, 0.0)
+    assert node._published_ns == {}

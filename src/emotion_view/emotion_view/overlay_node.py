@@ -9,17 +9,17 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from emotion_core import qos
 from emotion_core.images import decode, decode_compressed
-from emotion_core.messages import to_ns
+from emotion_core.messages import NS_PER_S, to_ns
 from emotion_core.node import EmotionNode
 from emotion_core.node import run as run_node
 from emotion_msgs.msg import FaceEmotions, FusedEmotion, SpeechActivity
 from emotion_view.drawing import draw
 from emotion_view.messages import to_faces, to_fused_view, to_hearing
 from emotion_view.parameters import OverlayParameters
-from emotion_view.scene import Scene
+from emotion_view.scene import FaceView, FusedView, Hearing, Scene
 
 WATCH_S = 0.5  # how often to look whether somebody subscribes
-PENDING = 8  # frames that wait for their faces; older ones are dropped
+PENDING_NS = NS_PER_S  # how long a frame waits for its faces, before it is drawn without
 FACES_SILENT_S = 0.5  # without face messages for this long, frames are drawn as they come
 
 
@@ -29,12 +29,14 @@ class OverlayNode(EmotionNode):
     def __init__(self):
         """Make the node; ``setup`` does the rest."""
         super().__init__('emotion_overlay', OverlayParameters)
+        self._pending: OrderedDict[int, Image | CompressedImage] = OrderedDict()
+        self._fused_views: dict[str, tuple[float, FusedView]] = {}  # subject -> when [s, monotonic], what
+        self._hearing: tuple[float, Hearing] | None = None
+        self._speaker_id = ''
+        self._images = None
 
     def setup(self) -> None:
         """Make the topics; the camera's only while somebody watches."""
-        self._pending: OrderedDict[int, Any] = OrderedDict()
-        self._heard: dict[str, tuple[float, Any]] = {}  # kind -> when, what
-        self._images = None
         self._overlay = self.advertise(Image, 'emotion/overlay', qos.SENSOR)
         self.subscribe(FaceEmotions, 'emotion/faces', self._on_faces, qos.RESULT)
         self.subscribe(FusedEmotion, 'emotion/fused', self._on_fused, qos.RESULT, in_order=False)
@@ -73,8 +75,8 @@ class OverlayNode(EmotionNode):
             self._draw(msg, ())
             return
         self._pending[to_ns(msg.header.stamp)] = msg
-        while len(self._pending) > PENDING:
-            self._pending.popitem(last=False)
+        while next(iter(self._pending)) < to_ns(msg.header.stamp) - PENDING_NS:
+            self._draw(self._pending.popitem(last=False)[1], ())
 
     def _on_faces(self, msg: FaceEmotions) -> None:
         stamp_ns = to_ns(msg.header.stamp)
@@ -84,26 +86,31 @@ class OverlayNode(EmotionNode):
             self._draw(image, to_faces(msg))
 
     def _on_fused(self, msg: FusedEmotion) -> None:
+        now = time.monotonic()
+        self._fused_views = {
+            subject: (when, view)
+            for subject, (when, view) in self._fused_views.items()
+            if now - when < self.parameters.max_age
+        }
+        self._fused_views[msg.subject_id] = now, to_fused_view(msg)
         if msg.is_speaker:
-            self._hear('fused', to_fused_view(msg))
+            self._speaker_id = msg.subject_id
 
     def _on_activity(self, msg: SpeechActivity) -> None:
-        self._hear('hearing', to_hearing(msg))
+        self._hearing = time.monotonic(), to_hearing(msg)
 
-    def _hear(self, kind: str, what: Any) -> None:
-        self._heard[kind] = (time.monotonic(), what)
+    def _recent(self, kept: tuple[float, Any] | None) -> Any:
+        return kept[1] if kept and time.monotonic() - kept[0] < self.parameters.max_age else None
 
-    def _recent(self, kind: str) -> Any:
-        when, what = self._heard.get(kind, (float('-inf'), None))
-        return what if time.monotonic() - when < self.parameters.max_age else None
-
-    def _draw(self, msg: Image | CompressedImage, faces: tuple) -> None:
+    def _draw(self, msg: Image | CompressedImage, faces: tuple[FaceView, ...]) -> None:
         if isinstance(msg, CompressedImage):
             frame = decode_compressed(msg.data)
         else:
             frame = decode(msg.data, msg.width, msg.height, msg.encoding, msg.step, bool(msg.is_bigendian))
-        fused = self._recent('fused')
-        scene = Scene(faces, fused, self._recent('hearing'), speaker_id=fused.subject_id if fused else '')
+        # The panel is about the largest face; without one about whoever is heard.
+        shown = next((face.subject_id for face in faces if face.subject_id in self._fused_views), '')
+        fused = self._recent(self._fused_views.get(shown))
+        scene = Scene(faces, fused, self._recent(self._hearing), self._speaker_id)
         picture = draw(frame, scene)
         height, width = picture.shape[:2]
         data = array.array('B')

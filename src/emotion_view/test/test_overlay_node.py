@@ -56,6 +56,23 @@ def test_faces_are_drawn_on_the_frame_they_were_found_in(ros):  # noqa: F811
     np.testing.assert_allclose(picture[100, 50].astype(int), FACE_COLOR, atol=50)  # its edge is blended
 
 
+def test_frames_whose_faces_do_not_come_in_time_are_drawn_without(ros):
+    node = ros.add(OverlayNode())
+    node.autostart()
+    overlays = ros.collect(Image, 'emotion/overlay', qos.SENSOR)
+    images = ros.publisher(Image, 'image_raw', qos.SENSOR)
+    results = ros.publisher(FaceEmotions, 'emotion/faces', qos.RESULT)
+    start = node.now_ns()
+    for step in range(4):  # a frame every 0.4 s of its stamps, and faces of frames long ago
+        results.publish(faces(start - 9_000_000_000 + step))
+        ros.spin_until(lambda: node.health.counts['received emotion/faces'] == step + 1)
+        images.publish(image(start + step * 400_000_000, 50 + step))
+        ros.spin_until(lambda: node.health.counts['received image_raw'] == step + 1)
+    msg = ros.spin_until(lambda: overlays, 'the first frame is given up')[0]
+    assert msg.header.stamp.nanosec == start % 1_000_000_000
+    assert msg.data[0] == 50
+
+
 def test_frames_are_drawn_without_a_face_node(ros):  # noqa: F811
     node = ros.add(OverlayNode())
     node.autostart()
