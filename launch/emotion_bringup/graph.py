@@ -87,9 +87,8 @@ class Process:
 
     def ros_arguments(self) -> list[str]:
         """Give the command line that a ROS executable understands."""
-        pairs = [
-            f'{name}:={json.dumps(value, ensure_ascii=False)}' for name, value in self.parameters.items()
-        ]  # '"0"' is a string
+        # JSON quotes, so that '0' stays a string.
+        pairs = [f'{name}:={json.dumps(value, ensure_ascii=False)}' for name, value in self.parameters.items()]
         namespace = ['-r', f'__ns:={self.namespace}'] if self.namespace else []
         return [
             '--ros-args',

@@ -73,7 +73,7 @@ class LabelMap:
 
         :param labels: The model's outputs in order.
         :param label_map: Names for those that ``to_emotion`` does not know; '' drops one.
-        :raises ModelError: for an unknown label, or when an emotion is missing entirely.
+        :raises ModelError: for an unknown label, or when none of the labels is an emotion.
         """
         label_map = label_map or {}
         self._matrix = np.zeros((len(labels), len(EMOTIONS)))

@@ -3,6 +3,7 @@
 import signal
 import traceback
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -29,8 +30,10 @@ INFINITE = 1e15  # bound of a range that has only one side, in a ROS parameter d
 
 def _descriptor(description: Description) -> ParameterDescriptor:
     descriptor = ParameterDescriptor(
-        description=description.doc, read_only=description.read_only, dynamic_typing=description.type is float
-    )  # so that 1 is taken for 1.0
+        description=description.doc,
+        read_only=description.read_only,
+        dynamic_typing=description.type in (float, str),  # so that 1 is taken for 1.0, and 0 for '0'
+    )
     if description.choices:
         descriptor.additional_constraints = 'one of: ' + ', '.join(description.choices)
     if description.low is not None or description.high is not None:
@@ -65,6 +68,7 @@ class EmotionNode(LifecycleNode):
         self.health = Health()
         self.active = False
         self._failure = ''
+        self._refused = ''  # the sentence of a parameter that was out of range at start
         self._newest_ns: dict[str, int] = {}
         self._made: list[tuple[Callable, Any]] = []
         self.declare_parameter(
@@ -76,11 +80,14 @@ class EmotionNode(LifecycleNode):
         )
         values = {}
         for description in describe(parameters):
+            name, default, descriptor = description.name, description.default, _descriptor(description)
             try:
-                value = self.declare_parameter(description.name, description.default, _descriptor(description)).value
-            except (InvalidParameterTypeException, InvalidParameterValueException) as error:
-                raise ParameterError(str(error)) from error
-            values[description.name] = check(parameters, description.name, value)
+                values[name] = check(parameters, name, self.declare_parameter(name, default, descriptor).value)
+            except (InvalidParameterTypeException, InvalidParameterValueException, ParameterError) as error:
+                self._refused = f'{error}: the default {default!r} would be used, set another value and configure again'
+                if not self.has_parameter(name):
+                    self.declare_parameter(name, default, descriptor, ignore_override=True)
+                values[name] = default
         self.parameters = parameters(**values)
         self.add_on_set_parameters_callback(self._validate_parameters)
         if hasattr(self, 'add_post_set_parameters_callback'):  # absent in Humble
@@ -142,7 +149,7 @@ class EmotionNode(LifecycleNode):
                 self.problem(type(error).__name__, f'{topic}: unexpected {error!r}\n{traceback.format_exc()}')
 
         subscription = self.create_subscription(
-            kind, topic, guarded, qos, qos_overriding_options=QoSOverridingOptions.with_default_policies()
+            kind, topic, guarded, copy(qos), qos_overriding_options=QoSOverridingOptions.with_default_policies()
         )
         self._made.append((self.destroy_subscription, subscription))
         return subscription
@@ -155,7 +162,7 @@ class EmotionNode(LifecycleNode):
     def advertise(self, kind: type, topic: str, qos: QoSProfile) -> Any:
         """Make a publisher that is gone again after clean-up."""
         publisher = self.create_publisher(
-            kind, topic, qos, qos_overriding_options=QoSOverridingOptions.with_default_policies()
+            kind, topic, copy(qos), qos_overriding_options=QoSOverridingOptions.with_default_policies()
         )
         self._made.append((self.destroy_publisher, publisher))
         return publisher
@@ -192,7 +199,7 @@ class EmotionNode(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Set up; what was made so far goes again when that fails."""
-        result = self._attempt('configure', self.setup)
+        result = self._attempt('configure', self._checked_setup)
         if result != TransitionCallbackReturn.SUCCESS:
             reason = self._failure
             self._attempt('clean up', self._release)
@@ -236,6 +243,13 @@ class EmotionNode(LifecycleNode):
             return TransitionCallbackReturn.SUCCESS
         self.get_logger().error(self._failure)
         return TransitionCallbackReturn.FAILURE
+
+    def _checked_setup(self) -> None:
+        refused, self._refused = self._refused, ''  # said once: whoever configures again has read it
+        if refused:
+            self.health.problem('parameter', refused)
+            raise ParameterError(refused)
+        self.setup()
 
     def _release(self) -> None:
         self.teardown()
@@ -285,6 +299,7 @@ class EmotionNode(LifecycleNode):
             try:
                 self.apply(old)
             except Exception as error:  # a value that is in range and yet cannot be used
+                self.parameters = old
                 self.problem('parameter', f'cannot apply {ours}: {error}')
 
     def publish_diagnostics(self) -> None:

@@ -7,7 +7,7 @@ import onnxruntime
 
 from emotion_core.emotions import LabelMap, softmax
 from emotion_core.errors import ModelError
-from emotion_core.model_card import MODEL_FILE, ModelCard, sha256_of
+from emotion_core.model_card import MODEL_FILE, AudioInput, ModelCard, sha256_of
 
 
 class OnnxModel:
@@ -43,6 +43,18 @@ class OnnxModel:
         self._input = self._session.get_inputs()[0].name
         self._output = self._session.get_outputs()[0].name
         self._label_map = LabelMap(self.card.labels, self.card.label_map)
+        try:
+            self(self._blank())
+        except ModelError:
+            raise
+        except Exception as error:  # as above
+            raise ModelError(f"'{path}' does not take the input that its card describes: {error}") from error
+
+    def _blank(self) -> np.ndarray:
+        spec = self.card.input
+        if isinstance(spec, AudioInput):
+            return np.zeros((1, int(spec.min_seconds * spec.sample_rate)), np.float32)
+        return np.zeros((1, len(spec.mean), spec.height, spec.width), np.float32)
 
     def outputs(self, batch: np.ndarray) -> np.ndarray:
         """Run a batch of the card's input shape; gives raw outputs of shape (batch, labels)."""

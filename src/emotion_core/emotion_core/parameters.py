@@ -68,6 +68,8 @@ def check(parameters: type, name: str, value: Any) -> Any:
     description = known[name]
     if description.type is float and type(value) is int:
         value = float(value)  # `param:=1` means 1.0
+    if description.type is str and type(value) in (int, float):
+        value = str(value)  # `source:=0` means '0'
     if type(value) is not description.type:
         raise ParameterError(f"parameter '{name}' must be a {description.type.__name__}, not {value!r}")
     if description.choices and value not in description.choices:

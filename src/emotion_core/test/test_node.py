@@ -1,6 +1,7 @@
 from dataclasses import dataclass
 
 import pytest
+import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -134,3 +135,30 @@ def test_stamps_that_fall_back_reset_once(ros, echo):  # noqa: F811
     ros.spin_until(lambda: len(results) == 4)
     assert echo.resets == 1
     assert echo.health.problems['clock jumped back'] == 1
+
+
+def started_with(ros, *arguments):
+    """Give an Echo as if it was started with these ``--ros-args``."""
+    rclpy.try_shutdown()
+    rclpy.init(args=['--ros-args', *arguments])
+    return Echo()
+
+
+def test_qos_override_of_one_topic_leaves_the_others(ros):
+    before = qos.RESULT.depth
+    echo = started_with(ros, '-p', 'qos_overrides./out.publisher.depth:=3')
+    echo.trigger_configure()
+    depths = {entity.topic_name: entity.qos_profile.depth for entity in (*echo.publishers, *echo.subscriptions)}
+    assert (depths['/out'], depths['/in'], qos.RESULT.depth) == (3, before, before)
+    echo.destroy_node()
+
+
+def test_parameter_out_of_range_at_start_is_said_and_the_node_lives(ros):
+    echo = started_with(ros, '-p', 'gain:=99.0')
+    echo.autostart()
+    assert not echo.active and echo.parameters.gain == 1.0
+    assert echo.health.problems['parameter'] == 1 and '99.0' in echo.health.last_problem
+    echo.set_parameters([Parameter('gain', value=1.5)])
+    echo.autostart()
+    assert echo.active and echo.parameters.gain == 1.5
+    echo.destroy_node()

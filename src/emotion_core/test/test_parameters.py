@@ -30,6 +30,11 @@ def test_whole_number_is_taken_for_a_float():
     assert value == 2.0 and type(value) is float
 
 
+def test_number_is_taken_for_a_string():
+    with pytest.raises(ParameterError, match="not '0'"):
+        check(Example, 'method', 0)
+
+
 @pytest.mark.parametrize(
     'name, value, sentence',
     [

@@ -69,11 +69,13 @@ class Media:
         """
         Give position [ns] and frame, from a little before ``start_ns`` on.
 
+        :param seek: False for a live stream: every frame as it comes, with position 0, since raw ones have none.
+
         :raises DeviceError: where the file is damaged or the stream has gone.
         """
         with media_errors(self.name):
             if not seek:
-                yield from self._frames()
+                yield from ((0, frame) for frame in self.container.decode(self.stream))
                 return
             ticks = math.floor((start_ns + self.origin_ns) / (NS_PER_S * self.stream.time_base))
             self.container.seek(ticks, stream=self.stream)

@@ -117,7 +117,8 @@ class Recognizer:
     def _detect(self, image: np.ndarray, stamp_ns: int) -> list[Detection]:
         """Search the whole frame when it is time to, and otherwise near the faces that are known."""
         expected = self._tracker.expected(stamp_ns)
-        is_due = self._searched_ns is None or stamp_ns - self._searched_ns >= self._settings.search_period * NS_PER_S
+        waited_ns = None if self._searched_ns is None else stamp_ns - self._searched_ns
+        is_due = waited_ns is None or not 0 <= waited_ns < self._settings.search_period * NS_PER_S
         if not is_due and len(expected) <= NEAR_FACES:
             return self._detector.search_near(image, expected)
         self._searched_ns = stamp_ns

@@ -143,7 +143,7 @@ class Tracker:
         costs = []
         for number, track in enumerate(self._tracks):
             expected = track.at(stamp_ns).box
-            reach = min(MAX_REACH, REACH + REACH_PER_S * (stamp_ns - track.seen_ns) / NS_PER_S)
+            reach = min(MAX_REACH, REACH + REACH_PER_S * max(stamp_ns - track.seen_ns, 0) / NS_PER_S)
             for index, (detection, look) in enumerate(zip(detections, looks)):
                 cost = _cost(expected, detection.box, reach)
                 if cost is not None:

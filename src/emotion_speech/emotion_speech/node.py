@@ -1,5 +1,6 @@
 """The SER node: audio in, probabilities over the six emotions out."""
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -28,8 +29,9 @@ INFO_QOS = QoSProfile(
     reliability=qos.LATCHED.reliability,
     durability=DurabilityPolicy.VOLATILE,
 )
-STAMPED_GONE_S = 1.0  # after this long without stamped audio the unstamped counts
+STAMPED_GONE_S = 2.5  # after this long without stamped audio the unstamped counts
 AUDIO_GONE_S = 2.0
+INFO_WAIT_S = 6.0  # a driver that does not latch its format repeats it every 5 s
 CHECK_PERIOD_S = 0.25
 ACTIVITY_PERIOD_NS = NS_PER_S // 11  # at least; frames then make it about 10 Hz
 
@@ -41,6 +43,7 @@ class SpeechNode(EmotionNode):
         """Declare the parameters."""
         super().__init__('emotion_speech', SpeechParameters)
         self._recognizer: Recognizer | None = None
+        self._first_audio_s: float | None = None  # since the node is active [s, monotonic]
         self._announced: AudioFormat | InputError | None = None  # by the driver
         self._source = ''  # topic that audio is taken from
         self._frame_id = ''
@@ -49,7 +52,7 @@ class SpeechNode(EmotionNode):
 
     def setup(self) -> None:
         """Load the model."""
-        self._recognizer = self._make_recognizer()
+        self._recognizer = self._make_recognizer(self.parameters)
         self._results_pub = self.advertise(EmotionProbs, RESULTS, qos.RESULT)
         self._activity_pub = self.advertise(SpeechActivity, ACTIVITY, qos.RESULT)
         self.subscribe(AudioData, AUDIO, self._on_audio, qos.AUDIO)
@@ -59,7 +62,7 @@ class SpeechNode(EmotionNode):
 
     def start(self) -> None:
         """Ask for the format only now: what a latched topic gives while the node is not active would be lost."""
-        self._announced = None
+        self._announced, self._first_audio_s = None, None
         self._info_subscriptions = [self.subscribe(AudioInfo, INFO, self._on_info, INFO_QOS)]
 
     def stop(self) -> None:
@@ -73,9 +76,14 @@ class SpeechNode(EmotionNode):
         self._recognizer = None
         self._info_subscriptions = []
 
+    def validate(self, parameters: SpeechParameters) -> None:
+        """Refuse a model or a detector that cannot be loaded."""
+        if (parameters.model, parameters.vad) != (self.parameters.model, self.parameters.vad):
+            self._make_recognizer(parameters)
+
     def apply(self, old: SpeechParameters) -> None:
         """Start anew with the new parameters."""
-        self._recognizer = self._make_recognizer()
+        self._recognizer = self._make_recognizer(self.parameters)
 
     def reset(self) -> None:
         """Forget the stream."""
@@ -98,9 +106,9 @@ class SpeechNode(EmotionNode):
             self._publish(self._recognizer.flush())
             self.reset()
 
-    def _make_recognizer(self) -> Recognizer:
-        classifier = SpeechClassifier(ModelStore().find(self.parameters.model))
-        return Recognizer(classifier, DETECTORS[self.parameters.vad](), self.parameters.segmentation, self.problem)
+    def _make_recognizer(self, parameters: SpeechParameters) -> Recognizer:
+        classifier = SpeechClassifier(ModelStore().find(parameters.model))
+        return Recognizer(classifier, DETECTORS[parameters.vad](), parameters.segmentation, self.problem)
 
     def _ask_for_latched_info(self) -> None:
         """
@@ -134,6 +142,9 @@ class SpeechNode(EmotionNode):
     def _hear(self, audio: AudioData, topic: str, stamp_ns: int | None = None, frame_id: str = '') -> None:
         if isinstance(self._announced, InputError):
             raise self._announced.with_traceback(None)  # it is raised for every block: do not let its traceback grow
+        if self._announced is None and self._may_be_announced():
+            self.health.count('blocks before audio_info')  # at the wrong rate they would make confident nonsense
+            return
         p = self.parameters
         spec = self._announced or AudioFormat(p.sample_rate, p.channels, p.sample_format)
         samples = to_mono(spec.decode(audio.data), p.channel)
@@ -141,6 +152,7 @@ class SpeechNode(EmotionNode):
         if stamp_ns is None:  # the last sample was heard just before the block came
             stamp_ns, jitter_s = self.now_ns() - len(samples) * NS_PER_S // spec.sample_rate, ARRIVAL_JITTER_S
         if topic != self._source:
+            self._publish(self._recognizer.flush())
             self.reset()
             self._source = topic
         self._frame_id = frame_id
@@ -153,6 +165,12 @@ class SpeechNode(EmotionNode):
         if activity is not None and not 0 <= activity.stamp_ns - self._activity_ns < ACTIVITY_PERIOD_NS:
             self._activity_ns = activity.stamp_ns
             self._activity_pub.publish(to_activity(activity, frame_id))
+
+    def _may_be_announced(self) -> bool:
+        """Tell whether a driver that is there may still say its format."""
+        now = time.monotonic()
+        self._first_audio_s = now if self._first_audio_s is None else self._first_audio_s
+        return now - self._first_audio_s < INFO_WAIT_S and self.count_publishers(INFO) > 0
 
     def _publish(self, results: list[Evidence]) -> None:
         for evidence in results:

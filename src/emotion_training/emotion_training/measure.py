@@ -7,6 +7,7 @@ import numpy as np
 
 from emotion_core.model_card import ModelCard
 from emotion_core.onnx_model import OnnxModel
+from emotion_core.reliability import Reliability
 from emotion_training import metrics
 from emotion_training.recipe import HeldOut, Recipe
 from emotion_training.reliability_fit import auroc, cross_fit, fit_reliability
@@ -61,9 +62,15 @@ def measure_reliability(recipe: Recipe, folder: Path, command: str) -> ModelCard
         'held_out': f'each of {len(np.unique(data.groups))} groups by a fit on the others',
         'command': command,
     }
+    reliability = fit_reliability(data.terms, right, data.groups, data.weights)
+    if figures['brier'] >= figures['brier_of_base_rate']:
+        rate = np.average(right, weights=data.weights)
+        # The terms tell nothing about people that the fit has not seen: the base rate is the honest quality.
+        reliability = Reliability(float(np.log(rate / (1 - rate))), {})
+    figures['terms'] = len(reliability.terms)
     card = replace(
         model.card,
-        reliability=fit_reliability(data.terms, right, data.groups, data.weights),
+        reliability=reliability,
         metrics=model.card.metrics | {'reliability': figures},
     )
     card.save(folder)
