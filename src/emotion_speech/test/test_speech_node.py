@@ -266,6 +266,8 @@ def test_an_unknown_model_fails_the_transition_with_its_sentence(rig):
 def test_parameters_are_checked_and_taken_over_while_running(rig):
     (refused,) = rig.node.set_parameters([Parameter('hang_over', value=9.0)])
     assert not refused.successful and 'hang_over' in refused.reason
+    (refused,) = rig.node.set_parameters([Parameter('model', value='nonsense')])
+    assert not refused.successful and "no model 'nonsense'" in refused.reason
     (accepted,) = rig.node.set_parameters([Parameter('max_segment', value=1.0)])
     assert accepted.successful
     rig.announce(INFO)
