@@ -35,7 +35,7 @@ class SerRecipe:
 
     name = 'ser_compact'
     task = 'ser'
-    epochs = 20
+    epochs = 40
     input = AudioInput(sample_rate=16000, min_seconds=0.5, max_seconds=8.0)
 
     def __init__(self, folder: Path):
