@@ -24,6 +24,8 @@ from emotion_bringup.graph import GRAPHS, Process, plan, start_of
 from emotion_bringup.supervisor import Supervisor
 from emotion_bringup.transport import PROFILE_VARIABLES, transport_variables
 from emotion_bringup.up import to_child
+from emotion_core.onnx_model import OnnxModel
+from emotion_core.store import ModelStore
 from emotion_drivers import scenario
 from emotion_evaluation.live import LiveMeter, LiveReport, percentiles
 
@@ -33,6 +35,8 @@ PICTURES = np.linspace(3.0, 7.0, 8)  # moments of the scenario with one face in 
 GAP_S = 1.5  # between two utterances
 WARM_UP_S = 8.0  # after the start of the files: models are loaded, caches are warm
 SOUND_END_DB = -40.0  # relative to an utterance's loudest sample; what is softer is no voice any more
+MODEL_RUNS = 50
+SPEECH_S = 3.0
 MATCH_S = 0.5  # an end of voice that the node reports belongs to a true end this near
 PROBE = (
     'import json, dataclasses, sys; from emotion_bringup.probe import probe; '
@@ -139,6 +143,20 @@ def measure(seconds: float) -> tuple[LiveReport, list[float]]:
     return report, latencies_from(true_ends(schedule, start, time.time()), report.speech_heard)
 
 
+def model_ms(name: str, task: str) -> float:
+    """Give the median time of one run of a bundled model on one thread [ms]: one face, or SPEECH_S of speech."""
+    model = OnnxModel(ModelStore().find(name), task)
+    spec = model.card.input
+    shape = (1, len(spec.mean), spec.height, spec.width) if task == 'fer' else (1, round(SPEECH_S * spec.sample_rate))
+    batch = np.random.default_rng(0).normal(0, 0.1, shape).astype(np.float32)
+    times = []
+    for _ in range(MODEL_RUNS):
+        begin = time.perf_counter()
+        model(batch)
+        times.append(1000 * (time.perf_counter() - begin))
+    return float(np.median(times))
+
+
 def default_transport() -> dict:
     """Measure the arrival of frames as Fast DDS comes, without the project's profile, in processes of its own."""
     left_out = (*PROFILE_VARIABLES, 'ROS_AUTOMATIC_DISCOVERY_RANGE')
@@ -187,6 +205,13 @@ def bench(seconds: float, json_file: str | None = None) -> int:
     )
     for name, percent in sorted(report.cpu_percent.items(), key=lambda item: -item[1]):
         table.add_row(f'CPU of {name}', f'{percent:.0f} % of a core', '')
+    table.add_row('fer_compact, one face, one thread', f'{model_ms("fer_compact", "fer"):.1f} ms', '')
+    speech_model = model_ms('ser_compact', 'ser')
+    table.add_row(
+        f'ser_compact, {SPEECH_S:g} s of speech, one thread',
+        f'{speech_model:.1f} ms',
+        f'{speech_model / SPEECH_S / 1000:.4f} of real time',
+    )
     console.print(table)
     if json_file:
         Path(json_file).write_text(
