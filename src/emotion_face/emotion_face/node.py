@@ -34,6 +34,7 @@ class FaceNode(EmotionNode):
 
     def setup(self) -> None:
         """Load classifier and detector."""
+        self._loaded: tuple[tuple[str, str], FaceClassifier, FaceDetector] | None = None
         self._recognizer = Recognizer(*self._load(self.parameters))
         self._rate = FrameRate()
         self._face_pub = self.advertise(EmotionProbs, 'emotion/face', qos.RESULT)
@@ -66,9 +67,12 @@ class FaceNode(EmotionNode):
         return f'no image on {self.resolve_topic_name(self._topic)}: is a camera running? try `./emotion devices`'
 
     def _load(self, parameters: FaceParameters) -> tuple[FaceClassifier, FaceDetector, Settings]:
-        store = ModelStore()
-        detector = make_detector(store, parameters.detector, self.get_logger().info)
-        return FaceClassifier(store.find(parameters.model)), detector, parameters.settings
+        names = parameters.model, parameters.detector
+        if self._loaded is None or self._loaded[0] != names:
+            store = ModelStore()
+            detector = make_detector(store, parameters.detector, self.get_logger().info)
+            self._loaded = names, FaceClassifier(store.find(parameters.model)), detector
+        return self._loaded[1], self._loaded[2], parameters.settings
 
     def _on_image(self, msg: Image) -> None:
         image = decode(msg.data, msg.width, msg.height, msg.encoding, msg.step, bool(msg.is_bigendian))
