@@ -19,10 +19,10 @@ from rclpy.signals import SignalHandlerOptions
 from rich.console import Console
 from rich.table import Table
 
-from emotion_bringup.beside import run_beside
+from emotion_bringup.beside import ON_THIS_HOST, run_beside, stay_on_this_host
 from emotion_bringup.graph import GRAPHS, Process, plan, start_of
 from emotion_bringup.supervisor import Supervisor
-from emotion_bringup.transport import PROFILE_VARIABLES, transport_variables
+from emotion_bringup.transport import PROFILE_VARIABLES
 from emotion_bringup.up import to_child
 from emotion_core.onnx_model import OnnxModel
 from emotion_core.store import ModelStore
@@ -101,8 +101,7 @@ def find_processes(processes: list[Process]) -> dict[str, psutil.Process]:
 
 def measure(seconds: float) -> tuple[LiveReport, list[float]]:
     """Run the multimodal graph on one face at 30 Hz and one voice; gives the report and the speech latencies [ms]."""
-    os.environ.update(transport_variables(os.environ))
-    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+    stay_on_this_host()
     with tempfile.TemporaryDirectory(prefix='emotion_bench_') as name, open(Path(name) / 'log', 'w+') as log:
         folder = Path(name)
         schedule = write_input(folder)
@@ -159,7 +158,7 @@ def model_ms(name: str, task: str) -> float:
 
 def default_transport() -> dict:
     """Measure the arrival of frames as Fast DDS comes, without the project's profile, in processes of its own."""
-    left_out = (*PROFILE_VARIABLES, 'ROS_AUTOMATIC_DISCOVERY_RANGE')
+    left_out = (*PROFILE_VARIABLES, ON_THIS_HOST[0])
     environ = {name: value for name, value in os.environ.items() if name not in left_out}
     done = subprocess.run(
         [sys.executable, '-c', PROBE, NAMESPACE], env=environ, capture_output=True, text=True, timeout=90

@@ -1,14 +1,23 @@
 """Runs a graph with a node of our own beside it."""
 
 import asyncio
+import os
 from collections.abc import Callable
 
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
 from emotion_bringup.supervisor import Supervisor
+from emotion_bringup.transport import transport_variables
 
+ON_THIS_HOST = ('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
 PAUSE_S = 0.002  # between two looks for messages: what a latency is measured to
+
+
+def stay_on_this_host() -> None:
+    """Set the environment of a graph that nobody else should see: its transport, and discovery on this host alone."""
+    os.environ.update(transport_variables(os.environ))
+    os.environ.setdefault(*ON_THIS_HOST)
 
 
 def run_beside(supervisor: Supervisor, node: Node, go_on: Callable[[], bool]) -> None:

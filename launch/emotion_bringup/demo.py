@@ -18,15 +18,15 @@ from rich.table import Table
 from rich.text import Text
 from sensor_msgs.msg import Image
 
-from emotion_bringup.beside import run_beside
+from emotion_bringup.beside import run_beside, stay_on_this_host
 from emotion_bringup.graph import GRAPHS, plan, start_of
 from emotion_bringup.supervisor import Supervisor
-from emotion_bringup.transport import transport_variables
 from emotion_bringup.up import to_child
 from emotion_core import qos
 from emotion_core.emotions import top
 from emotion_core.images import decode
-from emotion_core.messages import NS_PER_S, to_ns
+from emotion_core.messages import to_ns
+from emotion_core.stamps import NS_PER_S
 from emotion_drivers import scenario
 from emotion_msgs.msg import EmotionProbs, FusedEmotion
 
@@ -196,8 +196,7 @@ def demo(picture: Path | None = None) -> int:
         if picture.suffix.lower() != '.png' or not picture.parent.is_dir():
             console.print(f"the picture must be a .png file in a folder that is there, not '{picture}'", markup=False)
             return 1
-    os.environ.update(transport_variables(os.environ))
-    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+    stay_on_this_host()
     log = Path(os.environ.get('EMOTION_ROS_STATE', tempfile.gettempdir())) / 'demo.log'
     latest = Latest()
     with tempfile.TemporaryDirectory(prefix='emotion_demo_') as folder, open(log, 'w') as out:

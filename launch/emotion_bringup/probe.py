@@ -12,7 +12,8 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from emotion_core import qos
-from emotion_core.messages import NS_PER_S, to_ns
+from emotion_core.messages import to_ns
+from emotion_core.stamps import NS_PER_S
 
 WIDTH, HEIGHT, RATE_HZ = 640, 480, 30
 DISCOVERY_S = 10.0  # until the other process must have been found

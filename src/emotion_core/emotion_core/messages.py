@@ -5,9 +5,8 @@ from builtin_interfaces.msg import Time
 from std_msgs.msg import Header
 
 from emotion_core.evidence import Evidence
+from emotion_core.stamps import NS_PER_S
 from emotion_msgs.msg import EmotionProbs, QualityTerm
-
-NS_PER_S = 1_000_000_000
 
 
 def to_ns(stamp: Time) -> int:

@@ -20,8 +20,9 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from emotion_core.errors import EmotionError, InputError
 from emotion_core.health import Health
-from emotion_core.messages import NS_PER_S, to_ns
+from emotion_core.messages import to_ns
 from emotion_core.parameters import Description, ParameterError, check, describe
+from emotion_core.stamps import NS_PER_S
 
 JUMP_NS = NS_PER_S // 2  # stamps of one topic that fall back by more than this are a jump of the clock, not jitter
 DIAGNOSTICS_PERIOD_S = 1.0

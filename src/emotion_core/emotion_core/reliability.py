@@ -1,6 +1,6 @@
 """From quality terms to the chance of being right: the fit that a model card carries."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ class Reliability:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> 'Reliability':
-        """Read what ``to_json`` wrote; raises ModelError when it is not that."""
+        """Read the fit as the model card keeps it; raises ModelError when it is not that."""
         try:
             terms = {
                 name: {key: float(term[key]) for key in ('mean', 'scale', 'coefficient')}
@@ -30,10 +30,6 @@ class Reliability:
             return cls(float(value['intercept']), terms)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ModelError(f"'reliability' of the model card is not a fit of quality terms: {error!r}") from error
-
-    def to_json(self) -> dict[str, Any]:
-        """Give the fit as the model card keeps it."""
-        return asdict(self)
 
     def contributions(self, quality_terms: dict[str, float]) -> dict[str, float]:
         """Give how much each term adds to the log-odds of being right; a term that is absent adds 0."""

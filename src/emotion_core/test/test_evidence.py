@@ -1,3 +1,5 @@
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 
@@ -65,7 +67,7 @@ def test_reliability_is_a_logistic_regression_on_standardised_terms():
     assert fit({'sharpness': 3.0}) == pytest.approx(1 / (1 + np.exp(-1)))
     assert fit({'sharpness': 1e9}) == pytest.approx(1 / (1 + np.exp(-3)))  # clipped at 3 standard deviations
     assert fit({}) == fit({'sharpness': float('nan')}) == 0.5
-    assert Reliability.from_json(fit.to_json()) == fit
+    assert Reliability.from_json(asdict(fit)) == fit
 
 
 def test_reason_names_what_lowers_the_quality_most():

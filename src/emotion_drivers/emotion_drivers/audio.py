@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from emotion_core.errors import DeviceError
+from emotion_core.stamps import NS_PER_S
 from emotion_drivers.devices import CaptureDevice, capture_devices, silent_device
 from emotion_drivers.media import Media
 from emotion_drivers.player import Block
-from emotion_drivers.timeline import NS_PER_S, PlayClock
+from emotion_drivers.timeline import PlayClock
 
 SOUND_SUFFIXES = ('.aac', '.aif', '.aiff', '.flac', '.m4a', '.mp3', '.oga', '.ogg', '.opus', '.wav')
 READ_SAMPLES = 4096

@@ -11,8 +11,9 @@ from rclpy.duration import Duration
 
 from emotion_core.errors import EmotionError
 from emotion_core.node import EmotionNode
+from emotion_core.stamps import NS_PER_S
 from emotion_drivers.backoff import Backoff
-from emotion_drivers.timeline import NS_PER_S, ClockJumped, PlayClock, Timeline
+from emotion_drivers.timeline import ClockJumped, PlayClock, Timeline
 
 JOIN_S = 5.0  # a device that blocks for longer is left to itself
 ACKNOWLEDGED_S = 1.0  # how long the last message may take to arrive before the process ends

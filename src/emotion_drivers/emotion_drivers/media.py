@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from emotion_core.errors import DeviceError
-from emotion_drivers.timeline import NS_PER_S
+from emotion_core.stamps import NS_PER_S
 
 TIMEOUTS_S = (5.0, 3.0)  # to open a stream, and between two packets
 NS_PER_AV_TIME = 1000  # FFmpeg counts the duration of a container in microseconds

@@ -6,7 +6,8 @@ from typing import Protocol
 
 import numpy as np
 
-from emotion_drivers.timeline import NS_PER_S, PlayClock, Timeline
+from emotion_core.stamps import NS_PER_S
+from emotion_drivers.timeline import PlayClock, Timeline
 
 LATE_NS = NS_PER_S // 20  # a frame this late is dropped, as a camera would
 SHOW_EVERY_NS = NS_PER_S // 2  # but one is shown this often, however slow the machine is

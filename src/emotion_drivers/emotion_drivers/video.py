@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 
 from emotion_core.errors import DeviceError
+from emotion_core.stamps import NS_PER_S
 from emotion_drivers.media import Media, is_url
 from emotion_drivers.player import Frame
-from emotion_drivers.timeline import NS_PER_S, PlayClock
+from emotion_drivers.timeline import PlayClock
 
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 FOLDER_RATE_HZ = 30.0  # as a camera

@@ -4,8 +4,9 @@ import soundfile
 from clips import FLASH_S, LOUD, SAMPLE_RATE, SECONDS, write_clip
 
 from emotion_core.errors import DeviceError
+from emotion_core.stamps import NS_PER_S
 from emotion_drivers.audio import SampleClock, mix, open_audio, to_int16
-from emotion_drivers.timeline import NS_PER_S, PlayClock
+from emotion_drivers.timeline import PlayClock
 
 RATE = 22_050
 

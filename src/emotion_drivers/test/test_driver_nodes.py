@@ -15,7 +15,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from emotion_core import qos
 from emotion_core.images import decode, decode_compressed
-from emotion_core.messages import NS_PER_S, to_ns, to_stamp
+from emotion_core.messages import to_ns, to_stamp
+from emotion_core.stamps import NS_PER_S
 from emotion_core.testing import (
     node_process,
     ros,  # noqa: F401

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from virtual_clock import VirtualClock
 
+from emotion_core.stamps import NS_PER_S
 from emotion_drivers.player import play_blocks, play_frames
-from emotion_drivers.timeline import NS_PER_S, ClockJumped, Timeline
+from emotion_drivers.timeline import ClockJumped, Timeline
 
 MS = NS_PER_S // 1000
 START_NS = 1000 * NS_PER_S

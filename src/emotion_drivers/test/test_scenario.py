@@ -2,9 +2,9 @@ import cv2
 import numpy as np
 import pytest
 
+from emotion_core.stamps import NS_PER_S
 from emotion_drivers import scenario
 from emotion_drivers.audio import open_audio
-from emotion_drivers.timeline import NS_PER_S
 from emotion_drivers.video import open_video
 
 

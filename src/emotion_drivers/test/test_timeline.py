@@ -4,8 +4,9 @@ import time
 import pytest
 from virtual_clock import VirtualClock
 
+from emotion_core.stamps import NS_PER_S
 from emotion_drivers.backoff import Backoff
-from emotion_drivers.timeline import NS_PER_S, ClockJumped, PlayClock, Timeline
+from emotion_drivers.timeline import ClockJumped, PlayClock, Timeline
 
 
 def test_position_is_the_time_since_the_start():

@@ -8,7 +8,8 @@ import pytest
 from clips import DARK, FLASH_S, RATE_HZ, SECONDS, WHITE, write_clip
 
 from emotion_core.errors import DeviceError
-from emotion_drivers.timeline import NS_PER_S, PlayClock
+from emotion_core.stamps import NS_PER_S
+from emotion_drivers.timeline import PlayClock
 from emotion_drivers.video import Camera, fit, open_video
 
 FRAME_NS = NS_PER_S // RATE_HZ

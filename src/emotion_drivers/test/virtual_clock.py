@@ -1,6 +1,7 @@
 """A clock that the tests wind."""
 
-from emotion_drivers.timeline import NS_PER_S, PlayClock
+from emotion_core.stamps import NS_PER_S
+from emotion_drivers.timeline import PlayClock
 
 
 class VirtualClock(PlayClock):

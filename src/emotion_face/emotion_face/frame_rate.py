@@ -2,8 +2,9 @@
 
 from collections import deque
 
+from emotion_core.stamps import NS_PER_S
+
 WINDOW = 60  # frames
-NS_PER_S = 1_000_000_000
 
 
 class FrameRate:
@@ -16,7 +17,6 @@ class FrameRate:
     def reset(self) -> None:
         """Forget all stamps: the clock jumped."""
         self._stamps_ns: deque[int] = deque(maxlen=WINDOW)
-        self._interval_ns = 0
 
     def add(self, stamp_ns: int) -> int:
         """

@@ -9,11 +9,12 @@ import cv2
 import numpy as np
 
 from emotion_core.evidence import Evidence
+from emotion_core.stamps import NS_PER_S
 from emotion_face.alignment import Crop, crop_face
 from emotion_face.classifier import FaceClassifier
 from emotion_face.detector import Detection, FaceDetector
 from emotion_face.quality import face_quality
-from emotion_face.tracker import NS_PER_S, Track, Tracker, looks_of
+from emotion_face.tracker import Track, Tracker, looks_of
 
 NEAR_FACES = 6  # more faces than this are found faster anywhere than one by one
 

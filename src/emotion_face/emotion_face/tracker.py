@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 import cv2
 import numpy as np
 
+from emotion_core.stamps import NS_PER_S
 from emotion_face.detector import Box, Detection, overlap
 
-NS_PER_S = 1_000_000_000
 REACH = 0.8  # how far a face may be from where it is expected, in sides of its box ...
 REACH_PER_S = 2.0  # ... and how much further for every second since it was seen
 MAX_REACH = 2.0

@@ -7,13 +7,13 @@ import numpy as np
 from emotion_core.emotions import EMOTIONS, UNCERTAIN
 from emotion_core.errors import InputError
 from emotion_core.evidence import Evidence
+from emotion_core.stamps import NS_PER_S
 from emotion_fusion.parameters import FusionParameters
 from emotion_fusion.pooling import linear, log_linear
 from emotion_fusion.smoothing import LabelSmoother
 from emotion_fusion.timeline import Timeline
 from emotion_fusion.weighting import Modality, Weight, weigh
 
-NS_PER_S = 1_000_000_000
 FACE, SPEECH = 'face', 'speech'
 NOBODY = ''  # subject of an estimate that rests on a voice alone
 SPEAKER_MARGIN = 1.2  # another face must be this much larger than the speaker's to become the one that speech is for

@@ -1,9 +1,10 @@
 """The fusion node: emotion/face and emotion/speech in, emotion/fused out."""
 
 from emotion_core import qos
-from emotion_core.messages import NS_PER_S, to_evidence
+from emotion_core.messages import to_evidence
 from emotion_core.node import EmotionNode
 from emotion_core.node import run as run_node
+from emotion_core.stamps import NS_PER_S
 from emotion_fusion.fuser import SPEECH, Fuser
 from emotion_fusion.messages import to_fused_emotion
 from emotion_fusion.parameters import FusionParameters

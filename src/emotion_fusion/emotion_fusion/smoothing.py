@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from emotion_core.emotions import EMOTIONS, UNCERTAIN
-
-NS_PER_S = 1e9
+from emotion_core.stamps import NS_PER_S
 
 
 @dataclass

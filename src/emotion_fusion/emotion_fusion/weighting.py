@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from emotion_core.evidence import Evidence
-
-NS_PER_S = 1e9
+from emotion_core.stamps import NS_PER_S
 
 
 @dataclass(frozen=True)

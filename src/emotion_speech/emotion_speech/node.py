@@ -10,8 +10,9 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from emotion_core import qos
 from emotion_core.errors import InputError
 from emotion_core.evidence import Evidence
-from emotion_core.messages import NS_PER_S, to_ns, to_probs
+from emotion_core.messages import to_ns, to_probs
 from emotion_core.node import EmotionNode, run
+from emotion_core.stamps import NS_PER_S
 from emotion_core.store import ModelStore
 from emotion_msgs.msg import EmotionProbs, SpeechActivity
 from emotion_speech.audio_format import AudioFormat, to_mono

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-NS_PER_S = 1_000_000_000
+from emotion_core.stamps import NS_PER_S
 
 
 class RingBuffer:

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from emotion_speech.ring_buffer import NS_PER_S, RingBuffer, StreamClock
+from emotion_core.stamps import NS_PER_S
+from emotion_speech.ring_buffer import RingBuffer, StreamClock
 
 
 @pytest.mark.parametrize('block', [1, 7, 64, 99, 100, 101, 350])

@@ -9,9 +9,10 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from emotion_core import qos
 from emotion_core.images import decode, decode_compressed
-from emotion_core.messages import NS_PER_S, to_ns
+from emotion_core.messages import to_ns
 from emotion_core.node import EmotionNode
 from emotion_core.node import run as run_node
+from emotion_core.stamps import NS_PER_S
 from emotion_msgs.msg import FaceEmotions, FusedEmotion, SpeechActivity
 from emotion_view.drawing import draw
 from emotion_view.messages import to_faces, to_fused_view, to_hearing

@@ -1,0 +1,3 @@
+"""Time as everything here keeps it: whole nanoseconds since the epoch, so that a stamp comes out as it went in."""
+
+NS_PER_S = 1_000_000_000
