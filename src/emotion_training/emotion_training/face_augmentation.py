@@ -4,9 +4,15 @@ import cv2
 import numpy as np
 
 
-def augment(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Change a gray uint8 face of shape (size, size) at random; the result has the same shape."""
-    face = _frame(face, rng)
+def augment(face: np.ndarray, rng: np.random.Generator, size: int | None = None) -> np.ndarray:
+    """
+    Change a gray face at random.
+
+    :param face: uint8 of shape (n, n).
+    :param size: Side of the result [px]; n by default.
+    :return: uint8 of shape (size, size).
+    """
+    face = _frame(face, rng, size or len(face))
     if rng.random() < 0.6:
         face = _light(face, rng)
     if rng.random() < 0.4:
@@ -16,16 +22,18 @@ def augment(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return face
 
 
-def _frame(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Flip, turn, scale and shift: the crop of a detector is never exact."""
+def _frame(face: np.ndarray, rng: np.random.Generator, result: int) -> np.ndarray:
+    """Flip, turn, scale, shift and resize: the crop of a detector is never exact."""
     size = len(face)
-    matrix = cv2.getRotationMatrix2D((size / 2 - 0.5, size / 2 - 0.5), rng.uniform(-15, 15), rng.uniform(0.88, 1.2))
+    matrix = cv2.getRotationMatrix2D((size / 2 - 0.5, size / 2 - 0.5), rng.uniform(-15, 15), rng.uniform(0.85, 1.2))
     matrix[:, 2] += rng.uniform(-0.08, 0.08, 2) * size
     matrix[0] *= rng.uniform(0.93, 1.07)  # faces are wider or narrower than the corpus's
     if rng.random() < 0.5:
         matrix[0] = -matrix[0]
         matrix[0, 2] += size - 1
-    return cv2.warpAffine(face, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    matrix *= result / size
+    matrix[:, 2] += (result / size - 1) / 2  # pixel centres stay pixel centres
+    return cv2.warpAffine(face, matrix, (result, result), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _light(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:

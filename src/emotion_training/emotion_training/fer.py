@@ -1,6 +1,7 @@
 """The recipe of fer_compact: data, augmentation, settings, held-out data."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 BATCH = 128
+SMALL = 40  # side [px] of the faces in the first part of a run: cheaper, and a change of scale to learn from
+SMALL_PART = 0.6  # of all epochs
 
 
 class FerRecipe:
@@ -29,7 +32,7 @@ class FerRecipe:
 
     name = 'fer_compact'
     task = 'fer'
-    epochs = 23
+    epochs = 60
     input = ImageInput(48, 48, 'gray', mean=(0.508,), std=(0.255,))  # about those of FER2013's pixels
 
     def __init__(self, folder: Path):
@@ -46,14 +49,19 @@ class FerRecipe:
         """Row numbers of the corpus for training, validation and test."""
         return split_faces(self.faces.images, self.faces.usage)
 
-    def batches(self, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Give augmented training batches in an order that the seed decides; the incomplete last one is left out."""
+    def batches(self, seed: int, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """
+        Give augmented training batches in an order that the seed decides; the incomplete last one is left out.
+
+        :param size: Side of the faces [px].
+        """
+        shape = replace(self.input, width=size, height=size)
         rng = np.random.default_rng(seed)
         order = rng.permutation(self.split.train)
         for start in range(0, len(order) - BATCH + 1, BATCH):
             rows = order[start : start + BATCH]
-            changed = [augment(face, rng) for face in self.faces.images[rows]]
-            yield to_batch(changed, self.input), self.faces.labels[rows]
+            changed = [augment(face, rng, size) for face in self.faces.images[rows]]
+            yield to_batch(changed, shape), self.faces.labels[rows]
 
     def train(self, run: Path, epochs: int, threads: int, console: Console) -> None:
         """Train; the checkpoints go to ``run``."""
@@ -71,6 +79,7 @@ class FerRecipe:
             weight_decay=5e-4,
             label_smoothing=0.1,
             average_decay=0.998,
+            mixup=0.2,
         )
         validation = self.held_out('validation')
         train = self.split.train
@@ -87,7 +96,9 @@ class FerRecipe:
             settings,
             run,
             len(train) // BATCH,
-            lambda epoch: self.batches(settings.seed * 1000 + epoch),
+            lambda epoch: self.batches(
+                settings.seed * 1000 + epoch, SMALL if epoch < SMALL_PART * epochs else self.input.width
+            ),
             validate,
             trainer.class_weights(self.faces.labels[train]),
             console,

@@ -37,6 +37,7 @@ class Settings:
     weight_decay: float
     label_smoothing: float
     average_decay: float  # of the moving average of the weights, per step
+    mixup: float = 0.0  # alpha of the Beta distribution (Zhang et al. 2018); 0 mixes nothing
     warm_up: float = 0.1  # part of all steps in which the learning rate rises
     seed: int = 0
 
@@ -110,14 +111,22 @@ def fit(
             for epoch in range(first, settings.epochs):
                 started = time.monotonic()
                 torch.manual_seed(settings.seed * 1000 + epoch)  # dropout and masks
+                mixing = np.random.default_rng(settings.seed * 1000 + epoch)
                 network.train()
                 losses = []
                 for step, (inputs, labels) in enumerate(batches(epoch)):
                     done = epoch * steps + step
                     for group in optimizer.param_groups:
                         group['lr'] = settings.learning_rate_at(done / (settings.epochs * steps))
+                    inputs, labels = torch.from_numpy(inputs), torch.from_numpy(labels)
                     with torch.autocast('cpu', torch.bfloat16):
-                        loss = loss_of(network(torch.from_numpy(inputs)), torch.from_numpy(labels))
+                        if settings.mixup:
+                            share = mixing.beta(settings.mixup, settings.mixup)
+                            other = torch.randperm(len(labels))
+                            logits = network(share * inputs + (1 - share) * inputs[other])
+                            loss = share * loss_of(logits, labels) + (1 - share) * loss_of(logits, labels[other])
+                        else:
+                            loss = loss_of(network(inputs), labels)
                     optimizer.zero_grad()
                     loss.backward()
                     nn.utils.clip_grad_norm_(network.parameters(), 5.0)
