@@ -16,7 +16,8 @@ from emotion_face.quality import crop_quality
 from emotion_training import fer2013, metrics
 from emotion_training.corruption import FACE_KINDS, corrupt_face
 from emotion_training.face_augmentation import augment
-from emotion_training.recipe import Corrupted, HeldOut
+from emotion_training.parallel import own
+from emotion_training.recipe import Corrupted, HeldOut, ModelFunction
 from emotion_training.splits import Split, split_faces
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class FerRecipe:
         rng = np.random.default_rng(seed)
         order = rng.permutation(self.split.train)
         for start in range(0, len(order) - BATCH + 1, BATCH):
-            rows = order[start : start + BATCH]
+            rows = own(order[start : start + BATCH])
             changed = [augment(face, rng, size) for face in self.faces.images[rows]]
             yield to_batch(changed, shape), self.faces.labels[rows]
 
@@ -85,10 +86,8 @@ class FerRecipe:
         train = self.split.train
         console.print(f'FER2013: {len(train)} images to train on, {len(validation.labels)} to validate on.')
 
-        @torch.inference_mode()
-        def validate(network: 'nn.Module') -> dict[str, Any]:
-            logits = validation.logits(lambda batch: network(torch.from_numpy(batch)).numpy())
-            figures = metrics.report(validation.labels, softmax(logits))
+        def validate(model: ModelFunction) -> dict[str, Any]:
+            figures = metrics.report(validation.labels, softmax(validation.logits(model)))
             return {key: figures[key] for key in ('accuracy', 'macro_f1')}
 
         trainer.fit(

@@ -15,7 +15,8 @@ from emotion_speech.quality import segment_quality
 from emotion_speech.segmenter import TAIL_S, Segmentation
 from emotion_training import metrics, speech_corpora
 from emotion_training.corruption import SPEECH_KINDS, corrupt_speech
-from emotion_training.recipe import Corrupted, HeldOut
+from emotion_training.parallel import own
+from emotion_training.recipe import Corrupted, HeldOut, ModelFunction
 from emotion_training.speech_augmentation import SpeechAugmentation, active_part
 from emotion_training.speech_corpora import Clip
 from emotion_training.splits import Split, split_speakers
@@ -72,11 +73,11 @@ class SerRecipe:
         chosen = rng.permutation(len(clips))[: len(clips) // BATCH * BATCH]
         length = np.array([len(clips[i].samples) for i in chosen]) * rng.uniform(0.8, 1.25, len(chosen))
         for rows in rng.permutation(chosen[np.argsort(length)].reshape(-1, BATCH)):
-            changed = [augment(i, rng) for i in rows]
+            changed = [augment(i, rng) for i in own(rows)]
             typical = np.median([len(samples) for samples in changed])
             count = int(np.clip(typical * rng.uniform(0.6, 1.1), *(s * self.input.sample_rate for s in CROP_SECONDS)))
             inputs = np.concatenate([to_batch(_fit(samples, count, rng), self.input) for samples in changed])
-            yield inputs, np.array([clips[i].label for i in rows])
+            yield inputs, np.array([clips[i].label for i in own(rows)])
 
     def train(self, run: Path, epochs: int, threads: int, console: Console) -> None:
         """Train; the checkpoints go to ``run``."""
@@ -103,9 +104,8 @@ class SerRecipe:
             f'{len(validation.labels)} of {len(VALIDATION)} to validate on.'
         )
 
-        @torch.inference_mode()
-        def validate(network: 'nn.Module') -> dict[str, Any]:
-            probabilities = softmax(validation.logits(lambda batch: network(torch.from_numpy(batch)).numpy()))
+        def validate(model: ModelFunction) -> dict[str, Any]:
+            probabilities = softmax(validation.logits(model))
             scores = {
                 name: metrics.report(validation.labels[rows], probabilities[rows])['macro_f1']
                 for name, rows in validation.groups.items()

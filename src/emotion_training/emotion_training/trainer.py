@@ -1,11 +1,11 @@
-"""The training loop: schedule, averaged weights, checkpoints, progress; the same for faces and voices."""
+"""The training loop: phases, schedule, averaged weights, checkpoints, progress; the same for faces and voices."""
 
 import copy
 import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,31 @@ import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from torch import nn
+from torch import distributed, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from emotion_core.emotions import EMOTIONS
 from emotion_training.errors import TrainingError
+from emotion_training.parallel import LOCAL_RANK, PROCESSES, RANK
+from emotion_training.recipe import ModelFunction
 
 BEST_FILE = 'best.pt'  # averaged weights of the epoch with the best validation macro-F1
 LAST_FILE = 'last.pt'  # everything needed to go on
 LOG_FILE = 'log.jsonl'  # one line an epoch
 
 Batch = tuple[np.ndarray, np.ndarray]  # inputs (batch, ...) float32, labels (batch,) int64
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of a run in which some of the network learns; the learning rate rises and falls once in it."""
+
+    start: float  # part of the run's epochs that are done when it begins
+    rates: dict[str, float]  # first letters of a parameter's name -> share of the learning rate; 0 freezes
+
+    def rate(self, parameter: str) -> float:
+        """Give the share of the learning rate for a parameter: that of the longest entry its name begins with."""
+        return self.rates[max((prefix for prefix in self.rates if parameter.startswith(prefix)), key=len)]
 
 
 @dataclass(frozen=True)
@@ -38,11 +53,23 @@ class Settings:
     label_smoothing: float
     average_decay: float  # of the moving average of the weights, per step
     mixup: float = 0.0  # alpha of the Beta distribution (Zhang et al. 2018); 0 mixes nothing
-    warm_up: float = 0.1  # part of all steps in which the learning rate rises
+    warm_up: float = 0.1  # part of a phase's steps in which the learning rate rises
+    phases: tuple[Phase, ...] = (Phase(0.0, {'': 1.0}),)  # in order, the first from 0 on; by default all learns
     seed: int = 0
 
+    def phase_at(self, epochs_done: float) -> tuple[int, float]:
+        """
+        Give which phase it is, and how much of it is done in [0, 1); a phase begins with an epoch.
+
+        :param epochs_done: In [0, epochs).
+        """
+        starts = [math.ceil(phase.start * self.epochs) for phase in self.phases]
+        number = sum(start <= epochs_done for start in starts) - 1
+        first, end = starts[number], [*starts, self.epochs][number + 1]
+        return number, (epochs_done - first) / (end - first)
+
     def learning_rate_at(self, progress: float) -> float:
-        """Give the learning rate after a part of the run in [0, 1]: a linear rise, then half a cosine to 0."""
+        """Give the learning rate after a part of a phase in [0, 1]: a linear rise, then half a cosine to 0."""
         if progress < self.warm_up:
             return self.learning_rate * (progress / self.warm_up)
         return self.learning_rate * (1 + math.cos(math.pi * (progress - self.warm_up) / (1 - self.warm_up))) / 2
@@ -54,45 +81,68 @@ def class_weights(labels: np.ndarray) -> np.ndarray:
     return weights / weights.mean()
 
 
+def device() -> torch.device:
+    """Give this process's GPU where there is one, else the CPU."""
+    return torch.device('cuda', LOCAL_RANK) if torch.cuda.is_available() else torch.device('cpu')
+
+
+def as_function(network: nn.Module) -> ModelFunction:
+    """Give a network as a function of arrays, wherever its weights are."""
+    place = next(network.parameters()).device
+
+    @torch.inference_mode()
+    def logits(batch: np.ndarray) -> np.ndarray:
+        return network(torch.from_numpy(batch).to(place)).cpu().numpy()
+
+    return logits
+
+
 def fit(
     network: nn.Module,
     settings: Settings,
     folder: Path,
     steps: int,
-    batches: Callable[[int], Iterator[Batch]],
-    validate: Callable[[nn.Module], dict[str, Any]],
+    batches: Callable[[int], Iterable[Batch]],
+    validate: Callable[[ModelFunction], dict[str, Any]],
     weights: np.ndarray,
     console: Console,
 ) -> None:
     """
     Train, or go on where the run in ``folder`` stopped, and leave its best weights in BEST_FILE.
 
-    Ctrl-C is safe at any time: BEST_FILE holds usable weights afterwards, and the same call goes on.
+    It uses the GPU where there is one. Started by ``torchrun`` its processes share each batch (see ``parallel``) and
+    step together; the first one validates and writes. Ctrl-C is safe at any time: BEST_FILE holds usable weights
+    afterwards, and the same call goes on.
 
     :param steps: Batches of one epoch.
-    :param batches: Gives the batches of an epoch; equal for equal epoch numbers.
+    :param batches: Gives this process's part of the batches of an epoch; equal for equal epoch numbers.
     :param validate: Gives metrics, among them 'macro_f1', of a network in evaluation mode.
     :param weights: One weight for each class in the loss.
     :raises TrainingError: when the folder holds a run with other settings.
     :raises KeyboardInterrupt: after the checkpoint is safe.
     """
+    place = device()
+    if PROCESSES > 1:
+        distributed.init_process_group('nccl' if place.type == 'cuda' else 'gloo')
     folder.mkdir(parents=True, exist_ok=True)
-    network.to(memory_format=torch.channels_last)
+    network.to(place, memory_format=torch.channels_last)
     average = copy.deepcopy(network).eval().requires_grad_(False)
-    optimizer = _optimizer(network, settings)
-    loss_of = nn.CrossEntropyLoss(torch.tensor(weights, dtype=torch.float32), label_smoothing=settings.label_smoothing)
-    first, best = 0, -1.0
-    if (folder / LAST_FILE).is_file():
-        state = torch.load(folder / LAST_FILE, weights_only=True)
-        if state['settings'] != asdict(settings):
-            changed = [key for key, value in asdict(settings).items() if state['settings'].get(key) != value]
-            raise TrainingError(
-                f"'{folder}' holds a run with another {', '.join(changed)}: "
-                f'give the same settings to go on, or another --out'
-            )
+    learns = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
+    optimizer, rates = _optimizer(network, settings)
+    half = torch.bfloat16
+    if place.type == 'cuda' and not torch.cuda.is_bf16_supported(including_emulation=False):
+        half = torch.float16  # its range is small: the loss is scaled
+    scaler = torch.amp.GradScaler(place.type, enabled=half is torch.float16)
+    loss_of = nn.CrossEntropyLoss(
+        torch.tensor(weights, dtype=torch.float32, device=place), label_smoothing=settings.label_smoothing
+    )
+    first, best, phase = 0, -1.0, None
+    state = _resume(folder / LAST_FILE, settings)
+    if state is not None:
         network.load_state_dict(state['network'])
         average.load_state_dict(state['average'])
         optimizer.load_state_dict(state['optimizer'])
+        scaler.load_state_dict(state['scaler'])
         first, best = state['epochs_done'], state['best']
         console.print(f'Going on after epoch {first} of {settings.epochs} (best macro-F1 so far {best:.4f}).')
 
@@ -110,31 +160,39 @@ def fit(
         try:
             for epoch in range(first, settings.epochs):
                 started = time.monotonic()
-                torch.manual_seed(settings.seed * 1000 + epoch)  # dropout and masks
+                # Of dropout and masks: other ones in each process.
+                torch.manual_seed((settings.seed * 1000 + epoch) * PROCESSES + RANK)
                 mixing = np.random.default_rng(settings.seed * 1000 + epoch)
-                network.train()
+                if settings.phase_at(epoch)[0] != phase:
+                    phase, _ = settings.phase_at(epoch)
+                    model = _begin(settings.phases[phase], network, learns)
                 losses = []
                 for step, (inputs, labels) in enumerate(batches(epoch)):
                     done = epoch * steps + step
-                    for group in optimizer.param_groups:
-                        group['lr'] = settings.learning_rate_at(done / (settings.epochs * steps))
-                    inputs, labels = torch.from_numpy(inputs), torch.from_numpy(labels)
-                    with torch.autocast('cpu', torch.bfloat16):
+                    rate = settings.learning_rate_at(settings.phase_at(done / steps)[1])
+                    for group, shares in zip(optimizer.param_groups, rates):
+                        group['lr'] = rate * shares[phase]
+                    inputs, labels = torch.from_numpy(inputs).to(place), torch.from_numpy(labels).to(place)
+                    with torch.autocast(place.type, half):
                         if settings.mixup:
                             share = mixing.beta(settings.mixup, settings.mixup)
                             other = torch.randperm(len(labels))
-                            logits = network(share * inputs + (1 - share) * inputs[other])
+                            logits = model(share * inputs + (1 - share) * inputs[other])
                             loss = share * loss_of(logits, labels) + (1 - share) * loss_of(logits, labels[other])
                         else:
-                            loss = loss_of(network(inputs), labels)
+                            loss = loss_of(model(inputs), labels)
                     optimizer.zero_grad()
-                    loss.backward()
+                    scaler.scale(loss).backward()
+                    scaler.unscale_(optimizer)
                     nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-                    optimizer.step()
+                    scaler.step(optimizer)
+                    scaler.update()
                     _follow(average, network, min(settings.average_decay, (1 + done) / (10 + done)))
                     losses.append(loss.item())
                     progress.update(task, advance=1, loss=np.mean(losses[-50:]), description=f'epoch {epoch + 1}')
-                metrics = validate(average)
+                if RANK > 0:
+                    continue
+                metrics = validate(as_function(average))
                 line = {
                     'epoch': epoch + 1,
                     'loss': round(float(np.mean(losses)), 4),
@@ -151,6 +209,7 @@ def fit(
                         'network': network.state_dict(),
                         'average': average.state_dict(),
                         'optimizer': optimizer.state_dict(),
+                        'scaler': scaler.state_dict(),
                         'epochs_done': epoch + 1,
                         'best': best,
                         'settings': asdict(settings),
@@ -161,10 +220,12 @@ def fit(
                     log.write(json.dumps(line) + '\n')
                 progress.console.print('  '.join(f'{key} {value}' for key, value in line.items()))
         except KeyboardInterrupt:
-            if not (folder / BEST_FILE).is_file():
+            if RANK == 0 and not (folder / BEST_FILE).is_file():
                 _save({'network': average.state_dict(), 'epoch': 0, 'validation': {}}, folder / BEST_FILE)
             console.print(f"Stopped. '{folder / BEST_FILE}' holds the best weights so far; the same command goes on.")
             raise
+    if PROCESSES > 1:
+        distributed.destroy_process_group()
 
 
 def load_best(network: nn.Module, folder: Path) -> dict[str, Any]:
@@ -177,20 +238,59 @@ def load_best(network: nn.Module, folder: Path) -> dict[str, Any]:
     path = folder / BEST_FILE
     if not path.is_file():
         raise TrainingError(f"'{path}' is missing: train first (the same command without --only)")
-    state = torch.load(path, weights_only=True)
+    state = torch.load(path, map_location='cpu', weights_only=True)
     network.load_state_dict(state['network'])
     network.eval()
     return {'epoch': state['epoch'], 'validation': state['validation']}
 
 
-def _optimizer(network: nn.Module, settings: Settings) -> torch.optim.Optimizer:
-    """Decay only the weights that multiply; biases and norms stay free."""
-    matrices = [p for p in network.parameters() if p.requires_grad and p.ndim > 1]
-    vectors = [p for p in network.parameters() if p.requires_grad and p.ndim <= 1]
-    groups = [{'params': matrices, 'weight_decay': settings.weight_decay}, {'params': vectors, 'weight_decay': 0.0}]
+def _optimizer(network: nn.Module, settings: Settings) -> tuple[torch.optim.Optimizer, list[tuple[float, ...]]]:
+    """
+    Decay only the weights that multiply; biases and norms stay free.
+
+    :return: The optimizer, and for each of its groups the share of the learning rate in each phase.
+    """
+    groups: dict[tuple, list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            rates = tuple(phase.rate(name) for phase in settings.phases)
+            decay = settings.weight_decay if parameter.ndim > 1 else 0.0
+            groups.setdefault((rates, decay), []).append(parameter)
+    described = [{'params': parameters, 'weight_decay': decay} for (_, decay), parameters in groups.items()]
     if settings.optimizer == 'sgd':
-        return torch.optim.SGD(groups, settings.learning_rate, momentum=0.9, nesterov=True)
-    return torch.optim.AdamW(groups, settings.learning_rate)
+        optimizer = torch.optim.SGD(described, settings.learning_rate, momentum=0.9, nesterov=True)
+    else:
+        optimizer = torch.optim.AdamW(described, settings.learning_rate)
+    return optimizer, [rates for rates, _ in groups]
+
+
+def _begin(phase: Phase, network: nn.Module, learns: set[str]) -> nn.Module:
+    """Freeze what does not learn in a phase, its norms and dropout too; gives what a step calls."""
+    network.train()
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(name in learns and phase.rate(name) > 0)
+    for module in network.modules():
+        parameters = list(module.parameters())
+        if parameters and not any(parameter.requires_grad for parameter in parameters):
+            module.eval()
+    if PROCESSES == 1:
+        return network
+    return DistributedDataParallel(network, device_ids=[LOCAL_RANK] if torch.cuda.is_available() else None)
+
+
+def _resume(path: Path, settings: Settings) -> dict[str, Any] | None:
+    """Read where the run stopped, in the first process for all of them; None when there is nothing."""
+    states = [torch.load(path, map_location='cpu', weights_only=True) if RANK == 0 and path.is_file() else None]
+    if PROCESSES > 1:
+        distributed.broadcast_object_list(states)
+    state = states[0]
+    if state is not None and state['settings'] != asdict(settings):
+        changed = [key for key, value in asdict(settings).items() if state['settings'].get(key) != value]
+        raise TrainingError(
+            f"'{path.parent}' holds a run with another {', '.join(changed)}: "
+            f'give the same settings to go on, or another --out'
+        )
+    return state
 
 
 @torch.no_grad()

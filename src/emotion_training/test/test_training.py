@@ -63,10 +63,8 @@ class Toy:
         for rows in np.random.default_rng(epoch).permutation(192).reshape(-1, 32):
             yield self._inputs[rows], self._labels[rows]
 
-    def validate(self, network):
-        with torch.inference_mode():
-            guessed = network(torch.from_numpy(self._inputs)).argmax(1).numpy()
-        return {'macro_f1': float((guessed == self._labels).mean())}
+    def validate(self, model):
+        return {'macro_f1': float((model(self._inputs).argmax(axis=1) == self._labels).mean())}
 
     def fit(self, run, settings=SETTINGS, batches=None):
         torch.manual_seed(0)
