@@ -99,7 +99,7 @@ class FerRecipe:
                 settings.seed * 1000 + epoch, SMALL if epoch < SMALL_PART * epochs else self.input.width
             ),
             validate,
-            trainer.class_weights(self.faces.labels[train]),
+            trainer.class_weights(self.labels('train')),
             console,
         )
 
@@ -109,14 +109,21 @@ class FerRecipe:
 
         return FerCompact()
 
+    def labels(self, side: str) -> np.ndarray:
+        """Give the labels (n,) of ``'train'``, ``'validation'`` or ``'test'``."""
+        return self.faces.labels[getattr(self.split, side)]
+
     def held_out(self, side: str) -> HeldOut:
         """Give the images of ``'validation'`` (PublicTest) or ``'test'`` (PrivateTest)."""
         rows = getattr(self.split, side)
         groups = {'all': np.ones(len(rows), bool)}
         if side == 'test':
             groups['without_duplicates'] = ~self.faces.duplicate[rows]
-        parts = np.array_split(self.faces.images[rows], max(len(rows) // 64, 1))
-        return HeldOut([to_batch(part, self.input) for part in parts], self.faces.labels[rows], groups)
+        images = self.faces.images[rows]
+        # A picture that occurs twice is one source.
+        pictures = np.unique(images.reshape(len(rows), -1), axis=0, return_inverse=True)[1]
+        parts = np.array_split(images, max(len(rows) // 64, 1))
+        return HeldOut([to_batch(part, self.input) for part in parts], self.labels(side), groups, pictures)
 
     def corrupted(self) -> Corrupted:
         """Give each validation image twice, each time worse in a random way; images are halved into two groups."""

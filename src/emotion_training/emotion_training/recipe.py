@@ -23,6 +23,7 @@ class HeldOut:
     batches: list[np.ndarray]  # in order; of voices each is one clip, for their lengths differ
     labels: np.ndarray  # (n,) index into EMOTIONS
     groups: dict[str, np.ndarray]  # name -> (n,) bool: rows that are reported on their own
+    sources: np.ndarray  # (n,) who or what a row comes from: the speaker, the picture; intervals resample these
 
     def logits(self, model: ModelFunction) -> np.ndarray:
         """Run the model over all batches; gives (n, 6)."""
@@ -54,6 +55,9 @@ class Recipe(Protocol):
 
     def network(self) -> 'nn.Module':
         """Make the network with random weights."""
+
+    def labels(self, side: str) -> np.ndarray:
+        """Give the labels (n,), as index into EMOTIONS, of ``'train'``, ``'validation'`` or ``'test'``."""
 
     def held_out(self, side: str) -> HeldOut:
         """Give the data of ``'validation'`` or ``'test'``."""

@@ -131,13 +131,20 @@ class SerRecipe:
 
         return SerCompact()
 
+    def labels(self, side: str) -> np.ndarray:
+        """Give the labels (n,) of ``'train'``, ``'validation'`` or ``'test'``."""
+        return np.array([clip.label for clip in self.side(side)])
+
     def held_out(self, side: str) -> HeldOut:
         """Give the whole clips of ``'validation'`` or ``'test'``, by corpus and together."""
         clips = self.side(side)
         corpus = np.array([clip.corpus for clip in clips])
         groups = {'all': np.ones(len(clips), bool)} | {name: corpus == name for name in np.unique(corpus).tolist()}
         return HeldOut(
-            [to_batch(clip.samples, self.input) for clip in clips], np.array([clip.label for clip in clips]), groups
+            [to_batch(clip.samples, self.input) for clip in clips],
+            self.labels(side),
+            groups,
+            np.array([clip.speaker for clip in clips]),
         )
 
     def corrupted(self) -> Corrupted:

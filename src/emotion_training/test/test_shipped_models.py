@@ -79,11 +79,11 @@ def test_figures_of_the_card_hold_on_every_nth_test_sample(shipped, data):
     whole = recipe(data).held_out('test')
     if recipe is FerRecipe:
         batches, labels = [np.concatenate(whole.batches)[::8]], whole.labels[::8]
-        groups = {name: rows[::8] for name, rows in whole.groups.items()}
+        groups, sources = {name: rows[::8] for name, rows in whole.groups.items()}, whole.sources[::8]
     else:
         batches, labels = whole.batches[::3], whole.labels[::3]
-        groups = {name: rows[::3] for name, rows in whole.groups.items()}
-    figures = measure.test_figures(model, HeldOut(batches, labels, groups))
+        groups, sources = {name: rows[::3] for name, rows in whole.groups.items()}, whole.sources[::3]
+    figures = measure.test_figures(model, HeldOut(batches, labels, groups, sources))
     for group in groups:
         told, found = model.card.metrics['test'][group], figures[group]
         assert found['n'] >= 60

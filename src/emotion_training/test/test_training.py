@@ -54,7 +54,8 @@ class Toy:
         )
 
     def held_out(self, side):
-        return HeldOut([self._inputs], self._labels, {'all': np.ones(len(self._labels), bool)})
+        everything = np.ones(len(self._labels), bool)
+        return HeldOut([self._inputs], self._labels, {'all': everything}, np.arange(len(self._labels)))
 
     def facts(self):
         return {'training': {'data': ['stripes'], 'split': 'none'}, 'description': 'a toy'}
