@@ -1,6 +1,7 @@
 """The compact networks, readable in one sitting; the only torch that an exported model has seen."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -37,7 +38,7 @@ class ResidualBlock(nn.Module):
 
 
 class FerCompact(nn.Module):
-    """A residual network of about 1.5 M parameters for 48x48 gray faces; it looks at each face and at its mirror image."""
+    """A residual network of about 1.5 M parameters for 48x48 gray faces; it looks at each one and its mirror image."""
 
     def __init__(self, dropout: float = 0.3):
         """Make the network with random weights."""
@@ -95,56 +96,160 @@ class LogMel(nn.Module):
         self.register_buffer('filters', filters[:, :, None].float(), persistent=False)
 
     def forward(self, samples: Tensor) -> Tensor:
-        """Map (batch, samples) to (batch, bands, frames) in [-4, 4]; each band has mean 0 and deviation 1."""
+        """Map (batch, samples) to the logarithm of the power in each band (batch, bands, frames)."""
         parts = nn.functional.conv1d(samples[:, None], self.basis, stride=self.HOP)
         real, imaginary = parts.square().chunk(2, dim=1)
-        power = nn.functional.conv1d(real + imaginary, self.filters) + self.FLOOR
-        # Each frame counts by its amplitude: how much silence stands around the speech must not matter.
-        weight = power.mean(1, keepdim=True).sqrt()
-        weight = weight / weight.sum(2, keepdim=True)
-        mel = power.log()
-        mel = mel - (weight * mel).sum(2, keepdim=True)
-        return (mel / ((weight * mel.square()).sum(2, keepdim=True) + 0.1).sqrt()).clamp(-4, 4)
+        return (nn.functional.conv1d(real + imaginary, self.filters) + self.FLOOR).log()
+
+
+def band_moments(mel: Tensor) -> Tensor:
+    """
+    Give mean and mean square over time of each band, (batch, 2 * bands) of log-mel (batch, bands, frames).
+
+    Each frame counts by its amplitude: how much silence stands around the speech must not matter.
+    """
+    weight = mel.exp().mean(1, keepdim=True).sqrt()
+    weight = weight / weight.sum(2, keepdim=True)
+    return torch.cat([(weight * mel).sum(2), (weight * mel.square()).sum(2)], dim=1)
+
+
+def standardise(mel: Tensor, moments: Tensor) -> Tensor:
+    """Bring each band of (batch, bands, frames) to mean 0 and deviation 1 by the given moments; in [-4, 4]."""
+    mean, square = moments[:, :, None].chunk(2, dim=1)
+    variance = (square - mean.square()).clamp(min=0) + 0.1
+    return ((mel - mean) / variance.sqrt()).clamp(-4, 4)
 
 
 class SerCompact(nn.Module):
-    """A log-mel front end, a residual network of about 0.7 M parameters, attentive statistics over time."""
+    """
+    A residual network of about 0.5 M parameters over log-mel bands, with attentive statistics over time.
 
-    BANDS = 64
+    What a voice is relative to itself says more than what it is. So the network sees the bands standardised by the
+    utterance and by all that the speaker has said so far, and its head sees the code of the utterance beside what is
+    different in it from the mean code of the speaker. For a speaker heard for the first time the two are the same.
+    """
+
+    BANDS = 80
+    CODE = 256
     HIDDEN = 128
+    GROUP = 6  # consecutive utterances of one speaker in a training batch
 
     def __init__(self, dropout: float = 0.3):
         """Make the network with random weights."""
         super().__init__()
-        self.log_mel = LogMel(self.BANDS)
-        self.stem = nn.Sequential(nn.Conv2d(1, 32, 3, 2, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU())
-        self.blocks = nn.Sequential(ResidualBlock(32, 64, 2), ResidualBlock(64, 128, 2), ResidualBlock(128, 128))
+        self.stem = nn.Sequential(nn.Conv2d(2, 24, 3, 2, 1, bias=False), nn.BatchNorm2d(24), nn.ReLU())
+        self.blocks = nn.Sequential(ResidualBlock(24, 48, 2), ResidualBlock(48, 96, 2), ResidualBlock(96, 96))
         self.collapse = nn.Sequential(  # all bands of one time into one vector
-            nn.Conv2d(128, self.HIDDEN, (self.BANDS // 8, 1), bias=False), nn.BatchNorm2d(self.HIDDEN), nn.ReLU()
+            nn.Conv2d(96, self.CODE // 2, (self.BANDS // 8, 1), bias=False), nn.BatchNorm2d(self.CODE // 2), nn.ReLU()
         )
-        self.attend = nn.Sequential(nn.Conv1d(self.HIDDEN, 64, 1), nn.Tanh(), nn.Conv1d(64, self.HIDDEN, 1))
-        self.classify = nn.Sequential(nn.Dropout(dropout), nn.Linear(2 * self.HIDDEN, len(EMOTIONS)))
+        self.attend = nn.Sequential(nn.Conv1d(self.CODE // 2, 64, 1), nn.Tanh(), nn.Conv1d(64, self.CODE // 2, 1))
+        self.norm = nn.BatchNorm1d(self.CODE, affine=False)
+        self.compare = nn.Sequential(nn.Linear(2 * self.CODE, self.HIDDEN), nn.ReLU())
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(self.HIDDEN, len(EMOTIONS))
 
-    def forward(self, samples: Tensor) -> Tensor:
-        """Map mono 16 kHz waveforms (batch, samples) of at least 0.5 s to logits (batch, 6)."""
-        if self.training:  # bfloat16 is too coarse for the front end, and nothing in it learns
-            with torch.autocast('cpu', enabled=False), torch.no_grad():
-                mel = mask_at_random(self.log_mel(samples))
-        else:
-            mel = self.log_mel(samples)
-        features = self.collapse(self.blocks(self.stem(mel[:, None])))[:, :, 0]
+    def encode(self, mel: Tensor, moments: Tensor, speaker_moments: Tensor) -> Tensor:
+        """Map log-mel (batch, BANDS, frames) and moments (batch, 2 * BANDS) to codes (batch, CODE)."""
+        both = torch.stack([standardise(mel, moments), standardise(mel, speaker_moments)], dim=1)
+        if self.training:
+            both = mask_at_random(both)
+        features = self.collapse(self.blocks(self.stem(both)))[:, :, 0]
         attention = self.attend(features).softmax(dim=2)
         mean = (attention * features).sum(2)
         deviation = ((attention * features.square()).sum(2) - mean.square()).clamp(min=1e-4).sqrt()
-        return self.classify(torch.cat([mean, deviation], dim=1))
+        return self.norm(torch.cat([mean, deviation], dim=1))
+
+    def embed(self, code: Tensor, speaker_code: Tensor) -> Tensor:
+        """Map the code of an utterance and the mean code of its speaker to what the head reads (batch, HIDDEN)."""
+        return self.compare(self.dropout(torch.cat([code, code - speaker_code], dim=1)))
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """
+        Map log-mel (batch, BANDS, frames) to logits (batch, 6).
+
+        In training each utterance is compared with a random number of others of its GROUP, so that the network learns
+        to make the best of one and of many; in evaluation with itself alone.
+        """
+        with torch.autocast(mel.device.type, enabled=False):  # bfloat16 is too coarse for these sums
+            moments = band_moments(mel)
+            known = (
+                fellows(len(mel), self.GROUP).to(mel.device)
+                if self.training
+                else torch.eye(len(mel), device=mel.device)
+            )
+            speaker_moments = known @ moments
+        code = self.encode(mel, moments, speaker_moments)
+        with torch.autocast(mel.device.type, enabled=False):
+            speaker_code = known @ code.float()
+        return self.head(self.dropout(self.embed(code, speaker_code)))
 
 
-def mask_at_random(mel: Tensor) -> Tensor:
-    """Zero two stretches of bands and two of time in each of (batch, bands, frames) (SpecAugment, Park et al. 2019)."""
-    batch, bands, frames = mel.shape
-    for axis, size, longest in ((1, bands, bands // 7), (2, frames, frames // 10)) * 2:
+class SerEnsemble(nn.Module):
+    """The mean of several trained SerCompact, from the waveform on; this is what is exported."""
+
+    def __init__(self, members: Sequence[SerCompact]):
+        """Join members; the heads become one linear map over all embeddings."""
+        super().__init__()
+        self.log_mel = LogMel(SerCompact.BANDS)
+        self.members = nn.ModuleList(members)
+        self.head = nn.Linear(len(members) * SerCompact.HIDDEN, len(EMOTIONS))
+        with torch.no_grad():
+            self.head.weight.copy_(torch.cat([member.head.weight for member in members], dim=1) / len(members))
+            self.head.bias.copy_(torch.stack([member.head.bias for member in members]).mean(0))
+
+    @property
+    def voice_size(self) -> int:
+        """Length of a voice: the band moments, and a code of each member."""
+        return 2 * SerCompact.BANDS + len(self.members) * SerCompact.CODE
+
+    def forward(self, samples: Tensor, reference: Tensor, heard: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """
+        Classify utterances of one speaker.
+
+        :param samples: Mono 16 kHz waveforms (batch, samples) of at least 0.5 s.
+        :param reference: (1, voice_size) mean voice of the utterances that the speaker was heard say before.
+        :param heard: (1,) how many these were; 0 for a speaker heard for the first time.
+        :return: Logits (batch, 6), embeddings (batch, members * HIDDEN), and voices (batch, voice_size).
+        """
+        mel = self.log_mel(samples)
+        moments = band_moments(mel)
+        known, *codes_known = reference.split([moments.shape[1]] + [SerCompact.CODE] * len(self.members), dim=1)
+
+        def speaker(before: Tensor, own: Tensor) -> Tensor:
+            return (heard * before + own) / (heard + 1)
+
+        speaker_moments = speaker(known, moments)
+        codes = [member.encode(mel, moments, speaker_moments) for member in self.members]
+        embedding = torch.cat(
+            [
+                member.embed(code, speaker(before, code))
+                for member, code, before in zip(self.members, codes, codes_known)
+            ],
+            dim=1,
+        )
+        return self.head(embedding), embedding, torch.cat([moments, *codes], dim=1)
+
+
+def fellows(batch: int, group: int) -> Tensor:
+    """
+    Choose with whom of its group each row is averaged: itself, and none (at a quarter of the rows) to all of the rest.
+
+    :return: (batch, batch), each row with sum 1.
+    """
+    chance = torch.rand(batch, 1) * (torch.rand(batch, 1) > 0.25)  # for each row that any other is chosen
+    chosen = (torch.rand(batch, batch) < chance) | torch.eye(batch, dtype=torch.bool)
+    place = torch.arange(batch) // group
+    chosen &= place == place[:, None]
+    return chosen / chosen.sum(1, keepdim=True)
+
+
+def mask_at_random(bands: Tensor) -> Tensor:
+    """Zero two stretches of bands and of time in (batch, channels, bands, frames) (SpecAugment, Park et al. 2019)."""
+    batch, _, count, frames = bands.shape
+    for axis, size, longest in ((2, count, count // 7), (3, frames, frames // 8)) * 2:
         start = torch.rand(batch, 1) * size
         place = torch.arange(size)
         hidden = (place >= start) & (place < start + torch.rand(batch, 1) * longest)
-        mel = mel.masked_fill(hidden.unsqueeze(3 - axis), 0)
-    return mel
+        hidden = hidden[:, None, :, None] if axis == 2 else hidden[:, None, None, :]
+        bands = bands.masked_fill(hidden.to(bands.device), 0)
+    return bands

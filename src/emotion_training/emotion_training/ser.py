@@ -1,12 +1,14 @@
 """The recipe of ser_compact: data, augmentation, settings, held-out data."""
 
+from collections import Counter
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Console
+from rich.progress import track
 
 from emotion_core.emotions import softmax
 from emotion_core.model_card import AudioInput
@@ -17,18 +19,24 @@ from emotion_training import metrics, speech_corpora
 from emotion_training.corruption import SPEECH_KINDS, corrupt_speech
 from emotion_training.parallel import own
 from emotion_training.recipe import Corrupted, HeldOut, ModelFunction
-from emotion_training.speech_augmentation import SpeechAugmentation, active_part
+from emotion_training.speech_augmentation import SpeechAugmentation, Surroundings, active_part, change_bands
 from emotion_training.speech_corpora import Clip
 from emotion_training.splits import Split, split_speakers
 
 if TYPE_CHECKING:
     from torch import nn
 
-BATCH = 32
-CROP_SECONDS = (1.0, 3.0)  # shortest and longest of a training batch
+SPEAKERS = 5  # whose utterances are in a training batch
+FRAMES = (100, 260)  # fewest and most 10 ms frames of a training batch
+TAKES = 8  # times that each training clip is changed at random; an epoch uses one take of each speaker
+SORTED = 0.3  # part of the speakers of an epoch who say much the same emotion in a row
+SHIFT_BANDS, TILT = 2.5, 0.4  # most shift of the spectrum, deviation of its tilt
+MEMBERS = 3
 VALIDATION = ('ravdess/19', 'ravdess/20', 'nemo/TP0')
 TEST = ('ravdess/21', 'ravdess/22', 'ravdess/23', 'ravdess/24', 'nemo/KD0', 'nemo/WR0')
-TAKES = 4  # corrupted versions of a validation clip
+# Training speakers whom the first member never hears: three validation speakers are too few to calibrate on.
+CALIBRATION = ('ravdess/15', 'ravdess/16', 'ravdess/17', 'ravdess/18', 'nemo/IC0', 'nemo/SM0')
+WORSE = 4  # corrupted versions of a validation clip
 
 
 class SerRecipe:
@@ -36,7 +44,7 @@ class SerRecipe:
 
     name = 'ser_compact'
     task = 'ser'
-    epochs = 40
+    epochs = 30
     input = AudioInput(sample_rate=16000, min_seconds=0.5, max_seconds=8.0)
 
     def __init__(self, folder: Path):
@@ -57,76 +65,131 @@ class SerRecipe:
         """Give the clips of ``'train'``, ``'validation'`` or ``'test'``."""
         return [self.clips[row] for row in getattr(self.split, name)]
 
-    @cached_property
-    def augment(self) -> SpeechAugmentation:
-        """Changes the training clips at random."""
-        return SpeechAugmentation([clip.samples for clip in self.side('train')], self.input.sample_rate)
-
-    def batches(self, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def takes(self, clips: list[Clip], count: int, seed: int, console: Console) -> list[list[np.ndarray]]:
         """
-        Give augmented training batches, each of one random length, that the seed decides.
+        Change clips at random, a speaker's all in one voice, room and microphone.
 
-        Utterances of about one length go together, so that little is padded; an incomplete batch is left out.
+        :return: For each take the log-mel of each clip, float16 of shape (SerCompact.BANDS, frames).
         """
-        clips, augment = self.side('train'), self.augment
+        augment = SpeechAugmentation([clip.samples for clip in clips], self.input.sample_rate)
+        takes = []
+        for take in track(range(count), 'Changing clips', console=console):
+            rng = np.random.default_rng(seed * 1000 + take)
+            speakers = sorted({clip.speaker for clip in clips})
+            around = {speaker: Surroundings.draw(rng, self.input.sample_rate) for speaker in speakers}
+            takes.append([self._log_mel(augment(i, around[clip.speaker], rng)) for i, clip in enumerate(clips)])
+        return takes
+
+    def batches(
+        self, clips: list[Clip], takes: list[list[np.ndarray]], seed: int
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """
+        Give training batches that the seed decides: log-mel of GROUP utterances of each of SPEAKERS speakers.
+
+        :param clips: Who says what in the takes.
+        """
+        from emotion_training.networks import SerCompact
+
         rng = np.random.default_rng(seed)
-        chosen = rng.permutation(len(clips))[: len(clips) // BATCH * BATCH]
-        length = np.array([len(clips[i].samples) for i in chosen]) * rng.uniform(0.8, 1.25, len(chosen))
-        for rows in rng.permutation(chosen[np.argsort(length)].reshape(-1, BATCH)):
-            changed = [augment(i, rng) for i in own(rows)]
-            typical = np.median([len(samples) for samples in changed])
-            count = int(np.clip(typical * rng.uniform(0.6, 1.1), *(s * self.input.sample_rate for s in CROP_SECONDS)))
-            inputs = np.concatenate([to_batch(_fit(samples, count, rng), self.input) for samples in changed])
-            yield inputs, np.array([clips[i].label for i in own(rows)])
+        labels = np.array([clip.label for clip in clips])
+        names = np.array([clip.speaker for clip in clips])
+        groups = []  # number of a take, numbers of clips
+        for speaker in np.unique(names):
+            take, rows = rng.integers(len(takes)), rng.permutation(np.flatnonzero(names == speaker))
+            if rng.random() < SORTED:  # a robot may hear one emotion for long
+                rows = rows[np.argsort(labels[rows] + 2.5 * rng.random(len(rows)))]
+            count = len(rows) // SerCompact.GROUP
+            groups += [(take, part) for part in rows[: count * SerCompact.GROUP].reshape(count, -1)]
+        rng.shuffle(groups)
+        for start in range(0, len(groups) - SPEAKERS + 1, SPEAKERS):
+            chosen = groups[start : start + SPEAKERS]
+            typical = np.median([takes[take][row].shape[1] for take, rows in chosen for row in rows])
+            frames = int(np.clip(typical * rng.uniform(0.6, 1.05), *FRAMES))
+            parts = []
+            for take, rows in chosen:
+                shift, tilt = rng.uniform(-SHIFT_BANDS, SHIFT_BANDS) * (rng.random() < 0.5), rng.normal(0, TILT)
+                parts.append(np.stack([change_bands(_fit(takes[take][row], frames, rng), shift, tilt) for row in rows]))
+            mine = own(np.arange(SPEAKERS))
+            yield (
+                np.concatenate([parts[i] for i in mine]),
+                np.concatenate([labels[chosen[i][1]] for i in mine]),
+            )
 
     def train(self, run: Path, epochs: int, threads: int, console: Console) -> None:
-        """Train; the checkpoints go to ``run``."""
+        """Train one member after the other; the checkpoints of each go to a folder in ``run``."""
         import torch
 
         from emotion_training import trainer
+        from emotion_training.networks import SerCompact
 
         torch.set_num_threads(threads)
-        torch.manual_seed(0)
-        settings = trainer.Settings(
-            epochs=epochs,
-            batch_size=BATCH,
-            optimizer='adamw',
-            learning_rate=2e-3,
-            weight_decay=0.05,
-            label_smoothing=0.1,
-            average_decay=0.995,
-        )
         with console.status('Reading RAVDESS and nEMO'):
-            clips, validation = self.side('train'), self.held_out('validation')
-        speakers = len({clip.speaker for clip in clips})
-        console.print(
-            f'RAVDESS and nEMO: {len(clips)} clips of {speakers} speakers to train on, '
-            f'{len(validation.labels)} of {len(VALIDATION)} to validate on.'
-        )
+            everyone, held = self.side('train'), self.side('validation')
+            validation = [self._log_mel(segment(clip.samples, self.input.sample_rate)) for clip in held]
+            for clip in everyone:
+                clip.samples  # noqa: B018 - decoded once, now
+        truth = np.array([clip.label for clip in held])
+        corpus = np.array([clip.corpus for clip in held])
+        takes = self.takes(everyone, min(TAKES, epochs), 0, console)
 
         def validate(model: ModelFunction) -> dict[str, Any]:
-            probabilities = softmax(validation.logits(model))
+            logits = np.concatenate([model(mel[np.newaxis].astype(np.float32)) for mel in validation])
             scores = {
-                name: metrics.report(validation.labels[rows], probabilities[rows])['macro_f1']
-                for name, rows in validation.groups.items()
-                if name != 'all'
+                name: metrics.report(truth[corpus == name], softmax(logits[corpus == name]))['macro_f1']
+                for name in np.unique(corpus).tolist()
             }
             # The corpora count the same, though one has five times the clips.
             return {'macro_f1': round(float(np.mean(list(scores.values()))), 4), **scores}
 
-        trainer.fit(
-            self.network(),
-            settings,
-            run,
-            len(clips) // BATCH,
-            lambda epoch: self.batches(settings.seed * 1000 + epoch),
-            validate,
-            trainer.class_weights(np.array([clip.label for clip in clips])),
-            console,
-        )
+        for member in range(MEMBERS):
+            rows = [i for i, clip in enumerate(everyone) if member > 0 or clip.speaker not in CALIBRATION]
+            clips = [everyone[i] for i in rows]
+            console.print(
+                f'Member {member + 1} of {MEMBERS}: {len(clips)} clips of {len({clip.speaker for clip in clips})} '
+                f'speakers to train on, {len(held)} of {len(VALIDATION)} to validate on.'
+            )
+            settings = trainer.Settings(
+                epochs=epochs,
+                batch_size=SPEAKERS,
+                optimizer='adamw',
+                learning_rate=2e-3,
+                weight_decay=0.05,
+                label_smoothing=0.1,
+                average_decay=0.995,
+                seed=member,
+            )
+            groups = sum(n // SerCompact.GROUP for n in Counter(clip.speaker for clip in clips).values())
+            torch.manual_seed(member)
+            trainer.fit(
+                self.network(),
+                settings,
+                run / f'member{member}',
+                sum(count // SerCompact.GROUP for count in Counter(clip.speaker for clip in clips).values())
+                // SPEAKERS,
+                partial(self._epoch, clips, [[take[i] for i in rows] for take in takes], member),
+                validate,
+                trainer.class_weights(np.array([clip.label for clip in clips])),
+                console,
+            )
+
+    def _epoch(self, clips: list[Clip], takes: list[list[np.ndarray]], member: int, epoch: int) -> Iterator:
+        return self.batches(clips, takes, member * 1000 + epoch)
+
+    @cached_property
+    def _front_end(self) -> 'nn.Module':
+        from emotion_training.networks import LogMel, SerCompact
+
+        return LogMel(SerCompact.BANDS)
+
+    def _log_mel(self, samples: np.ndarray) -> np.ndarray:
+        """Give what a member hears of an utterance: float16 of shape (SerCompact.BANDS, frames)."""
+        import torch
+
+        with torch.inference_mode():
+            return self._front_end(torch.from_numpy(to_batch(samples, self.input)))[0].numpy().astype(np.float16)
 
     def network(self) -> 'nn.Module':
-        """Make the network with random weights."""
+        """Make a member with random weights."""
         from emotion_training.networks import SerCompact
 
         return SerCompact()
@@ -141,7 +204,7 @@ class SerRecipe:
         corpus = np.array([clip.corpus for clip in clips])
         groups = {'all': np.ones(len(clips), bool)} | {name: corpus == name for name in np.unique(corpus).tolist()}
         return HeldOut(
-            [to_batch(clip.samples, self.input) for clip in clips],
+            [to_batch(segment(clip.samples, self.input.sample_rate), self.input) for clip in clips],
             self.labels(side),
             groups,
             np.array([clip.speaker for clip in clips]),
@@ -155,8 +218,8 @@ class SerRecipe:
         """
         rng = np.random.default_rng(0)
         clips = self.side('validation')
-        voices = [_segment(clip.samples, self.input.sample_rate) for clip in clips]
-        rows = np.repeat(np.arange(len(clips)), TAKES)
+        voices = [segment(clip.samples, self.input.sample_rate) for clip in clips]
+        rows = np.repeat(np.arange(len(clips)), WORSE)
         kinds = rng.choice(SPEECH_KINDS, len(rows))
         sounds = [corrupt_speech(voices[row], kind, rng.random(), rng, voices) for row, kind in zip(rows, kinds)]
         names = [clips[row].speaker for row in rows]
@@ -195,16 +258,17 @@ class SerRecipe:
         }
 
 
-def _fit(samples: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Cut a random part of ``count`` samples out, or put silence on both sides."""
-    if len(samples) >= count:
-        start = rng.integers(len(samples) - count + 1)
-        return samples[start : start + count]
-    before = rng.integers(count - len(samples) + 1)
-    return np.pad(samples, (before, count - len(samples) - before))
+def _fit(mel: np.ndarray, frames: int, rng: np.random.Generator) -> np.ndarray:
+    """Cut a random part of so many frames out, or put silence on both sides; float32."""
+    missing = frames - mel.shape[1]
+    if missing <= 0:
+        start = rng.integers(-missing + 1)
+        return mel[:, start : start + frames].astype(np.float32)
+    before = rng.integers(missing + 1)
+    return np.pad(mel, ((0, 0), (before, missing - before)), constant_values=mel.min()).astype(np.float32)
 
 
-def _segment(samples: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Leave as much silence around the speech as the node does."""
+def segment(samples: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Leave as much silence around the speech of a clip as the node does."""
     first, last = active_part(samples)
     return samples[max(first - int(Segmentation().pre_roll * sample_rate), 0) : last + int(TAIL_S * sample_rate)]

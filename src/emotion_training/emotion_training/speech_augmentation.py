@@ -1,6 +1,7 @@
 """Random changes to a training utterance that the world makes: pauses, speed, rooms, noise, microphones."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -43,6 +44,24 @@ def babble(count: int, voices: Sequence[np.ndarray], rng: np.random.Generator) -
     return noise
 
 
+@dataclass(frozen=True)
+class Surroundings:
+    """What stays the same while one speaker speaks: how high and fast the voice is, the room, the microphone."""
+
+    speed: float  # of speech and pitch together; makes another voice of a speaker
+    echo: np.ndarray | None  # impulse response of the room
+    band_hz: tuple[float, float] | None  # what the microphone leaves
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator, sample_rate: int) -> 'Surroundings':
+        """Give random ones."""
+        return cls(
+            speed=rng.uniform(0.86, 1.16),
+            echo=_echo(rng, sample_rate) if rng.random() < 0.35 else None,
+            band_hz=(rng.uniform(0, 250), rng.uniform(3400, 8000)) if rng.random() < 0.25 else None,
+        )
+
+
 class SpeechAugmentation:
     """Changes training utterances; other voices for the babble come from the same training clips."""
 
@@ -52,41 +71,25 @@ class SpeechAugmentation:
         self._rate = sample_rate
         self._active = [active_part(clip) for clip in clips]
 
-    def __call__(self, index: int, rng: np.random.Generator) -> np.ndarray:
-        """Give clip ``index`` changed at random, of any length."""
-        samples = self._pauses(index, rng)
-        factor = rng.uniform(0.9, 1.1)
+    def __call__(self, index: int, around: Surroundings, rng: np.random.Generator) -> np.ndarray:
+        """Give clip ``index`` changed at random, of any length; surroundings are the same for all of a speaker."""
+        first, last = self._active[index]
+        before, after = (rng.uniform(0, 0.5, 2) * self._rate).astype(int)  # a live segment has little silence
+        samples = self._clips[index][max(first - before, 0) : last + after]
+        factor = around.speed * rng.uniform(0.97, 1.03)
         samples = np.interp(np.arange(0, len(samples) - 1, factor), np.arange(len(samples)), samples).astype(np.float32)
-        if rng.random() < 0.2:
-            samples = self._room(samples, rng)
-        if rng.random() < 0.65:
+        if around.echo is not None:
+            size = _fft_size(len(samples) + len(around.echo))
+            echo = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(around.echo, size), size)
+            samples = echo[: len(samples)].astype(np.float32)
+        if rng.random() < 0.55:
             samples = self._noise(samples, rng)
-        if rng.random() < 0.2:
-            samples = self._cut_off(samples, rng)
-        if rng.random() < 0.1:
+        if around.band_hz is not None:
+            samples = _cut_off(samples, around.band_hz, self._rate)
+        if rng.random() < 0.08:
             peak = np.abs(samples).max() * rng.uniform(0.2, 0.8)
             samples = np.clip(samples, -peak, peak)
         return samples
-
-    def _pauses(self, index: int, rng: np.random.Generator) -> np.ndarray:
-        """Leave a random part of the silence around the speech: a live segment has little of it."""
-        samples = self._clips[index]
-        if rng.random() < 0.25:
-            return samples
-        first, last = self._active[index]
-        before, after = (rng.uniform(0, 0.6, 2) * self._rate).astype(int)
-        return samples[max(first - before, 0) : last + after]
-
-    def _room(self, samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Add the echo of a room: exponentially decaying noise after the direct sound."""
-        seconds = rng.uniform(0.1, 0.5)  # until the echo is 60 dB down
-        time = np.arange(int(seconds * self._rate)) / self._rate
-        response = rng.standard_normal(len(time)) * 10 ** (-3 * time / seconds)
-        response *= rng.uniform(0.2, 1.0) / np.sqrt(np.sum(response**2))
-        response[0] += 1
-        size = _fft_size(len(samples) + len(response))
-        echo = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(response, size), size)
-        return echo[: len(samples)].astype(np.float32)
 
     def _noise(self, samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         if rng.random() < 0.3:
@@ -94,15 +97,43 @@ class SpeechAugmentation:
             noise = babble(len(samples), voices, rng)
         else:
             noise = coloured_noise(len(samples), rng.uniform(0, 2), rng)
-        return add_at_snr(samples, noise, rng.uniform(0, 35))
+        return add_at_snr(samples, noise, rng.uniform(2, 35))
 
-    def _cut_off(self, samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Lose the highs or lows that a cheap microphone or a telephone loses."""
-        size = _fft_size(len(samples))
-        spectrum = np.fft.rfft(samples, size)
-        frequency = np.fft.rfftfreq(size, 1 / self._rate)
-        spectrum[(frequency < rng.uniform(0, 300)) | (frequency > rng.uniform(3000, 8000))] = 0
-        return np.fft.irfft(spectrum)[: len(samples)].astype(np.float32)
+
+def change_bands(mel: np.ndarray, shift: float, tilt: float) -> np.ndarray:
+    """
+    Change the vocal tract and the microphone in log-mel bands.
+
+    :param mel: (bands, frames).
+    :param shift: Bands that the spectrum is moved by; less in the lowest quarter, where the pitch is.
+    :param tilt: Added to the logarithm of the power in the highest band, taken away in the lowest.
+    """
+    count = len(mel)
+    band = np.arange(count)
+    place = np.clip(band + shift * np.minimum(1, band / (count / 4)), 0, count - 1)
+    low = place.astype(int)
+    part = (place - low).astype(np.float32)[:, None]
+    moved = mel[low] * (1 - part) + mel[np.minimum(low + 1, count - 1)] * part
+    return moved + np.float32(tilt) * np.linspace(-1, 1, count, dtype=np.float32)[:, None]
+
+
+def _echo(rng: np.random.Generator, sample_rate: int) -> np.ndarray:
+    """Draw the impulse response of a room: exponentially decaying noise after the direct sound."""
+    seconds = rng.uniform(0.1, 0.5)  # until the echo is 60 dB down
+    time = np.arange(int(seconds * sample_rate)) / sample_rate
+    response = rng.standard_normal(len(time)) * 10 ** (-3 * time / seconds)
+    response *= rng.uniform(0.2, 1.0) / np.sqrt(np.sum(response**2))
+    response[0] += 1
+    return response
+
+
+def _cut_off(samples: np.ndarray, band_hz: tuple[float, float], sample_rate: int) -> np.ndarray:
+    """Lose the lows and highs that a cheap microphone or a telephone loses."""
+    size = _fft_size(len(samples))
+    spectrum = np.fft.rfft(samples, size)
+    frequency = np.fft.rfftfreq(size, 1 / sample_rate)
+    spectrum[(frequency < band_hz[0]) | (frequency > band_hz[1])] = 0
+    return np.fft.irfft(spectrum)[: len(samples)].astype(np.float32)
 
 
 def _fft_size(count: int) -> int:
