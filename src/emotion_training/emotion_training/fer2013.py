@@ -1,19 +1,30 @@
-"""The FER2013 corpus: 48x48 gray faces with the six emotions (disgust left out)."""
+"""The FER2013 corpus: 48x48 gray faces with the six emotions (disgust left out), in each form it comes in."""
 
+import csv
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from emotion_core.emotions import EMOTIONS
+from emotion_core.emotions import EMOTIONS, to_emotion
 from emotion_training.errors import TrainingError
+from emotion_training.splits import part_of_each
 
-FILE = 'fer2013.npz'
+PACK, TABLE = 'fer2013.npz', 'fer2013.csv'
+SIDE = 48  # [px]
 TRAINING, PUBLIC_TEST, PRIVATE_TEST = range(3)
+USAGES = {'Training': TRAINING, 'PublicTest': PUBLIC_TEST, 'PrivateTest': PRIVATE_TEST}
+CODES = ('angry', 'disgust', 'fear', 'happy', 'sad', 'surprise', 'neutral')  # of the column ``emotion``
+VALIDATION_PART = 0.1  # of the training images of each emotion, where the names do not tell PublicTest
 LICENCE = (
     'FER2013 (ICML 2013 challenge, images collected from web search, obtained through Kaggle): '
     'no licence stated; research use, not redistributed here'
+)
+LAYOUT = (
+    f"'{PACK}' (JPEG bytes, labels 0-5, usage 0-2), '{TABLE}' (columns emotion, pixels, Usage), or 'train' and 'test' "
+    'with a folder of images for each emotion; there or in fer2013/'
 )
 
 
@@ -34,17 +45,31 @@ class Faces:
 
 def load(folder: Path) -> Faces:
     """
-    Decode ``fer2013.npz`` (takes about 2 s).
+    Read FER2013 (takes a few seconds) from the first of these that is in the folder, or in ``fer2013/`` there.
 
-    :raises TrainingError: when it is missing or holds other labels.
+    * ``fer2013.npz``, as LAYOUT says;
+    * ``fer2013.csv``, the table of the competition;
+    * ``train/<emotion>`` and ``test/<emotion>``, folders of images. Their names tell PublicTest from PrivateTest
+      (``PrivateTest_123.jpg``). Where they do not, all of ``test`` counts as PrivateTest, and of the training images
+      of each emotion a tenth, chosen with seed 0, as PublicTest.
+
+    :raises TrainingError: when there is none, or one with other labels or damaged images.
     """
-    path = Path(folder) / FILE
-    if not path.is_file():
-        raise TrainingError(
-            f"'{path}' is missing: FER training needs FER2013 packed as {FILE} (JPEG bytes, labels 0-5, usage 0-2). "
-            f'The images come from the Kaggle competition "Challenges in Representation Learning: Facial Expression '
-            f'Recognition Challenge"; name the folder that holds the file with --data'
-        )
+    for root in (Path(folder), Path(folder) / 'fer2013'):
+        if (root / PACK).is_file():
+            return _load_pack(root / PACK)
+        if (root / TABLE).is_file():
+            return _faces(_read_table(root / TABLE))
+        if (root / 'train').is_dir() and (root / 'test').is_dir():
+            return _faces(_read_folders(root))
+    raise TrainingError(
+        f"FER2013 is not in '{folder}': FER training needs FER2013 as {LAYOUT}. The images come from the Kaggle "
+        f'competition "Challenges in Representation Learning: Facial Expression Recognition Challenge"; name the '
+        f'folder that holds them with --data'
+    )
+
+
+def _load_pack(path: Path) -> Faces:
     with np.load(path) as archive:
         if tuple(archive['label_names']) != EMOTIONS:
             raise TrainingError(
@@ -61,3 +86,52 @@ def load(folder: Path) -> Faces:
             archive['exact_dup'].astype(bool),
             archive['constant'].astype(bool),
         )
+
+
+Row = tuple[np.ndarray, int, int]  # image (48, 48) uint8, index into EMOTIONS, usage
+
+
+def _read_table(path: Path) -> Iterator[Row]:
+    with open(path, newline='') as file:
+        reader = csv.DictReader(file)
+        if not {'emotion', 'pixels', 'Usage'} <= set(reader.fieldnames or ()):
+            raise TrainingError(f"'{path}' has the columns {reader.fieldnames}: emotion, pixels and Usage are needed")
+        for number, row in enumerate(reader, 2):
+            try:
+                emotion, usage = to_emotion(CODES[int(row['emotion'])]), USAGES[row['Usage']]
+                image = np.array(row['pixels'].split(), np.uint8).reshape(SIDE, SIDE)
+            except (ValueError, LookupError, OverflowError) as error:
+                raise TrainingError(f"line {number} of '{path}' is not a FER2013 image: {error}") from error
+            if emotion is not None:
+                yield image, EMOTIONS.index(emotion), usage
+
+
+def _read_folders(folder: Path) -> Iterator[Row]:
+    sides = {'train': TRAINING, 'test': PRIVATE_TEST}
+    paths = [path for side in sides for path in sorted((folder / side).glob('*/*')) if path.suffix in ('.jpg', '.png')]
+    emotions = [to_emotion(path.parent.name) for path in paths]
+    usages = np.array([sides[path.parents[1].name] for path in paths])
+    public = np.array([path.name.startswith('PublicTest') for path in paths])
+    if public.any():
+        usages[public] = PUBLIC_TEST
+    else:
+        training = np.flatnonzero(usages == TRAINING)
+        usages[training[part_of_each([str(emotions[i]) for i in training], VALIDATION_PART)]] = PUBLIC_TEST
+    for path, emotion, usage in zip(paths, emotions, usages):
+        image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        if image is None or image.shape != (SIDE, SIDE):
+            raise TrainingError(f"'{path}' is not an image of {SIDE}x{SIDE} pixels: get FER2013 again")
+        if emotion is not None:
+            yield image, EMOTIONS.index(emotion), usage
+
+
+def _faces(rows: Iterator[Row]) -> Faces:
+    """Put the rows in one table, and mark what occurs twice or shows nothing."""
+    images, labels, usage = (np.array(column) for column in zip(*rows))
+    seen: set[bytes] = set()
+    duplicate = []
+    for pixels in (image.tobytes() for image in images):
+        duplicate.append(pixels in seen)
+        seen.add(pixels)
+    constant = np.ptp(images.reshape(len(images), -1), axis=1) == 0
+    return Faces(images, labels.astype(np.int64), usage.astype(np.int64), np.array(duplicate), constant)

@@ -54,3 +54,14 @@ def split_speakers(speakers: Sequence[str], validation: Sequence[str], test: Seq
         raise TrainingError(f'no clip is by speaker {", ".join(absent)}, who is named for validation or test')
     side = np.array(['validation' if s in validation else 'test' if s in test else 'train' for s in speakers])
     return Split(*(np.flatnonzero(side == name) for name in ('train', 'validation', 'test')))
+
+
+def part_of_each(labels: Sequence[str], part: float, seed: int = 0) -> np.ndarray:
+    """Choose this part of the rows of each label at random, at least one row; gives row numbers in order."""
+    labels = np.asarray(labels)
+    rng = np.random.default_rng(seed)
+    chosen = []
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        chosen.append(rng.permutation(rows)[: max(round(part * len(rows)), 1)])
+    return np.sort(np.concatenate(chosen))
