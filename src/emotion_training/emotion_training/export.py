@@ -58,7 +58,7 @@ def export(recipe: Recipe, run: Path, folder: Path, command: str) -> float:
         'torch': torch.__version__,
     }
     figures = {
-        group: metrics.report(data.labels[rows], softmax(logits[rows], temperature))
+        group: metrics.report(data.labels[rows], softmax(logits[rows], temperature), data.sources[rows])
         for group, rows in data.groups.items()
     }
     card = ModelCard(

@@ -25,7 +25,10 @@ def measure_test(recipe: Recipe, folder: Path, command: str) -> ModelCard:
 def test_figures(model: OnnxModel, data: HeldOut) -> dict[str, dict]:
     """Report on each group of held-out data."""
     probabilities = np.concatenate([model(batch) for batch in data.batches])
-    return {name: metrics.report(data.labels[rows], probabilities[rows]) for name, rows in data.groups.items()}
+    return {
+        name: metrics.report(data.labels[rows], probabilities[rows], data.sources[rows])
+        for name, rows in data.groups.items()
+    }
 
 
 def measure_reliability(recipe: Recipe, folder: Path, command: str) -> ModelCard:

@@ -6,7 +6,9 @@ import numpy as np
 
 from emotion_core.emotions import EMOTIONS
 
-BINS = 15  # of the calibration error; the usual number
+BINS = 15  # of the calibration error; the usual number (Guo et al. 2017)
+DRAWS = 1000  # of the bootstrap
+COVERAGE = 95  # [%] of an interval
 
 
 def confusion(truth: np.ndarray, predicted: np.ndarray, classes: int = len(EMOTIONS)) -> np.ndarray:
@@ -14,39 +16,104 @@ def confusion(truth: np.ndarray, predicted: np.ndarray, classes: int = len(EMOTI
     return np.bincount(truth * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
+def accuracy_of(matrix: np.ndarray) -> np.ndarray:
+    """Give the accuracy of confusion matrices of shape (..., classes, classes)."""
+    return np.trace(matrix, axis1=-2, axis2=-1) / matrix.sum(axis=(-2, -1))
+
+
+def macro_f1_of(matrix: np.ndarray) -> np.ndarray:
+    """Give the mean F1 score, over the classes that occur, of confusion matrices of shape (..., classes, classes)."""
+    hits, support = np.diagonal(matrix, axis1=-2, axis2=-1), matrix.sum(axis=-1)
+    f1 = 2 * hits / np.maximum(support + matrix.sum(axis=-2), 1)
+    return np.where(support > 0, f1, 0).sum(axis=-1) / (support > 0).sum(axis=-1)
+
+
 def macro_f1(truth: np.ndarray, predicted: np.ndarray) -> float:
     """Give the mean of the F1 scores of the classes that occur in the truth."""
+    return float(macro_f1_of(confusion(truth, predicted)))
+
+
+def per_class(truth: np.ndarray, predicted: np.ndarray) -> dict[str, dict[str, float | int]]:
+    """Give precision, recall, F1 and support of each class that occurs in the truth; never predicted is precision 0."""
     matrix = confusion(truth, predicted)
-    hits, support = np.diag(matrix), matrix.sum(axis=1)
-    f1 = 2 * hits / np.maximum(support + matrix.sum(axis=0), 1)
-    return float(f1[support > 0].mean())
+    hits, support, told = np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
+    return {
+        name: {
+            'precision': round(float(hits[i] / max(told[i], 1)), 4),
+            'recall': round(float(hits[i] / support[i]), 4),
+            'f1': round(float(2 * hits[i] / (support[i] + told[i])), 4),
+            'support': int(support[i]),
+        }
+        for i, name in enumerate(EMOTIONS)
+        if support[i]
+    }
+
+
+def calibration_bins(truth: np.ndarray, probabilities: np.ndarray) -> list[dict[str, float | int]]:
+    """
+    Sort the rows by confidence into 15 equal bins, as a reliability diagram shows them.
+
+    :param truth: (n,) index into the columns of ``probabilities``.
+    :return: For each bin that is not empty its number of rows ``n``, mean ``confidence`` and ``accuracy``.
+    """
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == truth
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    return [
+        {'n': int(rows.sum()), 'confidence': float(confidence[rows].mean()), 'accuracy': float(right[rows].mean())}
+        for rows in (bins == b for b in np.unique(bins))
+    ]
 
 
 def calibration_error(truth: np.ndarray, probabilities: np.ndarray) -> float:
     """Give the expected calibration error: mean gap between confidence and accuracy over 15 equal bins."""
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == truth
-    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    return float(sum(abs((confidence - right)[bins == b].sum()) for b in range(BINS)) / len(truth))
+    bins = calibration_bins(truth, probabilities)
+    return float(sum(b['n'] * abs(b['confidence'] - b['accuracy']) for b in bins) / len(truth))
 
 
-def report(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
+def interval(truth: np.ndarray, predicted: np.ndarray, sources: np.ndarray) -> dict[str, Any]:
+    """
+    Give 95 % intervals by the percentile bootstrap: whole sources are drawn with replacement, 1000 times, seeded.
+
+    Rows of one source are not independent (a speaker is easy or hard), so sources are drawn and not rows. With few of
+    them the interval is rough, which is why their number stands in it.
+
+    :param sources: (n,) who or what each row comes from; at least two different ones.
+    :return: [low, high] of 'accuracy' and of 'macro_f1', and the number of 'sources'.
+    """
+    classes = len(EMOTIONS)
+    names, source = np.unique(sources, return_inverse=True)
+    cells = np.bincount((source * classes + truth) * classes + predicted, minlength=len(names) * classes**2)
+    # Sources with equal counts are interchangeable: how often each kind is drawn is all that matters.
+    kinds, count = np.unique(cells.reshape(len(names), -1), axis=0, return_counts=True)
+    drawn = np.random.default_rng(0).multinomial(len(names), count / len(names), size=DRAWS) @ kinds
+    matrices = drawn.reshape(DRAWS, classes, classes)
+    tail = (100 - COVERAGE) / 2
+    bounds = {
+        name: np.percentile(of(matrices), [tail, 100 - tail]).round(4).tolist()
+        for name, of in (('accuracy', accuracy_of), ('macro_f1', macro_f1_of))
+    }
+    return bounds | {'sources': len(names)}
+
+
+def report(truth: np.ndarray, probabilities: np.ndarray, sources: np.ndarray | None = None) -> dict[str, Any]:
     """
     Give the figures that a card carries, with what guessing would reach beside them.
 
     :param truth: (n,) index into EMOTIONS.
     :param probabilities: (n, 6).
+    :param sources: (n,) who or what each row comes from. With two or more there are intervals too (see ``interval``).
     """
     predicted = probabilities.argmax(axis=1)
     counts = np.bincount(truth, minlength=len(EMOTIONS))
     majority = np.full_like(truth, counts.argmax())
-    recall = {
-        name: round(float((predicted[truth == i] == i).mean()), 4) for i, name in enumerate(EMOTIONS) if counts[i]
-    }
+    recall = {name: figures['recall'] for name, figures in per_class(truth, predicted).items()}
+    several = sources is not None and len(np.unique(sources)) > 1
     return {
         'n': len(truth),
         'accuracy': round(float((predicted == truth).mean()), 4),
         'macro_f1': round(macro_f1(truth, predicted), 4),
+        **({'interval': interval(truth, predicted, sources)} if several else {}),
         'balanced_accuracy': round(float(np.mean(list(recall.values()))), 4),
         'recall': recall,
         'calibration_error': round(calibration_error(truth, probabilities), 4),

@@ -44,3 +44,54 @@ def test_temperature_of_an_overconfident_model_is_found():
     gumbel = rng.gumbel(size=logits.shape)
     truth = (logits + gumbel).argmax(axis=1)  # drawn from softmax(logits)
     assert fit_temperature(logits * 3, truth) == pytest.approx(3, rel=0.05)
+
+
+def test_precision_recall_and_f1_of_a_class():
+    table = metrics.per_class(np.array([0, 0, 0, 1, 1]), np.array([0, 0, 1, 1, 2]))
+    assert table == {
+        'angry': {'precision': 1.0, 'recall': 0.6667, 'f1': 0.8, 'support': 3},
+        'fear': {'precision': 0.5, 'recall': 0.5, 'f1': 0.5, 'support': 2},
+    }
+
+
+def test_bins_hold_every_row_once():
+    rng = np.random.default_rng(0)
+    probabilities = rng.dirichlet(np.ones(6), 500)
+    bins = metrics.calibration_bins(rng.integers(6, size=500), probabilities)
+    assert sum(b['n'] for b in bins) == 500
+    assert sum(b['n'] * b['confidence'] for b in bins) == pytest.approx(probabilities.max(axis=1).sum())
+
+
+def test_interval_of_independent_rows_is_that_of_the_binomial_distribution():
+    truth = np.repeat([0, 1], 500)
+    predicted = np.where(np.arange(1000) % 5 == 0, 1 - truth, truth)  # 80 % right
+    low, high = metrics.interval(truth, predicted, np.arange(1000))['accuracy']
+    half = 1.96 * (0.8 * 0.2 / 1000) ** 0.5
+    assert (low, high) == (pytest.approx(0.8 - half, abs=0.004), pytest.approx(0.8 + half, abs=0.004))
+
+
+def test_interval_draws_sources_and_not_rows():
+    truth = np.zeros(400, int)
+    predicted = np.repeat([0, 0, 1, 1], 100)  # two sources are always right, two never
+    bounds = metrics.interval(truth, predicted, np.repeat(['a', 'b', 'c', 'd'], 100))
+    assert bounds['accuracy'] == [0, 1] and bounds['sources'] == 4
+    assert metrics.interval(truth, predicted, np.arange(400))['accuracy'] == pytest.approx([0.45, 0.55], abs=0.01)
+
+
+def test_interval_is_that_of_a_plain_bootstrap():
+    rng = np.random.default_rng(1)
+    truth, sources = rng.integers(6, size=600), rng.integers(30, size=600)
+    predicted = np.where(rng.random(600) < 0.4 + sources / 60, truth, rng.integers(6, size=600))
+    rows = [np.flatnonzero(sources == s) for s in range(30)]
+    drawn = [np.concatenate([rows[s] for s in rng.integers(30, size=30)]) for _ in range(1000)]
+    plain = np.percentile([metrics.macro_f1(truth[d], predicted[d]) for d in drawn], [2.5, 97.5])
+    assert metrics.interval(truth, predicted, sources)['macro_f1'] == pytest.approx(plain, abs=0.01)
+
+
+def test_report_has_equal_intervals_at_each_call_and_none_for_one_source():
+    truth = np.array([0, 1, 2, 3, 4, 5] * 5)
+    probabilities = np.eye(6)[np.roll(truth, 1) // 2 * 2]
+    first, second = (metrics.report(truth, probabilities, np.arange(30)) for _ in range(2))
+    assert first == second and first['interval']['macro_f1'][0] <= first['macro_f1'] <= first['interval']['macro_f1'][1]
+    assert 'interval' not in metrics.report(truth, probabilities, np.zeros(30))
+    assert 'interval' not in metrics.report(truth, probabilities)
