@@ -57,7 +57,9 @@ class ModelCard:
     metrics: dict[str, Any] = field(
         default_factory=dict
     )  # each with the command that made it and its number of samples
-    limits: str = ''  # who is under-represented, weak classes, what it must not be used for
+    under_represented: str = ''  # who the training data has few of, or does not tell
+    limits: str = ''  # when else to expect little of it
+    not_for: str = ''  # what it must not be used for
 
     @property
     def identity(self) -> str:

@@ -158,10 +158,11 @@ class FerRecipe:
                 'augmentation': 'flip, rotation, scale, shift, gamma, contrast, brightness, blur, downscaling, noise, '
                 'random erasing',
             },
+            'under_represented': 'Not known: FER2013 names no age, gender or skin tone, so how well the model does '
+            'for any group of people has not been measured. Covered faces and faces in profile are few.',
             'limits': 'FER2013 comes from a web image search, and its labels are noisy: people reach about 65 % on it '
-            '(Goodfellow et al. 2013). It names no age, gender or skin tone, so how well the model does for '
-            'any group of people is not known. Fear is the weakest class (see the recall of each class). '
-            'Posed and exaggerated faces are recognised best, and mostly near-frontal ones were trained on. '
-            'A face does not tell what a person feels: do not use it to judge, select, monitor or diagnose '
+            '(Goodfellow et al. 2013). Posed and exaggerated faces are recognised best, and mostly near-frontal '
+            'ones were trained on.',
+            'not_for': 'A face does not tell what a person feels: do not use it to judge, select, monitor or diagnose '
             'people.',
         }

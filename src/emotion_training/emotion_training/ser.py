@@ -250,11 +250,12 @@ class SerRecipe:
                 'augmentation': 'pauses, speed, echo, noise and babble at 0 to 35 dB, band limits, clipping, random '
                 'part, masked bands and times',
             },
-            'limits': 'Learned from actors: 18 who say two English sentences and 6 who read Polish, adults all; no '
-            'child, no old person, no other language and no spontaneous speech was heard or measured. Voices '
-            'differ a lot: an unknown speaker of nEMO is recognised much worse than one of RAVDESS (see the '
-            'figures by corpus), and one at home may be worse than either. A voice does not tell what a '
-            'person feels: do not use it to judge, select, monitor or diagnose people.',
+            'under_represented': 'Everybody but 24 young adult actors: 18 who say two English sentences and 6 who read '
+            'Polish. No child, no old person, no other language and no spontaneous speech was heard or measured.',
+            'limits': 'Voices differ a lot: an unknown speaker of nEMO is recognised much worse than one of RAVDESS (see '
+            'the figures by corpus), and one at home may be worse than either.',
+            'not_for': 'A voice does not tell what a person feels: do not use it to judge, select, monitor or diagnose '
+            'people.',
         }
 
 

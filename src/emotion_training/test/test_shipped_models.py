@@ -38,7 +38,8 @@ def test_model_is_small_and_its_card_matches_the_recipe(shipped):
 def test_card_says_what_a_person_must_know(shipped):
     _, model, _ = shipped
     card = model.card
-    assert card.licence and card.description and 'do not use it to judge' in card.limits
+    assert card.licence and card.description and card.under_represented and card.limits
+    assert 'do not use it to judge' in card.not_for
     assert card.training['data'] and card.training['split'] and card.training['command']
     assert card.metrics['parity']['max_abs_difference'] <= 1e-4
     for figures in (card.metrics['validation'], card.metrics['test']):
