@@ -1,12 +1,14 @@
 """Who is trained on, who is validated on, who is tested on; pure functions of names and pixels."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 import numpy as np
 
 from emotion_training.errors import TrainingError
 
+SIDES = ('train', 'validation', 'test')
 BLANK = 4  # gray levels between the darkest and the brightest pixel; compression makes a few out of one
 
 
@@ -39,12 +41,13 @@ def split_faces(images: np.ndarray, usage: np.ndarray) -> Split:
     return Split(train, validation, test)
 
 
-def split_speakers(speakers: Sequence[str], validation: Sequence[str], test: Sequence[str]) -> Split:
+def sides_by_name(speakers: Iterable[str], validation: Sequence[str], test: Sequence[str]) -> dict[str, str]:
     """
-    Split by speaker: those named for validation, those named for test, the rest for training.
+    Put the speakers named for validation and for test there, and all others to training.
 
-    :param speakers: The speaker of each clip.
-    :raises TrainingError: when a speaker is named on both sides, or is not in the corpus.
+    :param speakers: All speakers.
+    :return: The side of each speaker, one of SIDES.
+    :raises TrainingError: when a speaker is named on both sides, or is not one of them.
     """
     both = sorted(set(validation) & set(test))
     if both:
@@ -52,8 +55,74 @@ def split_speakers(speakers: Sequence[str], validation: Sequence[str], test: Seq
     absent = sorted((set(validation) | set(test)) - set(speakers))
     if absent:
         raise TrainingError(f'no clip is by speaker {", ".join(absent)}, who is named for validation or test')
-    side = np.array(['validation' if s in validation else 'test' if s in test else 'train' for s in speakers])
-    return Split(*(np.flatnonzero(side == name) for name in ('train', 'validation', 'test')))
+    return {
+        speaker: 'validation' if speaker in validation else 'test' if speaker in test else 'train'
+        for speaker in sorted(set(speakers))
+    }
+
+
+def sides_by_share(speakers: Iterable[str], validation: float, test: float, seed: int) -> dict[str, str]:
+    """
+    Draw speakers for validation and for test; the same speakers, shares and seed draw the same everywhere.
+
+    :param speakers: All speakers.
+    :param validation: Share of the speakers in [0, 1]; of a share above 0 at least one speaker comes.
+    :param test: The same for test.
+    :param seed: Another one draws others.
+    :return: The side of each speaker, one of SIDES.
+    :raises TrainingError: when there are too few speakers to leave one to train on.
+    """
+    # Ordered by a hash, for random generators may change from release to release.
+    drawn = sorted(set(speakers), key=lambda speaker: sha256(f'{seed} {speaker}'.encode()).digest())
+    counts = [max(round(share * len(drawn)), 1) if share > 0 else 0 for share in (validation, test)]
+    if sum(counts) >= len(drawn):
+        raise TrainingError(
+            f'{len(drawn)} speaker(s) are too few for {counts[0]} to validate on, {counts[1]} to test on and others '
+            f'to train on: lower the shares, or put all on one side'
+        )
+    return sides_by_name(drawn, drawn[: counts[0]], drawn[counts[0] : sum(counts)])
+
+
+def shared_speakers(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """
+    Find the speakers who are on more than one side.
+
+    :param pairs: Speaker and side of each clip.
+    :return: Their sides in the order of SIDES, by speaker; empty when the sides are disjoint.
+    """
+    sides: dict[str, set[str]] = {}
+    for speaker, side in pairs:
+        sides.setdefault(speaker, set()).add(side)
+    return {speaker: sorted(found, key=SIDES.index) for speaker, found in sorted(sides.items()) if len(found) > 1}
+
+
+def check_speakers(pairs: Iterable[tuple[str, str]]) -> None:
+    """
+    Check that nobody is on two sides.
+
+    :param pairs: Speaker and side of each clip.
+    :raises TrainingError: when somebody is; it names them.
+    """
+    shared = shared_speakers(pairs)
+    if shared:
+        speaker, sides = next(iter(shared.items()))
+        others = f' and {len(shared) - 1} more' if len(shared) > 1 else ''
+        raise TrainingError(
+            f"speaker '{speaker}'{others} would be heard for {' and for '.join(sides)}: figures on known voices say "
+            f'little about others, so keep each speaker on one side'
+        )
+
+
+def split_speakers(speakers: Sequence[str], validation: Sequence[str], test: Sequence[str]) -> Split:
+    """
+    Split by speaker: those named for validation, those named for test, the rest for training.
+
+    :param speakers: The speaker of each clip.
+    :raises TrainingError: when a speaker is named on both sides, or is not in the corpus.
+    """
+    sides = sides_by_name(speakers, validation, test)
+    side = np.array([sides[speaker] for speaker in speakers])
+    return Split(*(np.flatnonzero(side == name) for name in SIDES))
 
 
 def part_of_each(labels: Sequence[str], part: float, seed: int = 0) -> np.ndarray:

@@ -1,0 +1,81 @@
+"""Sound files and the sound of video files, as mono samples of one rate."""
+
+import io
+import struct
+
+import numpy as np
+import soundfile
+import soxr
+
+from emotion_training.errors import TrainingError
+
+SAMPLE_RATE = 16000  # [Hz] that the networks take
+SOUND = ('.wav', '.flac', '.ogg', '.opus', '.mp3')  # what libsndfile reads
+VIDEO = ('.mp4', '.m4a', '.mkv', '.webm', '.mov', '.avi', '.flv', '.aac')  # what FFmpeg reads, through PyAV
+SUFFIXES = SOUND + VIDEO
+POINTER = b'version https://git-lfs.github.com/spec'  # how a Git LFS pointer begins
+STREAMED = (0, 0xFFFFFFFF)  # lengths in the header of a WAV that was written to a pipe
+
+
+def decode(encoded: bytes, name: str) -> tuple[np.ndarray, int]:
+    """
+    Decode a whole file.
+
+    :param encoded: Its content.
+    :param name: Its name; the suffix decides who decodes it.
+    :return: Mono float32 samples of shape (n,) in [-1, 1], channels averaged, and their rate [Hz].
+    :raises TrainingError: when it is no sound, is damaged or cut off, is empty, or holds nothing but silence.
+    """
+    if encoded.startswith(POINTER):
+        raise TrainingError(f"'{name}' is a Git LFS pointer, not the file: get it with `git lfs pull`")
+    if encoded[:4] == b'RIFF' and len(encoded) < _wav_length(encoded):
+        raise TrainingError(f"'{name}' is cut off after {len(encoded)} of {_wav_length(encoded)} bytes: get it again")
+    samples, rate = _with_libsndfile(encoded, name) if name.lower().endswith(SOUND) else _with_ffmpeg(encoded, name)
+    samples = samples.mean(axis=1)
+    if not samples.any():
+        raise TrainingError(f"'{name}' holds {'nothing but silence' if len(samples) else 'no samples'}")
+    return samples, rate
+
+
+def load(encoded: bytes, name: str) -> np.ndarray:
+    """Decode a whole file to mono float32 samples of shape (n,) at SAMPLE_RATE; raises as ``decode`` does."""
+    samples, rate = decode(encoded, name)
+    return samples if rate == SAMPLE_RATE else soxr.resample(samples, rate, SAMPLE_RATE)
+
+
+def _with_libsndfile(encoded: bytes, name: str) -> tuple[np.ndarray, int]:
+    try:
+        with soundfile.SoundFile(io.BytesIO(encoded)) as file:
+            samples = file.read(dtype='float32', always_2d=True)
+            if len(samples) < file.frames:
+                raise TrainingError(f"'{name}' is cut off: get it again")
+            return samples, file.samplerate
+    except soundfile.LibsndfileError as error:
+        raise TrainingError(f"'{name}' cannot be decoded: {error.error_string}") from error
+
+
+def _with_ffmpeg(encoded: bytes, name: str) -> tuple[np.ndarray, int]:
+    import av
+
+    try:
+        with av.open(io.BytesIO(encoded)) as container:
+            if not container.streams.audio:
+                raise TrainingError(f"'{name}' has no sound")
+            stream = container.streams.audio[0]
+            planar = av.AudioResampler(format='fltp')  # another format of samples, the same rate and channels
+            blocks = [
+                block.to_ndarray().T
+                for frame in (*container.decode(stream), None)  # None: what waits inside
+                for block in planar.resample(frame)
+            ]
+            return np.concatenate(blocks) if blocks else np.zeros((0, 1), np.float32), stream.rate
+    except (av.error.FFmpegError, ValueError) as error:  # ValueError: PyAV itself refuses the file
+        raise TrainingError(f"'{name}' cannot be decoded: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _wav_length(encoded: bytes) -> int:
+    """Give the length [bytes] that a WAV says it has; 0 when it was streamed and does not know."""
+    if len(encoded) < 8:
+        return 8
+    (length,) = struct.unpack('<I', encoded[4:8])
+    return 0 if length in STREAMED else length + 8
