@@ -167,7 +167,7 @@ def _devices(kind: str, find: Callable) -> Iterator[Finding]:
 def check_models() -> Iterator[Finding]:
     """Check the models that the nodes take by default, and look for the face detector."""
     from emotion_core.errors import ModelError
-    from emotion_core.store import FETCHABLE, ModelStore
+    from emotion_core.store import ModelStore
     from emotion_face.parameters import FaceParameters
     from emotion_speech.parameters import SpeechParameters
 
@@ -177,15 +177,14 @@ def check_models() -> Iterator[Finding]:
             yield Finding('models', GOOD, store.verify(name).identity)
         except ModelError as error:
             yield Finding('models', BAD, str(error), 'git checkout -- src (the models ship with the packages)')
-    for name in FETCHABLE:
-        try:
-            yield Finding('models', GOOD, store.verify(name).identity)
-        except ModelError as error:
-            mend = f'./emotion models fetch {name}'
-            if name in store.list():
-                yield Finding('models', BAD, str(error), mend)
-            else:
-                yield Finding('models', NOTE, f'no {name}: Haar cascades find the faces, slower and worse', mend)
+    try:
+        yield Finding('models', GOOD, store.verify('yunet').identity)
+    except ModelError as error:
+        mend = './emotion models fetch yunet'
+        if 'yunet' in store.list():
+            yield Finding('models', BAD, str(error), mend)
+        else:
+            yield Finding('models', NOTE, 'no yunet: Haar cascades find the faces, slower and worse', mend)
 
 
 CHECKS = (

@@ -74,10 +74,19 @@ class ModelCard:
         :raises ModelError: when there is none, or it is not a card.
         """
         path = Path(folder) / CARD_FILE
+        if not path.exists():
+            raise ModelError(f"no model in '{folder}': {CARD_FILE} is missing")
+        return cls.read(path)
+
+    @classmethod
+    def read(cls, path: Path) -> 'ModelCard':
+        """
+        Read a card from a file of any name.
+
+        :raises ModelError: when it cannot be read, or is not a card.
+        """
         try:
-            value = json.loads(path.read_text())
-        except FileNotFoundError as error:
-            raise ModelError(f"no model in '{folder}': {CARD_FILE} is missing") from error
+            value = json.loads(Path(path).read_text())
         except (OSError, ValueError) as error:
             raise ModelError(f"'{path}' cannot be read: {error}") from error
         try:

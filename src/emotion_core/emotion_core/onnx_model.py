@@ -9,6 +9,8 @@ from emotion_core.emotions import LabelMap, softmax
 from emotion_core.errors import ModelError
 from emotion_core.model_card import MODEL_FILE, AudioInput, ModelCard, sha256_of
 
+EMBEDDING = 'embedding'  # output of the models that this project trained: what the last layer reads
+
 
 class OnnxModel:
     """The model of one folder, checked against its card when it is loaded."""
@@ -41,14 +43,34 @@ class OnnxModel:
         except Exception as error:  # ONNX Runtime's own classes share no public base
             raise ModelError(f"ONNX Runtime cannot load '{path}': {error}") from error
         self._input = self._session.get_inputs()[0].name
+        self._one_by_one = self._session.get_inputs()[0].shape[:1] == [1]  # exported for a batch of one
         self._output = self._session.get_outputs()[0].name
         self._label_map = LabelMap(self.card.labels, self.card.label_map)
+        self._check_length()
         try:
             self(self._blank())
         except ModelError:
             raise
         except Exception as error:  # as above
             raise ModelError(f"'{path}' does not take the input that its card describes: {error}") from error
+
+    def _check_length(self) -> None:
+        """Raise ModelError when the file takes sound of one length only, and the card promises others."""
+        spec, shape = self.card.input, self._session.get_inputs()[0].shape
+        if not isinstance(spec, AudioInput) or len(shape) != 2 or not isinstance(shape[1], int):
+            return
+        if {int(spec.min_seconds * spec.sample_rate), int(spec.max_seconds * spec.sample_rate)} != {shape[1]}:
+            raise ModelError(
+                f"model '{self.card.name}' takes exactly {shape[1]} samples: set 'min_seconds' and 'max_seconds' of "
+                f'its card both to {shape[1] / spec.sample_rate}'
+            )
+
+    def gives_probabilities(self) -> bool:
+        """Tell whether the file ends in a softmax: whether its outputs for random inputs are distributions."""
+        blank = self._blank()
+        noise = np.random.default_rng(0).normal(0, 0.5, (4, *blank.shape[1:]))
+        outputs = np.concatenate([self.outputs(one) for one in np.split(noise, len(noise))])
+        return bool((outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
 
     def _blank(self) -> np.ndarray:
         spec = self.card.input
@@ -58,7 +80,19 @@ class OnnxModel:
 
     def outputs(self, batch: np.ndarray) -> np.ndarray:
         """Run a batch of the card's input shape; gives raw outputs of shape (batch, labels)."""
-        return self._session.run([self._output], {self._input: np.ascontiguousarray(batch, np.float32)})[0]
+        batch = np.ascontiguousarray(batch, np.float32)
+        parts = np.split(batch, len(batch)) if self._one_by_one and len(batch) else [batch]
+        return np.concatenate([self._session.run([self._output], {self._input: part})[0] for part in parts])
+
+    def embeddings(self, batch: np.ndarray) -> np.ndarray:
+        """
+        Run a batch of the card's input shape; gives what the model's last layer reads, of shape (batch, d).
+
+        :raises ModelError: when the model does not give it.
+        """
+        if EMBEDDING not in (output.name for output in self._session.get_outputs()):
+            raise ModelError(f"model '{self.card.name}' does not give the output '{EMBEDDING}': export it again")
+        return self._session.run([EMBEDDING], {self._input: np.ascontiguousarray(batch, np.float32)})[0]
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         """Run a batch of the card's input shape; gives probabilities of shape (batch, 6)."""

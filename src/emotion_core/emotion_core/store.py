@@ -1,9 +1,11 @@
 """Where models live: bundled with the packages, fetched into the user's store, or any folder."""
 
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module, util
 from pathlib import Path
@@ -16,6 +18,8 @@ from emotion_core.model_card import CARD_FILE, MODEL_FILE, ImageInput, ModelCard
 BUNDLING_PACKAGES = ('emotion_face', 'emotion_speech')
 CHUNK = 1 << 16  # bytes
 TIMEOUT_S = 10.0  # to connect, and between two chunks
+NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9_.-]*')
+ZOO = 'https://github.com/opencv/opencv_zoo/raw/main/models'
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class Fetchable:
 
 FETCHABLE = {
     'yunet': Fetchable(
-        url='https://github.com/opencv/opencv_zoo/raw/main/models/face_detection_yunet/face_detection_yunet_2023mar.onnx',
+        url=f'{ZOO}/face_detection_yunet/face_detection_yunet_2023mar.onnx',
         card=ModelCard(
             name='yunet',
             task='face_detection',
@@ -38,7 +42,23 @@ FETCHABLE = {
             description='YuNet face detector with five landmarks, from opencv_zoo',
             licence='MIT',
         ),
-    )
+    ),
+    'fer_mobilefacenet': Fetchable(
+        url=f'{ZOO}/facial_expression_recognition/facial_expression_recognition_mobilefacenet_2022july.onnx',
+        card=ModelCard(
+            name='fer_mobilefacenet',
+            task='fer',
+            # Preprocessing and labels: facial_fer_model.py beside the file.
+            input=ImageInput(width=112, height=112, color='rgb', mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
+            sha256='4f61307602fc089ce20488a31d4e4614e3c9753a7d6c41578c854858b183e1a9',
+            labels=('angry', 'disgust', 'fearful', 'happy', 'neutral', 'sad', 'surprised'),
+            description='MobileFaceNet trained with Progressive Teacher (Jiang and Deng 2021), from opencv_zoo',
+            licence='Apache-2.0',
+            limits='Trained on faces that were aligned tighter to five landmarks than the crops of this project; its '
+            'accuracy on these crops is not known, and its probabilities are not calibrated. Do not use it to judge, '
+            'select, monitor or diagnose people.',
+        ),
+    ),
 }
 
 
@@ -116,7 +136,7 @@ class ModelStore:
         self, name: str, file: Path | None = None, progress: Callable[[int, int], None] = lambda done, total: None
     ) -> Path:
         """
-        Bring a public model into the store; the store is left as it was when that fails.
+        Bring a public model into the store, in place of an older copy; the store is left as it was when that fails.
 
         :param name: One of FETCHABLE.
         :param file: A copy that was already downloaded, instead of the network.
@@ -126,35 +146,99 @@ class ModelStore:
         """
         if name not in FETCHABLE:
             raise ModelError(f"no model '{name}' to fetch; there are: {', '.join(sorted(FETCHABLE))}")
-        try:
-            return self._fetch(name, FETCHABLE[name], file, progress)
-        except OSError as error:
-            raise ModelError(f"cannot write to the store '{self.root}': {error.strerror}") from error
-
-    def _fetch(self, name: str, wanted: Fetchable, file: Path | None, progress: Callable[[int, int], None]) -> Path:
-        self.root.mkdir(parents=True, exist_ok=True)
-        partial = self.root / f'{name}.partial'
+        url = FETCHABLE[name].url
+        card = replace(FETCHABLE[name].card, training={'source': url})
         if file is not None:
-            if not Path(file).is_file():
-                raise ModelError(f"there is no file '{file}'")
-            shutil.copyfile(file, partial)
-        else:
-            _download(wanted.url, partial, progress)
-        digest = sha256_of(partial)
-        if digest != wanted.card.sha256:
+            return self.put(Path(file), card, replaces=True)
+        partial = self.root / f'{name}.partial'  # stays when the download stops, for the next try to go on
+        with self._writing():
+            self.root.mkdir(parents=True, exist_ok=True)
+            _download(url, partial, progress)
+        try:
+            return self.put(partial, card, origin=url, replaces=True)
+        finally:
             partial.unlink()
+
+    def put(self, file: Path, card: ModelCard, origin: str = '', replaces: bool = False) -> Path:
+        """
+        Copy an ONNX file into the store, under the name of its card; the store is left as it was when that fails.
+
+        :param card: Without a sha256 it takes that of the file. Where it says logits and the file gives probabilities,
+            it is put right.
+        :param origin: What the file is called in messages, by default its path.
+        :param replaces: Whether it may take the place of a model of that name.
+        :return: The model's folder.
+        :raises ModelError: when the file is missing, has another hash, or is not what the card says.
+        """
+        origin = origin or str(file)
+        try:
+            digest = sha256_of(file)
+        except FileNotFoundError as error:
+            raise ModelError(f"there is no file '{origin}'") from error
+        except OSError as error:
+            raise ModelError(f"'{origin}' cannot be read: {error.strerror}") from error
+        if card.sha256 and digest != card.sha256:
             raise ModelError(
-                f"'{file or wanted.url}' has sha256 {digest[:16]}…, not the expected {wanted.card.sha256[:16]}…: "
+                f"'{origin}' has sha256 {digest[:16]}…, not the expected {card.sha256[:16]}…: "
                 'it was not put into the store'
             )
-        with tempfile.TemporaryDirectory(dir=self.root, prefix='.new-') as new:
-            folder = Path(new) / name
-            folder.mkdir()
-            partial.rename(folder / MODEL_FILE)
-            replace(wanted.card, training={'source': wanted.url}).save(folder)
-            shutil.rmtree(self.root / name, ignore_errors=True)
-            folder.rename(self.root / name)
-        return self.root / name
+        with self.new(card.name, replaces) as folder:
+            shutil.copyfile(file, folder / MODEL_FILE)
+            replace(card, sha256=digest).save(folder)
+        return self.root / card.name
+
+    @contextmanager
+    def new(self, name: str, replaces: bool = False) -> Iterator[Path]:
+        """
+        Give an empty folder to write model and card to; it becomes the model ``name`` when the block ends well.
+
+        Until then, and for good when the block or the check after it fails, the store is as it was.
+
+        :param replaces: Whether the model may take the place, or hide, one of that name.
+        :raises ModelError: for a name that is taken or cannot be one, for a model that a node could not load, or when
+            the store cannot be written.
+        """
+        if not NAME.fullmatch(name):
+            raise ModelError(f"'{name}' cannot be the name of a model: use letters, digits, '_', '-' and '.'")
+        if not replaces and name in self.list():
+            raise ModelError(f"there is a model '{name}' already: choose another with --name, or replace it: --replace")
+        with self._writing():
+            self.root.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=self.root, prefix='.new-') as work:
+                folder, old, target = Path(work) / name, Path(work) / 'old', self.root / name
+                folder.mkdir()
+                yield folder
+                _check(folder)
+                if target.exists():
+                    target.rename(old)
+                try:
+                    folder.rename(target)
+                except OSError:
+                    if old.exists():
+                        old.rename(target)
+                    raise
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise ModelError(f"cannot write to the store '{self.root}': {error.strerror or error}") from error
+
+
+def _check(folder: Path) -> None:
+    """Load a new model as a node will; ModelError when that fails."""
+    from emotion_core.onnx_model import OnnxModel  # ONNX Runtime takes its time, and listing needs none of it
+
+    card = ModelCard.load(folder)
+    if card.task == 'face_detection':
+        return
+    try:
+        model = OnnxModel(folder, card.task)
+        if card.output == 'logits' and model.gives_probabilities():
+            replace(card, output='probabilities').save(folder)
+    except ModelError as error:
+        raise ModelError(str(error).replace(f'{folder}{os.sep}', '')) from error  # the folder will be gone
 
 
 def _download(url: str, partial: Path, progress: Callable[[int, int], None]) -> None:
