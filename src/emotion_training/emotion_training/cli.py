@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from emotion_core.errors import EmotionError
+from emotion_training import personalise
 from emotion_training.errors import TrainingError
 from emotion_training.fer import FerRecipe
 from emotion_training.ser import SerRecipe
@@ -42,11 +43,11 @@ def make_parser(prog: str = 'python -m emotion_training') -> argparse.ArgumentPa
             name,
             help=help_text,
             description=RECIPES[name].__doc__,
-            epilog=EPILOG,
+            epilog=f'{EPILOG}\n{personalise.EPILOG}',
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        model.add_argument('--data', type=Path, required=True, metavar='FOLDER', help='holds the corpora')
-        model.add_argument('--out', type=Path, required=True, metavar='RUNS', help='where checkpoints go')
+        model.add_argument('--data', type=Path, metavar='FOLDER', help='holds the corpora')
+        model.add_argument('--out', type=Path, metavar='RUNS', help='where checkpoints go')
         model.add_argument('--epochs', type=_positive, default=RECIPES[name].epochs, help='default: %(default)s')
         model.add_argument('--threads', type=_positive, default=1, help='CPU threads, default: %(default)s')
         model.add_argument(
@@ -58,12 +59,16 @@ def make_parser(prog: str = 'python -m emotion_training') -> argparse.ArgumentPa
             help=f'do only these steps of {", ".join(STEPS)}',
         )
         model.add_argument('--export-to', type=Path, metavar='FOLDER', help='model folder; default: RUNS/<model>/model')
+        personalise.add_arguments(model, name)
     return parser
 
 
 def main(args: Sequence[str] | None = None, prog: str = 'python -m emotion_training') -> int:
     """Run the command; gives the exit status."""
-    options = make_parser(prog).parse_args(args)
+    parser = make_parser(prog)
+    options = parser.parse_args(args)
+    if options.personalise is None and None in (options.data, options.out):
+        parser.error('--data and --out are needed to train, --personalise to adapt a model')
     console = Console()
     try:
         _run(options, console)
@@ -76,6 +81,9 @@ def main(args: Sequence[str] | None = None, prog: str = 'python -m emotion_train
 
 
 def _run(options: argparse.Namespace, console: Console) -> None:
+    if options.personalise is not None:
+        personalise.run(options.model, options.personalise, options.parent, options.name, options.force, console)
+        return
     recipe = RECIPES[options.model](options.data)
     run = options.out / recipe.name
     folder = options.export_to or run / 'model'

@@ -16,8 +16,6 @@ from emotion_core.emotions import EMOTIONS, to_emotion
 from emotion_core.errors import EmotionError, InputError, ModelError
 from emotion_core.model_card import AudioInput, ImageInput
 from emotion_core.store import ModelStore
-from emotion_drivers.audio import FULL_SCALE, SOUND_SUFFIXES, SoundFile
-from emotion_drivers.video import IMAGE_SUFFIXES
 from emotion_face import preprocess as face_preprocess
 from emotion_face.alignment import crop_face
 from emotion_face.detector import make_detector
@@ -26,6 +24,7 @@ from emotion_speech import preprocess as speech_preprocess
 from emotion_speech.quality import segment_quality
 from emotion_speech.segmenter import Segmentation, Segmenter
 from emotion_speech.vad import FRAME, RATE, SileroVad
+from emotion_training import sound
 from emotion_training.errors import TrainingError
 
 LAYOUT = 'one folder per emotion (angry/…, happy/…), or one per person with those inside (anna/angry/…)'
@@ -61,7 +60,7 @@ class Reader(Protocol):
 class VoiceReader:
     """Finds the segments of speech in a sound file as the speech node does with its default parameters."""
 
-    suffixes, noun, content = SOUND_SUFFIXES, 'recording', 'speech'
+    suffixes, noun, content = sound.SUFFIXES, 'recording', 'speech'
 
     def __init__(self, spec: AudioInput):
         """Load the voice activity detector."""
@@ -71,11 +70,7 @@ class VoiceReader:
 
     def __call__(self, path: Path) -> list[Piece]:
         """Give each segment."""
-        sound = SoundFile(str(path), RATE, 1)
-        try:
-            samples = np.concatenate([block[:, 0] for block in sound.samples(0)]) / np.float32(FULL_SCALE)
-        finally:
-            sound.close()
+        samples = sound.load(path.read_bytes(), path.name)
         self._vad.reset()
         self._segmenter.reset()
         frames = samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME)
@@ -87,7 +82,8 @@ class VoiceReader:
 class FaceReader:
     """Finds, aligns and cuts out the largest face of a picture as the face node does."""
 
-    suffixes, noun, content = IMAGE_SUFFIXES, 'picture', 'a face'
+    suffixes = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
+    noun, content = 'picture', 'a face'
 
     def __init__(self, spec: ImageInput):
         """Load the face detector: YuNet where the store has it, otherwise Haar."""

@@ -1,0 +1,347 @@
+"""
+A shipped model made to fit one household: the encoder stays, the head learns from a few recordings or pictures.
+
+Works on the model folder alone, without torch or a checkpoint. Nothing leaves the machine, and the card of the new
+model carries counts only.
+"""
+
+import argparse
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from emotion_core.emotions import EMOTIONS, softmax
+from emotion_core.model_card import MODEL_FILE, ModelCard, sha256_of
+from emotion_core.onnx_model import OnnxModel
+from emotion_core.store import NAME, ModelStore
+from emotion_training import metrics
+from emotion_training.errors import TrainingError
+from emotion_training.personalise_data import (
+    READERS,
+    Piece,
+    Reader,
+    Recording,
+    count_by_emotion,
+    find_recordings,
+    read,
+)
+from emotion_training.personalise_head import Examples, Fitted, Head, calibrate, personalise, shift
+
+HEAD_WEIGHT, HEAD_BIAS = 'head.weight', 'head.bias'  # of the exported model
+LEAST_OF_EMOTION = 5  # recordings; an emotion with fewer is left out
+LEAST_EMOTIONS = 2
+LEAST = 20  # recordings in all; fewer cannot tell better from worse
+FEW = 100  # pieces under which chance moves the figures by several points
+DRAWS = 1000  # of the bootstrap
+TOLERANCE = 1e-3  # largest difference of a logit between the new model and the head that was fitted
+PARITY_INPUTS = 16
+GRAPHS = {'fer': ('face', 'face_model'), 'ser': ('speech', 'speech_model')}  # `up` graph and its argument
+DEFAULT_MODELS = {'fer': 'fer_compact', 'ser': 'ser_compact'}
+EPILOG = """\
+personalisation:
+  With --personalise FOLDER a model is made to fit one household, from a few recordings (ser) or pictures (fer) of it:
+  at least 5 of each emotion that is to be learned, of at least 2 emotions, 20 in all; 10 of each of the six are good.
+  FOLDER has one folder per emotion (angry/..., happy/...), or one per person with those inside (anna/angry/...); a CSV
+  file with the columns path, label and speaker does as well. What it is worth is measured on recordings held out (with
+  several people: on people held out), and a model that is no better is not written. Nothing leaves this machine.
+
+  %(prog)s --personalise ~/our_voices
+  %(prog)s --personalise ~/our_voices/anna --name anna
+  %(prog)s --personalise recordings.csv --model my_model --force
+"""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What the model is worth before and after, on examples held out; see ``metrics.report``."""
+
+    before: dict[str, Any]
+    after: dict[str, Any]
+    change: tuple[float, float]  # 95 % interval of the change of the accuracy
+
+    @property
+    def is_better(self) -> bool:
+        """Whether the macro-F1 rose and the accuracy did not fall."""
+        return self.after['macro_f1'] > self.before['macro_f1'] and self.after['accuracy'] >= self.before['accuracy']
+
+
+def add_arguments(parser: argparse.ArgumentParser, task: str) -> None:
+    """Add the arguments of personalisation."""
+    group = parser.add_argument_group('personalisation')
+    group.add_argument(
+        '--personalise',
+        type=Path,
+        metavar='FOLDER',
+        help=f'adapt a model to the {READERS[task].noun}s of one household instead of training one',
+    )
+    group.add_argument(
+        '--model',
+        default=DEFAULT_MODELS[task],
+        dest='parent',
+        metavar='MODEL',
+        help='name or folder of the model to adapt, default: %(default)s',
+    )
+    group.add_argument('--name', help='name of the new model in the store, default: that of MODEL with -home')
+    group.add_argument('--force', action='store_true', help='write the new model even if it is no better')
+
+
+def run(task: str, source: Path, parent: str, name: str | None, force: bool, console: Console) -> Path | None:
+    """
+    Adapt a model to a household, say what it is worth, and put it into the store when it is better.
+
+    :param task: 'fer' or 'ser'.
+    :param source: The recordings, see ``find_recordings``.
+    :param parent: Name or folder of the model to adapt.
+    :param name: Of the new model; None: the parent's with '-home'.
+    :param force: Whether a model that is no better is written too.
+    :return: The new model's folder; None when it was not written.
+    :raises EmotionError: when model, name or recordings cannot be used, or there are too few; the store is as it was.
+    """
+    store = ModelStore()
+    folder = store.find(parent)
+    model = OnnxModel(folder, task)
+    name = _name(store, model.card, name)
+    head = read_head(folder, model.card)
+    reader = READERS[task]
+    recordings, left_out = find_recordings(source, reader)
+    check_enough(recordings, reader, source)
+    pieces, unused = read(track(recordings, f'reading {reader.noun}s', console=console), reader(model.card.input))
+    left_out += unused
+    heard = [recording for recording, found in zip(recordings, pieces) if found]
+    rare = {label for label in range(len(EMOTIONS)) if 0 < _count(heard, label) < LEAST_OF_EMOTION}
+    left_out += [f'{EMOTIONS[i]}: {_count(heard, i)} are too few, {LEAST_OF_EMOTION} are needed' for i in sorted(rare)]
+    kept = [(r, found) for r, found in zip(recordings, pieces) if found and r.label not in rare]
+    for sentence in left_out:
+        console.print(f'Left out: {sentence}.', highlight=False, markup=False)
+    check_enough([recording for recording, _ in kept], reader, source)
+
+    examples = make_examples(model, kept)
+    with console.status('Fitting'):
+        fitted = personalise(head, model.card.temperature, examples)
+    card = _calibrated(model.card, examples, fitted)
+    comparison = compare(head, model.card.temperature, examples, fitted, card.temperature)
+    _show(comparison, examples, reader, model.card, console)
+    if not comparison.is_better and not force:
+        console.print(
+            f"It is no better than '{model.card.name}', which stays in use; nothing was written. More {reader.noun}s, "
+            'or those of one person alone, may help; --force writes it all the same.'
+        )
+        return None
+    card = _described(card, name, examples, fitted, comparison)
+    target = write(store, folder, card, fitted.head, [found[0].batch for _, found in kept[:PARITY_INPUTS]])
+    graph, argument = GRAPHS[task]
+    console.print(f"'{name}' is in {target}. To use it:", highlight=False, soft_wrap=True)
+    console.print(f'./emotion up {graph} {argument}:={name}', highlight=False, soft_wrap=True)
+    return target
+
+
+def check_enough(recordings: list[Recording], reader: type[Reader], source: Path) -> None:
+    """
+    Refuse too little to learn from and to measure on.
+
+    :raises TrainingError: saying how much there is and how much is needed.
+    """
+    count = count_by_emotion(recording.label for recording in recordings)
+    enough = [name for name, number in count.items() if number >= LEAST_OF_EMOTION]
+    if len(enough) < LEAST_EMOTIONS or sum(count[name] for name in enough) < LEAST:
+        there = ', '.join(f'{name} {number}' for name, number in count.items()) or 'none'
+        raise TrainingError(
+            f"'{source}' has too few {reader.noun}s with {reader.content} ({there}): needed are at least "
+            f'{LEAST_OF_EMOTION} of each of at least {LEAST_EMOTIONS} emotions, {LEAST} in all'
+        )
+
+
+def make_examples(model: OnnxModel, kept: list[tuple[Recording, list[Piece]]]) -> Examples:
+    """Run the encoder over the pieces of all recordings."""
+    speakers = sorted({recording.speaker for recording, _ in kept})
+    rows = [
+        (model.embeddings(piece.batch)[0], recording.label, number, speakers.index(recording.speaker), piece.terms)
+        for number, (recording, pieces) in enumerate(kept)
+        for piece in pieces
+    ]
+    embeddings, labels, files, speaker, terms = zip(*rows)
+    return Examples(np.array(embeddings, np.float64), np.array(labels), np.array(files), np.array(speaker), list(terms))
+
+
+def compare(
+    shipped: Head, temperature: float, examples: Examples, fitted: Fitted, fitted_temperature: float
+) -> Comparison:
+    """Measure the shipped head, and the fitted ones on what each has not seen; intervals by resampling recordings."""
+    labels, files = examples.labels, examples.files
+    before = softmax(shipped(examples.embeddings), temperature)
+    after = softmax(fitted.held_out, fitted_temperature)
+    change = (after.argmax(axis=1) == labels).astype(int) - (before.argmax(axis=1) == labels)
+    members = files == np.unique(files)[:, None]  # (recordings, n)
+    gains, counts = members @ change, members.sum(axis=1)
+    drawn = np.random.default_rng(0).integers(len(members), size=(DRAWS, len(members)))
+    low, high = np.percentile(gains[drawn].sum(axis=1) / counts[drawn].sum(axis=1), (2.5, 97.5))
+    return Comparison(
+        metrics.report(labels, before, files), metrics.report(labels, after, files), (float(low), float(high))
+    )
+
+
+def read_head(folder: Path, card: ModelCard) -> Head:
+    """
+    Take the last layer out of a model.
+
+    :raises TrainingError: when its head cannot be told from its encoder, or it is personalised already.
+    """
+    if 'personalised' in card.training:
+        raise TrainingError(
+            f"'{card.name}' is personalised already, maybe with the same recordings: give the model that it was made "
+            f'from (--model {card.training["personalised"]["from"].split("@")[0]}) and all recordings'
+        )
+    found = _initializers(_load(folder / MODEL_FILE))
+    if card.output != 'logits' or tuple(card.labels) != EMOTIONS or not {HEAD_WEIGHT, HEAD_BIAS} <= found.keys():
+        raise TrainingError(
+            f"'{card.name}' cannot be personalised: only models that this project trained have a last layer that can "
+            'learn alone'
+        )
+    from onnx import numpy_helper
+
+    weight, bias = (numpy_helper.to_array(found[name]).astype(np.float64) for name in (HEAD_WEIGHT, HEAD_BIAS))
+    return Head(weight, bias)
+
+
+def write(store: ModelStore, parent: Path, card: ModelCard, head: Head, batches: list[np.ndarray]) -> Path:
+    """
+    Put a model with another head into the store, checked; one of the same name is replaced when all is well.
+
+    :param parent: Folder of the model that the encoder is from.
+    :param card: With the new name; the hash is filled in.
+    :param batches: Inputs for which the new model must give the head's logits.
+    :return: The new model's folder.
+    :raises EmotionError: when it does not, or the store cannot be written to.
+    """
+    from onnx import numpy_helper, save
+
+    model = _load(parent / MODEL_FILE)
+    found = _initializers(model)
+    for name, values in ((HEAD_WEIGHT, head.weight), (HEAD_BIAS, head.bias)):
+        found[name].CopyFrom(numpy_helper.from_array(values.astype(np.float32), name))
+    with store.new(card.name, replaces=True) as folder:
+        save(model, str(folder / MODEL_FILE))
+        replace(card, sha256=sha256_of(folder / MODEL_FILE)).save(folder)
+        written = OnnxModel(folder, card.task)
+        difference = max(np.abs(written.outputs(batch) - head(written.embeddings(batch))).max() for batch in batches)
+        if not difference <= TOLERANCE:
+            raise TrainingError(f'the new model differs from the fitted head by {difference:.1e}: it is not kept')
+    return store.root / card.name
+
+
+def _load(path: Path) -> Any:
+    try:
+        import onnx
+    except ImportError as error:
+        raise TrainingError('personalisation needs the package onnx: pip install onnx') from error
+    return onnx.load(str(path))
+
+
+def _initializers(model: Any) -> dict[str, Any]:
+    return {tensor.name: tensor for tensor in model.graph.initializer}
+
+
+def _count(recordings: list[Recording], label: int) -> int:
+    return sum(recording.label == label for recording in recordings)
+
+
+def _name(store: ModelStore, parent: ModelCard, name: str | None) -> str:
+    """Give the new model's name; raises TrainingError for one that would hide another model or is no name."""
+    name = f'{parent.name}-home' if name is None else name
+    if not NAME.fullmatch(name):
+        raise TrainingError(f"'{name}' is no name for a model: use letters, digits, '.', '_' and '-'")
+    there = store.list().get(name)
+    if there is not None and 'personalised' not in ModelCard.load(there).training:
+        raise TrainingError(f"there is a model '{name}' already, which is not a personalised one: give another --name")
+    return name
+
+
+def _calibrated(card: ModelCard, examples: Examples, fitted: Fitted) -> ModelCard:
+    """Fit temperature and reliability to the held-out examples; without all emotions these would look too easy."""
+    if len(np.unique(examples.labels)) < len(EMOTIONS):
+        return card
+    right = fitted.held_out.argmax(axis=1) == examples.labels
+    reliability = card.reliability and shift(card.reliability, examples.terms, right)
+    temperature = calibrate(fitted.held_out, examples.labels, card.temperature)
+    return replace(card, temperature=round(temperature, 4), reliability=reliability)
+
+
+def _described(card: ModelCard, name: str, examples: Examples, fitted: Fitted, comparison: Comparison) -> ModelCard:
+    """Give the card what people must know of the new model; counts only, for the recordings are private."""
+    command = f'python -m emotion_training {card.task} --personalise FOLDER --model {card.name} --name {name}'
+    files = np.unique(examples.files, return_index=True)[1]
+    people = len(np.unique(examples.speakers))
+    return replace(
+        card,
+        name=name,
+        description=f'{card.name} with its last layer made to fit one household. {card.description}',
+        limits=f'Made to fit {len(files)} recordings of one household: others it may suit less. {card.limits}',
+        training={
+            'data': card.training.get('data', []),
+            'personalised': {
+                'from': card.identity,
+                'parent_sha256': card.sha256,
+                'recordings': count_by_emotion(examples.labels[files]),
+                'pieces': len(examples.labels),
+                'people': people,
+                'steps': fitted.steps,
+                'command': command,
+            },
+        },
+        metrics={
+            'household': {
+                'before': comparison.before,
+                'after': comparison.after,
+                'change_of_accuracy_interval': [round(bound, 4) for bound in comparison.change],
+                'held_out': _held_out(examples),
+                'command': command,
+            }
+        },
+    )
+
+
+def _held_out(examples: Examples) -> str:
+    if len(np.unique(examples.speakers)) > 1:
+        return 'each person by a head that learned from the others'
+    return 'each fifth by a head that learned from the rest'
+
+
+def _show(comparison: Comparison, examples: Examples, reader: type[Reader], card: ModelCard, console: Console) -> None:
+    """Print before and after with what they can be trusted for."""
+    files, people = len(np.unique(examples.files)), len(np.unique(examples.speakers))
+    count = count_by_emotion(examples.labels)
+    n = comparison.after['n']
+    table = Table(
+        '',
+        'accuracy',
+        '95 % interval',
+        'macro-F1',
+        'n',
+        title=f"'{card.name}' on your {files} {reader.noun}s, held out: {_held_out(examples)}",
+    )
+    for row, figures in (('before', comparison.before), ('after', comparison.after)):
+        low, high = figures['interval']['accuracy']
+        table.add_row(
+            row, f'{figures["accuracy"]:.3f}', f'{low:.2f} … {high:.2f}', f'{figures["macro_f1"]:.3f}', str(n)
+        )
+    console.print(table)
+    low, high = comparison.change
+    change = comparison.after['accuracy'] - comparison.before['accuracy']
+    doubt = ' It may be chance.' if low <= 0 <= high else ''
+    few = f' {n} are few.' if n < FEW else ''
+    console.print(
+        f'Change of the accuracy: {change:+.3f} (95 %: {low:+.2f} … {high:+.2f}).{few}{doubt}', highlight=False
+    )
+    console.print(f'{people} {"people" if people > 1 else "person"}; {_listed(count)}.', highlight=False)
+    absent = [name for name in EMOTIONS if name not in count]
+    if absent:
+        console.print(f'The figures say nothing of {", ".join(absent)}: there is nothing of them to learn from.')
+
+
+def _listed(count: dict[str, int]) -> str:
+    return ', '.join(f'{name} {number}' for name, number in count.items())
