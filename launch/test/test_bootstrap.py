@@ -213,8 +213,10 @@ def test_setup_file_acts_like_that_of_a_distribution(emotion, tmp_path):
         ([], ['runtime']),
         (['up', 'face'], ['runtime']),
         (['test', '--fast'], ['runtime', 'test']),
-        (['test', '--training'], ['runtime', 'test', 'training']),
-        (['train', 'fer'], ['runtime', 'training']),
+        (['test', '--training'], ['runtime', 'test', 'personalisation', 'training']),
+        (['train', 'fer'], ['runtime', 'personalisation', 'training']),
+        (['train', 'ser', '--personalise', 'voices'], ['runtime', 'personalisation']),
+        (['train', 'ser', '--personalise=voices'], ['runtime', 'personalisation']),
     ],
 )
 def test_layers_of_a_subcommand(emotion, arguments, layers):
