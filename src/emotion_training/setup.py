@@ -6,6 +6,7 @@ setup(
     name=package_name,
     version='0.1.0',
     packages=find_packages(exclude=['test']),
+    package_data={package_name: ['*.j2']},
     data_files=[
         ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
         ('share/' + package_name, ['package.xml']),
@@ -16,6 +17,6 @@ setup(
     maintainer_email='maintainers@emotion-ros.org',
     description='Splits, training, calibration and export of the emotion models of emotion_ros.',
     license='Apache-2.0',
-    extras_require={'test': ['pytest'], 'train': ['torch', 'onnx', 'onnxscript']},
+    extras_require={'test': ['pytest'], 'train': ['torch', 'torchvision', 'onnx', 'onnxscript', 'matplotlib', 'jinja2']},
     entry_points={'console_scripts': ['train = emotion_training.cli:main']},
 )

@@ -14,7 +14,7 @@ from emotion_training.fer import FerRecipe
 from emotion_training.ser import SerRecipe
 
 RECIPES = {'fer': FerRecipe, 'ser': SerRecipe}
-STEPS = ('train', 'export', 'test', 'reliability')
+STEPS = ('train', 'export', 'test', 'reliability', 'report')
 EPILOG = """\
 steps:
   train        to RUNS/<model>/best.pt, choosing the epoch by macro-F1 on the validation data; Ctrl-C is safe at any
@@ -23,11 +23,13 @@ steps:
   test         measure the exported model on the test data; the figures go into model.json
   reliability  fit how quality tells the chance of being right, on corrupted validation data; the fit goes into
                model.json
+  report       RUNS/<model>/report.html, a page that stands alone, and the same as report.json
 
 examples:
   %(prog)s --data ../shared/data --out runs
   %(prog)s --data ../shared/data --out runs --epochs 5
   %(prog)s --data ../shared/data --out runs --only export test
+  %(prog)s --data ../shared/data --out runs --only report --export-to FOLDER
 """
 
 
@@ -105,6 +107,12 @@ def _run(options: argparse.Namespace, console: Console) -> None:
                 with console.status(f'Measuring: {step}'):
                     card = function(recipe, folder, _command(options, step))
                 console.print(step, card.metrics[step])
+    if 'report' in options.only:
+        from emotion_training.report import write_report
+
+        with console.status('Measuring: report'):
+            page = write_report(recipe, run, folder, _command(options, 'report'))
+        console.print(f'The report is in {page}', soft_wrap=True, highlight=False)
 
 
 def _command(options: argparse.Namespace, *steps: str) -> str:

@@ -1,0 +1,202 @@
+"""
+The report of a model: one HTML page that stands alone, and the same figures as JSON.
+
+It needs a finished model folder and the data of its recipe, and no torch.
+"""
+
+import copy
+import hashlib
+import json
+import platform
+import subprocess
+from dataclasses import asdict
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emotion_core.emotions import EMOTIONS, LabelMap, softmax
+from emotion_core.model_card import MODEL_FILE, AudioInput, ModelCard
+from emotion_core.onnx_model import OnnxModel
+from emotion_training import metrics
+from emotion_training.errors import TrainingError
+from emotion_training.recipe import HeldOut, Recipe
+
+PAGE, FIGURES = 'report.html', 'report.json'
+TEMPLATE = 'report.html.j2'
+LOG = 'log.jsonl'  # of a run, one line an epoch
+SOURCES = {'fer': 'picture', 'ser': 'speaker'}  # what the rows of a recipe come from
+SIDES = ('train', 'validation', 'test')
+VERSIONS_OF = ('numpy', 'onnxruntime', 'opencv-python-headless', 'soundfile')
+
+
+def write_report(recipe: Recipe, run: Path, folder: Path, command: str) -> Path:
+    """
+    Measure a model on the test data of its recipe, and write REPORT.html and REPORT.json into the run.
+
+    :param run: Where the learning curves are looked for when the card has none, and where the report goes.
+    :param folder: The model, trained here or imported; the data is given the size and colours of its card.
+    :param command: What makes this report, for the reader.
+    :return: The page.
+    :raises TrainingError: when matplotlib or Jinja is missing.
+    :raises ModelError: when the folder does not hold a model for the task.
+    """
+    try:
+        import jinja2
+
+        from emotion_training import report_plots as plots
+    except ImportError as error:
+        raise TrainingError(
+            f'a report needs matplotlib and Jinja ({error.name} is missing): pip install matplotlib jinja2'
+        ) from error
+    figures = gather(recipe, run, folder, command)
+    run.mkdir(parents=True, exist_ok=True)
+    (run / FIGURES).write_text(json.dumps(figures, indent=2, ensure_ascii=False) + '\n')
+    template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True).from_string(
+        resources.files('emotion_training').joinpath(TEMPLATE).read_text()
+    )
+    page = template.render(
+        figures,
+        emotions=EMOTIONS,
+        plots={
+            'curves': plots.curves(figures['curves']['runs'], figures['curves']['best_epoch']),
+            'confusion': {
+                name: plots.confusion(name, np.array(matrix)) for name, matrix in figures['confusion'].items()
+            },
+            'calibration': plots.calibration(figures['calibration']),
+        },
+    )
+    (run / PAGE).write_text(page)
+    return run / PAGE
+
+
+def gather(recipe: Recipe, run: Path, folder: Path, command: str) -> dict[str, Any]:
+    """Measure and collect all that a report says; what it gives is written as JSON."""
+    model = OnnxModel(folder, recipe.task)
+    card = model.card
+    recipe = copy.copy(recipe)
+    recipe.input = card.input  # an imported model may take another size than the recipe's own
+    data = recipe.held_out('test')
+    outputs, digest = _run(model, data)
+    probabilities = _probabilities(card, outputs, card.temperature)
+    plain = _probabilities(card, outputs, 1.0)
+    predicted = probabilities.argmax(axis=1)
+    return {
+        'model': {
+            'name': card.name,
+            'task': card.task,
+            'description': card.description,
+            'licence': card.licence,
+            'sha256': card.sha256,
+            'megabytes': round((folder / MODEL_FILE).stat().st_size / 1e6, 2),
+            'input': describe_input(card),
+            **{name: card.training[name] for name in ('parameters', 'best_epoch') if name in card.training},
+        },
+        'made': {
+            'command': command,
+            'commit': _commit(),
+            'data_sha256': digest,
+            'versions': {'python': platform.python_version()} | _versions(card),
+        },
+        'sources': SOURCES[card.task],
+        'groups': list(data.groups),
+        'test': {
+            name: metrics.report(data.labels[rows], probabilities[rows], data.sources[rows])
+            for name, rows in data.groups.items()
+        },
+        'per_class': {
+            name: metrics.per_class(data.labels[rows], predicted[rows]) for name, rows in data.groups.items()
+        },
+        'confusion': {
+            name: metrics.confusion(data.labels[rows], predicted[rows]).tolist() for name, rows in data.groups.items()
+        },
+        'calibration': {
+            'temperature': card.temperature,
+            'before': _calibration(data.labels, plain),
+            'after': _calibration(data.labels, probabilities),
+        },
+        'counts': {
+            side: dict(zip(EMOTIONS, np.bincount(recipe.labels(side), minlength=len(EMOTIONS)).tolist()))
+            for side in SIDES
+        },
+        'curves': _curves(card, run),
+        'card': {key: value for key, value in asdict(card).items() if key not in ('input', 'sha256', 'reliability')}
+        | {'training': {key: value for key, value in card.training.items() if key != 'epochs'}},
+    }
+
+
+def describe_input(card: ModelCard) -> str:
+    """Say in words what a model takes."""
+    spec = card.input
+    if isinstance(spec, AudioInput):
+        return (
+            f'mono sound at {spec.sample_rate / 1000:g} kHz, {spec.min_seconds:g} to {spec.max_seconds:g} s at a time'
+        )
+    size = f'{spec.width}x{spec.height} px' if spec.width else 'any size'
+    return f'{"gray" if spec.color == "gray" else spec.color.upper()} picture, {size}'
+
+
+def _run(model: OnnxModel, data: HeldOut) -> tuple[np.ndarray, str]:
+    """Give the raw outputs (n, labels), and the sha256 of the inputs and labels they are for."""
+    digest, outputs = hashlib.sha256(), []
+    for batch in data.batches:
+        digest.update(np.ascontiguousarray(batch, np.float32).tobytes())
+        outputs.append(model.outputs(batch))
+    digest.update(data.labels.astype(np.int64).tobytes())
+    return np.concatenate(outputs), digest.hexdigest()
+
+
+def _probabilities(card: ModelCard, outputs: np.ndarray, temperature: float) -> np.ndarray:
+    """Give (n, 6) from raw outputs; probabilities as outputs have no temperature."""
+    return LabelMap(card.labels, card.label_map)(softmax(outputs, temperature) if card.output == 'logits' else outputs)
+
+
+def _calibration(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
+    return {
+        'error': round(metrics.calibration_error(truth, probabilities), 4),
+        'bins': metrics.calibration_bins(truth, probabilities),
+    }
+
+
+def _curves(card: ModelCard, run: Path) -> dict[str, Any]:
+    """Give the epochs of each training of this model: as its card has them, or as the run logged them."""
+    epochs = card.training.get('epochs')
+    if epochs:
+        runs = epochs if isinstance(epochs, dict) else {'': epochs}
+        source = 'the model card'
+    else:
+        logs = sorted(run.glob(f'**/{LOG}'))
+        runs = {
+            '' if log.parent == run else log.parent.relative_to(run).as_posix(): [
+                json.loads(line) for line in log.read_text().splitlines()
+            ]
+            for log in logs
+        }
+        source = ', '.join(log.relative_to(run).as_posix() for log in logs)
+    return {'source': source, 'runs': runs, 'best_epoch': card.training.get('best_epoch')}
+
+
+def _commit() -> str:
+    """Give the commit of this code, with '-dirty' when it was changed since; '' outside a checkout."""
+    try:
+        return subprocess.run(
+            ['git', 'describe', '--always', '--dirty', '--abbrev=40', '--exclude=*'],
+            cwd=Path(__file__).resolve().parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ''
+
+
+def _versions(card: ModelCard) -> dict[str, str]:
+    """Give the versions of what measured, and of the torch that trained where the card says it."""
+    found = {}
+    for name in VERSIONS_OF:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:  # of the distribution, or not needed
+            continue
+    return found | ({'torch (training)': str(card.training['torch'])} if 'torch' in card.training else {})
