@@ -9,11 +9,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module, util
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import requests
 
 from emotion_core.errors import ModelError
 from emotion_core.model_card import CARD_FILE, MODEL_FILE, ImageInput, ModelCard, sha256_of
+
+if TYPE_CHECKING:
+    from emotion_core.onnx_model import OnnxModel
 
 BUNDLING_PACKAGES = ('emotion_face', 'emotion_speech')
 CHUNK = 1 << 16  # bytes
@@ -118,9 +123,9 @@ class ModelStore:
 
     def verify(self, name: str) -> ModelCard:
         """
-        Check that a model's file is the one that its card describes.
+        Check that a model's file is the one that its card describes, and that it loads and runs.
 
-        :raises ModelError: when it is not.
+        :raises ModelError: when it is not, or does not.
         """
         folder = self.find(name)
         card = ModelCard.load(folder)
@@ -130,6 +135,7 @@ class ModelStore:
         digest = sha256_of(path)
         if digest != card.sha256:
             raise ModelError(f"model '{name}': '{path}' has sha256 {digest[:16]}…, its card says {card.sha256[:16]}…")
+        _run(folder)
         return card
 
     def fetch(
@@ -207,8 +213,13 @@ class ModelStore:
             with tempfile.TemporaryDirectory(dir=self.root, prefix='.new-') as work:
                 folder, old, target = Path(work) / name, Path(work) / 'old', self.root / name
                 folder.mkdir()
-                yield folder
-                _check(folder)
+                try:
+                    yield folder
+                    model = _run(folder)
+                except ModelError as error:
+                    raise ModelError(str(error).replace(f'{folder}{os.sep}', '')) from error  # it will be gone
+                if model and model.card.output == 'logits' and model.gives_probabilities():
+                    replace(model.card, output='probabilities').save(folder)
                 if target.exists():
                     target.rename(old)
                 try:
@@ -226,19 +237,28 @@ class ModelStore:
             raise ModelError(f"cannot write to the store '{self.root}': {error.strerror or error}") from error
 
 
-def _check(folder: Path) -> None:
-    """Load a new model as a node will; ModelError when that fails."""
-    from emotion_core.onnx_model import OnnxModel  # ONNX Runtime takes its time, and listing needs none of it
+def _run(folder: Path) -> 'OnnxModel | None':
+    """
+    Load a model as a node will, and run it once.
 
+    :return: The model; None for a face detector.
+    :raises ModelError: when that fails.
+    """
+    # OpenCV and ONNX Runtime take their time, and listing needs neither.
     card = ModelCard.load(folder)
     if card.task == 'face_detection':
-        return
-    try:
-        model = OnnxModel(folder, card.task)
-        if card.output == 'logits' and model.gives_probabilities():
-            replace(card, output='probabilities').save(folder)
-    except ModelError as error:
-        raise ModelError(str(error).replace(f'{folder}{os.sep}', '')) from error  # the folder will be gone
+        import cv2
+
+        try:
+            cv2.FaceDetectorYN.create(str(folder / MODEL_FILE), '', (320, 320)).detect(
+                np.zeros((320, 320, 3), np.uint8)
+            )
+        except cv2.error as error:
+            raise ModelError(f"'{folder / MODEL_FILE}' is no face detector that OpenCV can run: {error.err}") from error
+        return None
+    from emotion_core.onnx_model import OnnxModel
+
+    return OnnxModel(folder, card.task)
 
 
 def _download(url: str, partial: Path, progress: Callable[[int, int], None]) -> None:

@@ -3,8 +3,10 @@ import hashlib
 import http.server
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from tiny_onnx import TINY_ONNX
 
 from emotion_core import store as store_module
 from emotion_core.errors import ModelError
@@ -12,7 +14,7 @@ from emotion_core.model_card import MODEL_FILE, ImageInput, ModelCard
 from emotion_core.onnx_model import OnnxModel
 from emotion_core.store import FETCHABLE, Fetchable, ModelStore
 
-CONTENT = bytes(range(256)) * 1000
+CONTENT = TINY_ONNX
 
 
 @pytest.fixture
@@ -30,7 +32,7 @@ def server(tmp_path):
 
 @pytest.fixture
 def fetchable(server, monkeypatch):
-    card = ModelCard('tiny', 'face_detection', ImageInput(1, 1), hashlib.sha256(CONTENT).hexdigest(), labels=('face',))
+    card = ModelCard('tiny', 'fer', ImageInput(6, 6), hashlib.sha256(CONTENT).hexdigest())
     monkeypatch.setitem(FETCHABLE, 'tiny', Fetchable(f'{server}/tiny.onnx', card))
     return card
 
@@ -47,7 +49,7 @@ def test_fetched_model_is_found_and_verified(tmp_path, fetchable):
 def test_interrupted_fetch_is_finished_by_the_next(tmp_path, fetchable):
     store = ModelStore(tmp_path / 'store', bundled=[])
     store.root.mkdir()
-    (store.root / 'tiny.partial').write_bytes(CONTENT[:1000])
+    (store.root / 'tiny.partial').write_bytes(CONTENT[:50])
     store.fetch('tiny')
     assert (store.find('tiny') / MODEL_FILE).read_bytes() == CONTENT
 
@@ -73,7 +75,7 @@ def test_damaged_file_fails_verification_and_loading(tmp_path, fetchable):
     with pytest.raises(ModelError, match='its card says'):
         store.verify('tiny')
     with pytest.raises(ModelError, match='sha256 differs'):
-        OnnxModel(folder, 'face_detection')
+        OnnxModel(folder, 'fer')
 
 
 def test_unknown_name_lists_what_there_is(tmp_path, fetchable):
@@ -109,3 +111,48 @@ def test_store_that_cannot_be_written_is_one_sentence(tmp_path, fetchable):
     (tmp_path / 'file').write_text('in the way')
     with pytest.raises(ModelError, match='cannot write to the store'):
         ModelStore(tmp_path / 'file' / 'store', bundled=[]).fetch('tiny')
+
+
+def put(store, folder, content=CONTENT, **changes):
+    folder.mkdir(exist_ok=True)
+    (folder / 'net.onnx').write_bytes(content)
+    card = ModelCard('net', 'fer', ImageInput(6, 6), sha256='')
+    return store.put(folder / 'net.onnx', replace(card, **changes))
+
+
+def test_model_that_does_not_do_what_its_card_says_is_not_taken(tmp_path):
+    store = ModelStore(tmp_path / 'store', bundled=[])
+    with pytest.raises(ModelError, match=r'outputs of shape \(1, 6\), its card promises \(1, 2\)'):
+        put(store, tmp_path / 'given', labels=('happy', 'sad'))
+    with pytest.raises(ModelError, match="ONNX Runtime cannot load 'model.onnx'"):
+        put(store, tmp_path / 'given', content=b'no model')
+    with pytest.raises(ModelError, match="'model.onnx' is no face detector that OpenCV can run"):
+        put(store, tmp_path / 'given', task='face_detection', labels=('face',))
+    assert store.list() == {} and list(store.root.iterdir()) == []
+
+
+def test_verification_runs_the_model(tmp_path):
+    store = ModelStore(tmp_path / 'store', bundled=[])
+    folder = put(store, tmp_path / 'given')
+    store.verify('net')
+    replace(ModelCard.load(folder), labels=('happy', 'sad')).save(folder)
+    with pytest.raises(ModelError, match='its card promises'):
+        store.verify('net')
+
+
+def test_model_of_that_name_stays_unless_it_is_to_be_replaced(tmp_path):
+    store = ModelStore(tmp_path / 'store', bundled=[])
+    folder = put(store, tmp_path / 'given', description='the first')
+    with pytest.raises(ModelError, match="there is a model 'net' already"):
+        put(store, tmp_path / 'given', description='the second')
+    assert ModelCard.load(folder).description == 'the first'
+
+
+def test_face_detector_of_the_data_pack_runs(tmp_path):
+    data = Path(__file__).resolve().parents[4] / 'shared' / 'data'
+    file = data / 'yunet' / 'face_detection_yunet_2023mar.onnx'
+    if not file.is_file():
+        pytest.skip(f"'{file}' is not on this machine")
+    store = ModelStore(tmp_path / 'store', bundled=[])
+    store.fetch('yunet', file=file)
+    assert store.verify('yunet').name == 'yunet'
