@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from emotion_core.emotions import EMOTIONS
-from emotion_training import fer2013, speech_corpora
+from emotion_training import fer2013, sound, speech_corpora
 from emotion_training.errors import TrainingError
 
 
@@ -27,37 +27,71 @@ def _tar(path, members: dict[str, bytes]) -> None:
             tar.addfile(member, io.BytesIO(data))
 
 
-RAVDESS = {f'RAVDESS/Actor_02/03-01-{emotion}-01-01-01-02.flac': _flac() for emotion in ('02', '05', '07', '08')}
+RAVDESS = {
+    f'RAVDESS/Actor_{actor:02d}/03-01-{emotion}-{intensity}-{statement}-{take}-{actor:02d}.flac': _flac()
+    for actor in range(1, 25)
+    for emotion in speech_corpora.RAVDESS_EMOTIONS
+    for intensity in ('01', '02')
+    for statement in ('01', '02')
+    for take in ('01', '02')
+    if (emotion, intensity) != ('01', '02')
+}
+NEMO = {f'nEMO/samples/{speaker}_surprised_1.wav': _flac() for speaker in ('KD0', 'MK0', 'TP0', 'WR0')}
+NEMO_TABLE = 'file_id\temotion\tspeaker_id\n' + ''.join(
+    f'{speaker}_surprised_1.wav\tsurprised\t        {speaker}\n' for speaker in ('KD0', 'MK0', 'TP0', 'WR0')
+)
 
 
 def test_ravdess_calm_is_neutral_and_disgust_is_left_out(tmp_path):
     _tar(tmp_path / 'RAVDESS.tar', RAVDESS)
     clips = speech_corpora.load_ravdess(tmp_path)
-    assert [EMOTIONS[clip.label] for clip in clips] == ['neutral', 'angry', 'surprise']
-    assert {(clip.speaker, clip.corpus) for clip in clips} == {('ravdess/02', 'ravdess')}
+    assert len(clips) == 1248
+    labels = {clip.path.split('-')[2]: EMOTIONS[clip.label] for clip in clips}
+    assert labels == {
+        '01': 'neutral',
+        '02': 'neutral',
+        '03': 'happy',
+        '04': 'sad',
+        '05': 'angry',
+        '06': 'fear',
+        '08': 'surprise',
+    }
+    assert {clip.corpus for clip in clips} == {'ravdess'}
+    assert {clip.speaker for clip in clips} == {f'ravdess/{actor:02d}' for actor in range(1, 25)}
+
+
+def test_ravdess_that_is_not_complete_names_what_is_missing(tmp_path):
+    members = dict(RAVDESS)
+    members.pop('RAVDESS/Actor_07/03-01-05-01-01-01-07.flac')
+    _tar(tmp_path / 'RAVDESS.tar', members)
+    with pytest.raises(TrainingError, match=r"1 files .*'RAVDESS/Actor_07/03-01-05-01-01-01-07.flac' \(missing\)"):
+        speech_corpora.load_ravdess(tmp_path)
 
 
 def test_folder_and_tar_give_the_same_clips(tmp_path):
     (tmp_path / 'a').mkdir()
-    _tar(tmp_path / 'a' / 'RAVDESS.tar', RAVDESS)
-    for name, data in RAVDESS.items():
+    members = NEMO | {'nEMO/data.tsv': NEMO_TABLE.encode(), 'nEMO/samples/._KD0_surprised_1.wav': b'of macOS'}
+    _tar(tmp_path / 'a' / 'nEMO.tar', members)
+    for name, data in members.items():
         path = tmp_path / 'b' / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-    assert speech_corpora.load_ravdess(tmp_path / 'a') == speech_corpora.load_ravdess(tmp_path / 'b')
+    assert speech_corpora.load_nemo(tmp_path / 'a') == speech_corpora.load_nemo(tmp_path / 'b')
+    for folder in ('a', 'b'):
+        assert speech_corpora.load_nemo(tmp_path / folder)[0].samples == pytest.approx(np.full(800, 0.25))
 
 
 def test_nemo_speaker_is_read_without_the_blanks_of_the_table(tmp_path):
-    table = 'file_id\temotion\tspeaker_id\nWR0_surprised_1.wav\tsurprised\t        WR0\n'
-    _tar(tmp_path / 'nEMO.tar', {'nEMO/data.tsv': table.encode(), 'nEMO/samples/WR0_surprised_1.wav': _flac()})
-    (clip,) = speech_corpora.load_nemo(tmp_path)
-    assert (clip.speaker, EMOTIONS[clip.label]) == ('nemo/WR0', 'surprise')
+    _tar(tmp_path / 'nEMO.tar', NEMO | {'nEMO/data.tsv': NEMO_TABLE.encode()})
+    clips = speech_corpora.load_nemo(tmp_path)
+    assert {(clip.speaker, EMOTIONS[clip.label]) for clip in clips} == {
+        (f'nemo/{speaker}', 'surprise') for speaker in ('KD0', 'MK0', 'TP0', 'WR0')
+    }
 
 
-def test_channels_are_averaged_and_another_rate_is_refused():
-    assert speech_corpora.Clip('x', 0, 'ravdess/01', _flac(channels=2)).samples == pytest.approx(np.full(800, 0.25))
-    with pytest.raises(TrainingError, match='has 48000 Hz: convert'):
-        speech_corpora.Clip('x', 0, 'ravdess/01', _flac(48000)).samples
+def test_channels_are_averaged_and_another_rate_is_converted():
+    assert sound.load(_flac(channels=2), 'x.flac') == pytest.approx(np.full(800, 0.25))
+    assert len(sound.load(_flac(48000), 'x.flac')) == pytest.approx(800 / 3, abs=1)
 
 
 @pytest.mark.parametrize(
