@@ -8,7 +8,14 @@ from emotion_face.quality import crop_quality
 from emotion_speech.quality import segment_quality
 from emotion_training import corruption
 from emotion_training.face_augmentation import augment
-from emotion_training.speech_augmentation import SpeechAugmentation, active_part, add_at_snr, coloured_noise
+from emotion_training.speech_augmentation import (
+    SpeechAugmentation,
+    Surroundings,
+    active_part,
+    add_at_snr,
+    change_bands,
+    coloured_noise,
+)
 
 RATE = 16000
 
@@ -37,18 +44,43 @@ def test_augmented_face_keeps_shape_and_type_and_the_original():
     assert len({image.tobytes() for image in changed}) == 200
 
 
+def _said_somewhere(augmentation: SpeechAugmentation, rng: np.random.Generator) -> np.ndarray:
+    return augmentation(1, Surroundings.draw(rng, RATE), rng)
+
+
 def test_same_seed_gives_the_same_augmentation():
-    clips = [_voice(hz=hz) for hz in (120, 150, 200)]
-    for change in (lambda rng: augment(_face(), rng), lambda rng: SpeechAugmentation(clips, RATE)(1, rng)):
+    augmentation = SpeechAugmentation([_voice(hz=hz) for hz in (120, 150, 200)], RATE)
+    for change in (lambda rng: augment(_face(), rng), lambda rng: _said_somewhere(augmentation, rng)):
         assert np.array_equal(change(np.random.default_rng(5)), change(np.random.default_rng(5)))
 
 
 def test_augmented_voice_is_finite_and_varies_in_length():
     augmentation, rng = SpeechAugmentation([_voice(hz=hz) for hz in (120, 150, 200)], RATE), np.random.default_rng(0)
-    changed = [augmentation(0, rng) for _ in range(60)]
+    changed = [_said_somewhere(augmentation, rng) for _ in range(60)]
     assert all(np.isfinite(samples).all() and samples.dtype == np.float32 for samples in changed)
     assert min(map(len, changed)) >= 1.3 * RATE
     assert len({len(samples) for samples in changed}) > 30
+
+
+def test_surroundings_stay_while_a_speaker_speaks():
+    voice = _voice()
+    telephone = Surroundings(speed=1.0, echo=None, band_hz=(200, 3500))
+    augmentation, rng = SpeechAugmentation([voice], RATE), np.random.default_rng(0)
+    for _ in range(10):
+        samples = augmentation(0, telephone, rng)
+        power = np.abs(np.fft.rfft(samples)) ** 2
+        high = np.fft.rfftfreq(len(samples), 1 / RATE) > 3800
+        assert power[high].sum() < 0.02 * power.sum()
+
+
+def test_shifted_spectrum_has_its_peak_higher_and_the_pitch_stays():
+    mel = np.zeros((80, 3), np.float32)
+    mel[[2, 50]] = 1.0
+    moved = change_bands(mel, shift=2, tilt=0)
+    assert moved[:10, 0].argmax() == 2
+    assert moved[30:, 0].argmax() + 30 == 48
+    tilted = change_bands(mel, shift=0, tilt=0.5)
+    assert tilted[-1, 0] - tilted[0, 0] == pytest.approx(1.0)
 
 
 def test_active_part_leaves_the_silence_out():
