@@ -80,6 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
     bench.add_argument('--seconds', type=float, default=30.0, help='how long to measure (default: 30)')
     bench.add_argument('--json', metavar='FILE', help='write every measured value there')
 
+    command('manifest', 'List a corpus of voices for training: files, labels, speakers, split; --help says which.')
     command('train', 'Train a model; arguments go to `python -m emotion_training`.')
     command('env', 'Print what to `eval` to have environment and workspace in a shell.')
     return parser
@@ -89,11 +90,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run one subcommand and exit with its code."""
     argv = list(sys.argv[1:] if argv is None else argv)
     parser = build_parser()
-    if argv[:1] == ['train']:  # has a parser of its own
-        options, others = argparse.Namespace(command='train'), argv[1:]
+    if argv[:1] in (['train'], ['manifest']):  # have parsers of their own
+        options, others = argparse.Namespace(command=argv[0]), argv[1:]
     else:
         options, others = parser.parse_known_args(argv)
-    if others and options.command not in ('test', 'train'):
+    if others and options.command not in ('manifest', 'test', 'train'):
         parser.error(f'unknown arguments: {" ".join(others)}')
     if options.command is None:
         parser.print_help()
@@ -134,6 +135,10 @@ def run(options: argparse.Namespace, others: list[str]) -> int:
             if options.action == 'fetch':
                 return models.fetch(options.name, options.file)
             return models.verify(options.names) if options.action == 'verify' else models.print_models()
+        if options.command == 'manifest':
+            from emotion_training import manifest_command
+
+            return manifest_command.main(others)
         if options.command == 'doctor':
             from emotion_bringup.doctor import doctor
 
