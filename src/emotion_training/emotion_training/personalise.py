@@ -16,10 +16,10 @@ from rich.progress import track
 from rich.table import Table
 
 from emotion_core.emotions import EMOTIONS, softmax
-from emotion_core.model_card import MODEL_FILE, ModelCard, sha256_of
+from emotion_core.model_card import ModelCard
 from emotion_core.onnx_model import OnnxModel
 from emotion_core.store import NAME, ModelStore
-from emotion_training import metrics
+from emotion_training import metrics, personalise_model
 from emotion_training.errors import TrainingError
 from emotion_training.personalise_data import (
     READERS,
@@ -32,7 +32,6 @@ from emotion_training.personalise_data import (
 )
 from emotion_training.personalise_head import Examples, Fitted, Head, calibrate, personalise, shift
 
-HEAD_WEIGHT, HEAD_BIAS = 'head.weight', 'head.bias'  # of the exported model
 LEAST_OF_EMOTION = 5  # recordings; an emotion with fewer is left out
 LEAST_EMOTIONS = 2
 LEAST = 20  # recordings in all; fewer cannot tell better from worse
@@ -104,40 +103,52 @@ def run(task: str, source: Path, parent: str, name: str | None, force: bool, con
     """
     store = ModelStore()
     folder = store.find(parent)
-    model = OnnxModel(folder, task)
-    name = _name(store, model.card, name)
-    head = read_head(folder, model.card)
+    card = ModelCard.load(folder)
+    if 'personalised' in card.training:
+        raise TrainingError(
+            f"'{card.name}' is personalised already, maybe with the same recordings: give the model that it was made "
+            f'from (--model {card.training["personalised"]["from"].split("@")[0]}) and all recordings'
+        )
+    name = _name(store, card, name)
+    model, head = personalise_model.load(folder, task)
     reader = READERS[task]
-    recordings, left_out = find_recordings(source, reader)
-    check_enough(recordings, reader, source)
-    pieces, unused = read(track(recordings, f'reading {reader.noun}s', console=console), reader(model.card.input))
-    left_out += unused
-    heard = [recording for recording, found in zip(recordings, pieces) if found]
-    rare = {label for label in range(len(EMOTIONS)) if 0 < _count(heard, label) < LEAST_OF_EMOTION}
-    left_out += [f'{EMOTIONS[i]}: {_count(heard, i)} are too few, {LEAST_OF_EMOTION} are needed' for i in sorted(rare)]
-    kept = [(r, found) for r, found in zip(recordings, pieces) if found and r.label not in rare]
-    for sentence in left_out:
-        console.print(f'Left out: {sentence}.', highlight=False, markup=False)
-    check_enough([recording for recording, _ in kept], reader, source)
-
-    examples = make_examples(model, kept)
+    examples, batches = _examples(model, source, reader, console)
     with console.status('Fitting'):
-        fitted = personalise(head, model.card.temperature, examples)
-    card = _calibrated(model.card, examples, fitted)
-    comparison = compare(head, model.card.temperature, examples, fitted, card.temperature)
-    _show(comparison, examples, reader, model.card, console)
+        fitted = personalise(head, card.temperature, examples)
+    new = _calibrated(card, examples, fitted)
+    comparison = compare(head, card.temperature, examples, fitted, new.temperature)
+    _show(comparison, examples, reader, card, console)
     if not comparison.is_better and not force:
         console.print(
-            f"It is no better than '{model.card.name}', which stays in use; nothing was written. More {reader.noun}s, "
+            f"It is no better than '{card.name}', which stays in use; nothing was written. More {reader.noun}s, "
             'or those of one person alone, may help; --force writes it all the same.'
         )
         return None
-    card = _described(card, name, examples, fitted, comparison)
-    target = write(store, folder, card, fitted.head, [found[0].batch for _, found in kept[:PARITY_INPUTS]])
+    with store.new(name, replaces=True) as target:
+        personalise_model.write(folder, fitted.head, _described(new, name, examples, fitted, comparison), target)
+        _check_written(OnnxModel(target, task), model, fitted.head, batches)
     graph, argument = GRAPHS[task]
-    console.print(f"'{name}' is in {target}. To use it:", highlight=False, soft_wrap=True)
+    console.print(f"'{name}' is in {store.root / name}. To use it:", highlight=False, soft_wrap=True)
     console.print(f'./emotion up {graph} {argument}:={name}', highlight=False, soft_wrap=True)
-    return target
+    return store.root / name
+
+
+def _examples(
+    model: OnnxModel, source: Path, reader: type[Reader], console: Console
+) -> tuple[Examples, list[np.ndarray]]:
+    """Read all that can be learned from and say what is left out; gives it, and the model's input for some of it."""
+    recordings, left_out = find_recordings(source, reader)
+    check_enough(recordings, reader, source)
+    pieces, unused = read(track(recordings, f'reading {reader.noun}s', console=console), reader(model.card.input))
+    heard = [(recording, found) for recording, found in zip(recordings, pieces) if found]
+    count = count_by_emotion(recording.label for recording, _ in heard)
+    rare = {name: number for name, number in count.items() if number < LEAST_OF_EMOTION}
+    kept = [(recording, found) for recording, found in heard if EMOTIONS[recording.label] not in rare]
+    few = [f'{name}: {number} are too few, {LEAST_OF_EMOTION} are needed' for name, number in rare.items()]
+    for sentence in left_out + unused + few:
+        console.print(f'Left out: {sentence}.', highlight=False, markup=False)
+    check_enough([recording for recording, _ in kept], reader, source)
+    return make_examples(model, kept), [found[0].batch for _, found in kept[:PARITY_INPUTS]]
 
 
 def check_enough(recordings: list[Recording], reader: type[Reader], source: Path) -> None:
@@ -185,74 +196,16 @@ def compare(
     )
 
 
-def read_head(folder: Path, card: ModelCard) -> Head:
-    """
-    Take the last layer out of a model.
-
-    :raises TrainingError: when its head cannot be told from its encoder, or it is personalised already.
-    """
-    if 'personalised' in card.training:
-        raise TrainingError(
-            f"'{card.name}' is personalised already, maybe with the same recordings: give the model that it was made "
-            f'from (--model {card.training["personalised"]["from"].split("@")[0]}) and all recordings'
-        )
-    found = _initializers(_load(folder / MODEL_FILE))
-    if card.output != 'logits' or tuple(card.labels) != EMOTIONS or not {HEAD_WEIGHT, HEAD_BIAS} <= found.keys():
-        raise TrainingError(
-            f"'{card.name}' cannot be personalised: only models that this project trained have a last layer that can "
-            'learn alone'
-        )
-    from onnx import numpy_helper
-
-    weight, bias = (numpy_helper.to_array(found[name]).astype(np.float64) for name in (HEAD_WEIGHT, HEAD_BIAS))
-    return Head(weight, bias)
-
-
-def write(store: ModelStore, parent: Path, card: ModelCard, head: Head, batches: list[np.ndarray]) -> Path:
-    """
-    Put a model with another head into the store, checked; one of the same name is replaced when all is well.
-
-    :param parent: Folder of the model that the encoder is from.
-    :param card: With the new name; the hash is filled in.
-    :param batches: Inputs for which the new model must give the head's logits.
-    :return: The new model's folder.
-    :raises EmotionError: when it does not, or the store cannot be written to.
-    """
-    from onnx import numpy_helper, save
-
-    model = _load(parent / MODEL_FILE)
-    found = _initializers(model)
-    for name, values in ((HEAD_WEIGHT, head.weight), (HEAD_BIAS, head.bias)):
-        found[name].CopyFrom(numpy_helper.from_array(values.astype(np.float32), name))
-    with store.new(card.name, replaces=True) as folder:
-        save(model, str(folder / MODEL_FILE))
-        replace(card, sha256=sha256_of(folder / MODEL_FILE)).save(folder)
-        written = OnnxModel(folder, card.task)
-        difference = max(np.abs(written.outputs(batch) - head(written.embeddings(batch))).max() for batch in batches)
-        if not difference <= TOLERANCE:
-            raise TrainingError(f'the new model differs from the fitted head by {difference:.1e}: it is not kept')
-    return store.root / card.name
-
-
-def _load(path: Path) -> Any:
-    try:
-        import onnx
-    except ImportError as error:
-        raise TrainingError('personalisation needs the package onnx: pip install onnx') from error
-    return onnx.load(str(path))
-
-
-def _initializers(model: Any) -> dict[str, Any]:
-    return {tensor.name: tensor for tensor in model.graph.initializer}
-
-
-def _count(recordings: list[Recording], label: int) -> int:
-    return sum(recording.label == label for recording in recordings)
+def _check_written(written: OnnxModel, model: OnnxModel, head: Head, batches: list[np.ndarray]) -> None:
+    """Raise TrainingError when a new model does not give what the fitted head makes of the shipped encoder."""
+    difference = max(np.abs(written.outputs(batch) - head(model.embeddings(batch))).max() for batch in batches)
+    if not difference <= TOLERANCE:
+        raise TrainingError(f'the new model differs from the fitted head by {difference:.1e}: it is not kept')
 
 
 def _name(store: ModelStore, parent: ModelCard, name: str | None) -> str:
     """Give the new model's name; raises TrainingError for one that would hide another model or is no name."""
-    name = f'{parent.name}-home' if name is None else name
+    name = name or f'{parent.name}-home'
     if not NAME.fullmatch(name):
         raise TrainingError(f"'{name}' is no name for a model: use letters, digits, '.', '_' and '-'")
     there = store.list().get(name)
@@ -315,15 +268,14 @@ def _show(comparison: Comparison, examples: Examples, reader: type[Reader], card
     """Print before and after with what they can be trusted for."""
     files, people = len(np.unique(examples.files)), len(np.unique(examples.speakers))
     count = count_by_emotion(examples.labels)
+    listed = ', '.join(f'{name} {number}' for name, number in count.items())
     n = comparison.after['n']
-    table = Table(
-        '',
-        'accuracy',
-        '95 % interval',
-        'macro-F1',
-        'n',
-        title=f"'{card.name}' on your {files} {reader.noun}s, held out: {_held_out(examples)}",
+    console.print(
+        f"'{card.name}' on your {files} {reader.noun}s, held out: {_held_out(examples)}.",
+        highlight=False,
+        soft_wrap=True,
     )
+    table = Table('', 'accuracy', '95 % interval', 'macro-F1', 'n')
     for row, figures in (('before', comparison.before), ('after', comparison.after)):
         low, high = figures['interval']['accuracy']
         table.add_row(
@@ -337,11 +289,9 @@ def _show(comparison: Comparison, examples: Examples, reader: type[Reader], card
     console.print(
         f'Change of the accuracy: {change:+.3f} (95 %: {low:+.2f} … {high:+.2f}).{few}{doubt}', highlight=False
     )
-    console.print(f'{people} {"people" if people > 1 else "person"}; {_listed(count)}.', highlight=False)
+    console.print(f'{people} {"people" if people > 1 else "person"}; {listed}.', highlight=False)
+    if people == 1:
+        console.print(f'What one person made in one sitting is alike: with {reader.noun}s of another day expect less.')
     absent = [name for name in EMOTIONS if name not in count]
     if absent:
         console.print(f'The figures say nothing of {", ".join(absent)}: there is nothing of them to learn from.')
-
-
-def _listed(count: dict[str, int]) -> str:
-    return ', '.join(f'{name} {number}' for name, number in count.items())
