@@ -4,30 +4,32 @@ import cv2
 import numpy as np
 
 
-def augment(face: np.ndarray, rng: np.random.Generator, size: int | None = None) -> np.ndarray:
+def augment(face: np.ndarray, rng: np.random.Generator, size: int | None = None, strength: float = 1.0) -> np.ndarray:
     """
     Change a gray face at random.
 
     :param face: uint8 of shape (n, n).
     :param size: Side of the result [px]; n by default.
+    :param strength: In [0, 1]; how far it is moved, and how often it is changed in another way.
     :return: uint8 of shape (size, size).
     """
-    face = _frame(face, rng, size or len(face))
-    if rng.random() < 0.6:
+    face = _frame(face, rng, size or len(face), strength)
+    if rng.random() < 0.6 * strength:
         face = _light(face, rng)
-    if rng.random() < 0.4:
+    if rng.random() < 0.4 * strength:
         face = (_blur, _shrink, _noise)[rng.integers(3)](face, rng)
-    if rng.random() < 0.25:
+    if rng.random() < 0.25 * strength:
         face = _cover(face, rng)
     return face
 
 
-def _frame(face: np.ndarray, rng: np.random.Generator, result: int) -> np.ndarray:
+def _frame(face: np.ndarray, rng: np.random.Generator, result: int, strength: float) -> np.ndarray:
     """Flip, turn, scale, shift and resize: the crop of a detector is never exact."""
     size = len(face)
-    matrix = cv2.getRotationMatrix2D((size / 2 - 0.5, size / 2 - 0.5), rng.uniform(-15, 15), rng.uniform(0.85, 1.2))
-    matrix[:, 2] += rng.uniform(-0.08, 0.08, 2) * size
-    matrix[0] *= rng.uniform(0.93, 1.07)  # faces are wider or narrower than the corpus's
+    angle, scale = strength * rng.uniform(-15, 15), rng.uniform(0.85, 1.2) ** strength
+    matrix = cv2.getRotationMatrix2D((size / 2 - 0.5, size / 2 - 0.5), angle, scale)
+    matrix[:, 2] += strength * rng.uniform(-0.08, 0.08, 2) * size
+    matrix[0] *= rng.uniform(0.93, 1.07) ** strength  # faces are wider or narrower than the corpus's
     if rng.random() < 0.5:
         matrix[0] = -matrix[0]
         matrix[0, 2] += size - 1

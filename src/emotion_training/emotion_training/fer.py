@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from rich.console import Console
@@ -23,9 +23,22 @@ from emotion_training.splits import Split, split_faces
 if TYPE_CHECKING:
     from torch import nn
 
+    from emotion_training import trainer
+
 BATCH = 128
-SMALL = 40  # side [px] of the faces in the first part of a run: cheaper, and a change of scale to learn from
-SMALL_PART = 0.6  # of all epochs
+
+
+class Cycle(NamedTuple):
+    """A rise and fall of the learning rate; what it ends with is a member, and where the next one begins."""
+
+    part: float  # of all epochs
+    learning_rate: float
+    strength: float  # of the augmentation, see face_augmentation
+    sides: tuple[tuple[float, int], ...]  # part of the cycle that is done -> side of the faces [px]; small is cheaper
+
+
+# Snapshots of one run make an ensemble for the price of a network (Huang et al. 2017).
+CYCLES = (Cycle(0.535, 0.1, 1.0, ((0.0, 48),)), Cycle(0.465, 0.05, 0.6, ((0.0, 40), (0.6, 48))))
 
 
 class FerRecipe:
@@ -33,7 +46,7 @@ class FerRecipe:
 
     name = 'fer_compact'
     task = 'fer'
-    epochs = 60
+    epochs = 43
     input = ImageInput(48, 48, 'gray', mean=(0.508,), std=(0.255,))  # about those of FER2013's pixels
 
     def __init__(self, folder: Path):
@@ -50,18 +63,19 @@ class FerRecipe:
         """Row numbers of the corpus for training, validation and test."""
         return split_faces(self.faces.images, self.faces.usage)
 
-    def batches(self, seed: int, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def batches(self, seed: int, size: int, strength: float = 1.0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """
         Give augmented training batches in an order that the seed decides; the incomplete last one is left out.
 
         :param size: Side of the faces [px].
+        :param strength: Of the augmentation, in [0, 1].
         """
         shape = replace(self.input, width=size, height=size)
         rng = np.random.default_rng(seed)
         order = rng.permutation(self.split.train)
         for start in range(0, len(order) - BATCH + 1, BATCH):
             rows = own(order[start : start + BATCH])
-            changed = [augment(face, rng, size) for face in self.faces.images[rows]]
+            changed = [augment(face, rng, size, strength) for face in self.faces.images[rows]]
             yield to_batch(changed, shape), self.faces.labels[rows]
 
     def train(self, run: Path, epochs: int, threads: int, console: Console) -> None:
@@ -72,16 +86,6 @@ class FerRecipe:
 
         torch.set_num_threads(threads)
         torch.manual_seed(0)
-        settings = trainer.Settings(
-            epochs=epochs,
-            batch_size=BATCH,
-            optimizer='sgd',
-            learning_rate=0.1,
-            weight_decay=5e-4,
-            label_smoothing=0.1,
-            average_decay=0.998,
-            mixup=0.2,
-        )
         validation = self.held_out('validation')
         train = self.split.train
         console.print(f'FER2013: {len(train)} images to train on, {len(validation.labels)} to validate on.')
@@ -90,24 +94,40 @@ class FerRecipe:
             figures = metrics.report(validation.labels, softmax(validation.logits(model)))
             return {key: figures[key] for key in ('accuracy', 'macro_f1')}
 
-        trainer.fit(
-            self.network(),
-            settings,
-            run,
-            len(train) // BATCH,
-            lambda epoch: self.batches(
-                settings.seed * 1000 + epoch, SMALL if epoch < SMALL_PART * epochs else self.input.width
-            ),
-            validate,
-            trainer.class_weights(self.labels('train')),
-            console,
-        )
+        network = self.network()
+        for number, cycle in enumerate(CYCLES):
+            settings = trainer.Settings(
+                epochs=max(round(cycle.part * epochs), 1),
+                batch_size=BATCH,
+                optimizer='sgd',
+                learning_rate=cycle.learning_rate,
+                weight_decay=5e-4,
+                label_smoothing=0.1,
+                average_decay=0.998,
+                seed=number,
+            )
+            console.print(f'Cycle {number + 1} of {len(CYCLES)}: {settings.epochs} epochs.')
+            trainer.fit(
+                network,
+                settings,
+                run / f'member{number}',
+                len(train) // BATCH,
+                partial(self._epoch, cycle, settings),
+                validate,
+                trainer.class_weights(self.labels('train')),
+                console,
+            )
+            trainer.load_best(network, run / f'member{number}')
+
+    def _epoch(self, cycle: Cycle, settings: 'trainer.Settings', epoch: int) -> Iterator:
+        size = [side for start, side in cycle.sides if epoch >= start * settings.epochs][-1]
+        return self.batches(settings.seed * 1000 + epoch, size, cycle.strength)
 
     def network(self) -> 'nn.Module':
         """Make the network with random weights."""
-        from emotion_training.networks import FerCompact
+        from emotion_training.networks import FerMember
 
-        return FerCompact()
+        return FerMember()
 
     def labels(self, side: str) -> np.ndarray:
         """Give the labels (n,) of ``'train'``, ``'validation'`` or ``'test'``."""

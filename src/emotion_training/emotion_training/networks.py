@@ -37,37 +37,62 @@ class ResidualBlock(nn.Module):
         return torch.relu(self.norm2(self.conv2(y)) + self.shortcut(x))
 
 
-class FerCompact(nn.Module):
-    """A residual network of about 1.5 M parameters for 48x48 gray faces; it looks at each one and its mirror image."""
+class FerMember(nn.Module):
+    """A residual network of about 1 M parameters for gray faces of 40 to 48 px."""
+
+    WIDTH = 128  # of what the head reads
 
     def __init__(self, dropout: float = 0.3):
         """Make the network with random weights."""
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(1, 24, 3, 1, 1, bias=False), nn.BatchNorm2d(24), nn.ReLU())
+        self.stem = nn.Sequential(nn.Conv2d(1, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU())
         self.blocks = nn.Sequential(
-            ResidualBlock(24, 48, 2),
-            ResidualBlock(48, 96, 2),
-            ResidualBlock(96, 96),
-            ResidualBlock(96, 192, 2),
-            ResidualBlock(192, 192),
+            ResidualBlock(16, 32, 2),
+            ResidualBlock(32, 64, 2),
+            ResidualBlock(64, 64),
+            ResidualBlock(64, self.WIDTH, 2),
+            ResidualBlock(self.WIDTH, self.WIDTH),
+            ResidualBlock(self.WIDTH, self.WIDTH),
         )
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(192, len(EMOTIONS))
+        self.head = nn.Linear(self.WIDTH, len(EMOTIONS))
 
     def embed(self, faces: Tensor) -> Tensor:
-        """Map faces (batch, 1, 48, 48) to what the head reads (batch, 192)."""
+        """Map faces (batch, 1, h, w) to what the head reads (batch, WIDTH)."""
         # Each crop brought to one brightness and contrast: light is not emotion.
         faces = faces - faces.mean((2, 3), keepdim=True)
         faces = faces / (faces.square().mean((2, 3), keepdim=True).sqrt() + CONTRAST_FLOOR)
-        if self.training:
-            return self.blocks(self.stem(faces)).mean((2, 3))
-        both = torch.cat([faces, faces.flip(3)])
-        first, mirrored = self.blocks(self.stem(both)).mean((2, 3)).chunk(2)
-        return (first + mirrored) / 2
+        return self.blocks(self.stem(faces)).mean((2, 3))
 
     def forward(self, faces: Tensor) -> Tensor:
-        """Map faces (batch, 1, 48, 48) to logits (batch, 6)."""
+        """Map faces (batch, 1, h, w) to logits (batch, 6)."""
         return self.head(self.dropout(self.embed(faces)))
+
+
+class FerCompact(nn.Module):
+    """The mean of several trained FerMember over a face and its mirror image; this is what is exported."""
+
+    def __init__(self, members: Sequence[FerMember]):
+        """Join members; the heads become one linear map over all embeddings."""
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        self.head = joint_head([member.head for member in members])
+
+    def forward(self, faces: Tensor) -> tuple[Tensor, Tensor]:
+        """Map faces (batch, 1, 48, 48) to logits (batch, 6) and what the head reads (batch, members * WIDTH)."""
+        seen = torch.cat([faces, faces.flip(3)])
+        first, mirrored = torch.cat([member.embed(seen) for member in self.members], dim=1).chunk(2)
+        embedding = (first + mirrored) / 2
+        return self.head(embedding), embedding
+
+
+def joint_head(heads: Sequence[nn.Linear]) -> nn.Linear:
+    """Give the linear map over all inputs, one after the other, whose output is the mean of the heads' outputs."""
+    joint = nn.Linear(sum(head.in_features for head in heads), heads[0].out_features)
+    with torch.no_grad():
+        joint.weight.copy_(torch.cat([head.weight for head in heads], dim=1) / len(heads))
+        joint.bias.copy_(torch.stack([head.bias for head in heads]).mean(0))
+    return joint
 
 
 class LogMel(nn.Module):
@@ -192,10 +217,7 @@ class SerEnsemble(nn.Module):
         super().__init__()
         self.log_mel = LogMel(SerCompact.BANDS)
         self.members = nn.ModuleList(members)
-        self.head = nn.Linear(len(members) * SerCompact.HIDDEN, len(EMOTIONS))
-        with torch.no_grad():
-            self.head.weight.copy_(torch.cat([member.head.weight for member in members], dim=1) / len(members))
-            self.head.bias.copy_(torch.stack([member.head.bias for member in members]).mean(0))
+        self.head = joint_head([member.head for member in members])
 
     @property
     def voice_size(self) -> int:
