@@ -173,7 +173,7 @@ def fit(
                     for group, shares in zip(optimizer.param_groups, rates):
                         group['lr'] = rate * shares[phase]
                     inputs, labels = torch.from_numpy(inputs).to(place), torch.from_numpy(labels).to(place)
-                    with torch.autocast(place.type, half):
+                    with torch.autocast(place.type, half, enabled=place.type == 'cuda'):  # most CPUs only emulate it
                         if settings.mixup:
                             share = mixing.beta(settings.mixup, settings.mixup)
                             other = torch.randperm(len(labels))
