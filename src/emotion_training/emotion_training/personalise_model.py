@@ -13,14 +13,16 @@ from emotion_core.onnx_model import EMBEDDING, OnnxModel
 from emotion_training.errors import TrainingError
 from emotion_training.personalise_head import Head
 
+WEIGHT, BIAS = 'household.weight', 'household.bias'  # of a new last layer
+
 
 class Layer(NamedTuple):
-    """Where the last layer is in a graph."""
+    """The last layer as it is in a graph."""
 
+    nodes: list[Any]  # that make it, from the output on back
     reads: str  # name of a value of shape (batch, d)
-    weight: Any  # initializer
-    bias: Any  # initializer, (6,)
-    is_transposed: bool  # the weight is (6, d), not (d, 6)
+    weight: np.ndarray  # (6, d)
+    bias: np.ndarray  # (6,)
 
 
 def load(folder: Path, task: str) -> tuple[OnnxModel, Head]:
@@ -37,10 +39,7 @@ def load(folder: Path, task: str) -> tuple[OnnxModel, Head]:
             f"'{card.name}' cannot be personalised: that takes a model whose last layer is linear and gives a logit "
             'for each of the six emotions'
         )
-    from onnx import numpy_helper
-
-    weight, bias = (numpy_helper.to_array(part).astype(np.float64) for part in (layer.weight, layer.bias))
-    head = Head(weight if layer.is_transposed else weight.T, bias)
+    head = Head(layer.weight.astype(np.float64), layer.bias.astype(np.float64))
     with tempfile.TemporaryDirectory() as work:
         write(folder, head, card, Path(work))
         return OnnxModel(Path(work), task), head
@@ -58,16 +57,20 @@ def write(parent: Path, head: Head, card: ModelCard, folder: Path) -> None:
 
     model = _open(parent)
     layer = _last_layer(model)
-    for part, values in (
-        (layer.weight, head.weight if layer.is_transposed else head.weight.T),
-        (layer.bias, head.bias),
-    ):
-        kind = numpy_helper.to_array(part).dtype
-        part.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values, kind), part.name))
-    if EMBEDDING not in (output.name for output in model.graph.output):
-        model.graph.node.append(helper.make_node('Identity', [layer.reads], [EMBEDDING]))
+    graph = model.graph
+    for node in layer.nodes:
+        graph.node.remove(node)
+    graph.node.append(helper.make_node('Gemm', [layer.reads, WEIGHT, BIAS], [graph.output[0].name], transB=1))
+    used = {name for node in graph.node for name in node.input}
+    kept = [tensor for tensor in graph.initializer if tensor.name in used - {WEIGHT, BIAS}]
+    del graph.initializer[:]  # whose order stays, without what only the old layer read
+    graph.initializer.extend(kept)
+    for name, values in ((WEIGHT, head.weight), (BIAS, head.bias)):
+        graph.initializer.append(numpy_helper.from_array(values.astype(layer.weight.dtype), name))
+    if EMBEDDING not in (output.name for output in graph.output):
+        graph.node.append(helper.make_node('Identity', [layer.reads], [EMBEDDING]))
         shape = ['batch', head.weight.shape[1]]
-        model.graph.output.append(helper.make_tensor_value_info(EMBEDDING, TensorProto.FLOAT, shape))
+        graph.output.append(helper.make_tensor_value_info(EMBEDDING, TensorProto.FLOAT, shape))
     onnx.save(model, str(folder / MODEL_FILE))
     replace(card, sha256=sha256_of(folder / MODEL_FILE)).save(folder)
 
@@ -82,28 +85,33 @@ def _open(folder: Path) -> Any:
 
 def _last_layer(model: Any) -> Layer | None:
     """Find the layer that makes the first output: a Gemm, or a MatMul and the Add of a bias."""
-    from onnx import helper
+    from onnx import helper, numpy_helper
 
     makers = {name: node for node in model.graph.node for name in node.output}
     initializers = {tensor.name: tensor for tensor in model.graph.initializer}
-    node = makers.get(model.graph.output[0].name)
-    while node is not None and node.op_type == 'Identity':
-        node = makers.get(node.input[0])
-    if node is None:
+    nodes = [makers.get(model.graph.output[0].name)]
+    while nodes[-1] is not None and nodes[-1].op_type == 'Identity':
+        nodes.append(makers.get(nodes[-1].input[0]))
+    if nodes[-1] is None:
         return None
-    if node.op_type == 'Gemm':
-        settings = {item.name: helper.get_attribute_value(item) for item in node.attribute}
-        is_plain = settings.get('alpha', 1) == settings.get('beta', 1) == 1 and not settings.get('transA', 0)
-        names, is_transposed = list(node.input), bool(settings.get('transB', 0))
-    elif node.op_type == 'Add':
-        bias, rest = sorted(node.input, key=lambda name: name not in initializers)
-        product = makers.get(rest)
-        is_plain, is_transposed = product is not None and product.op_type == 'MatMul', False
-        names = [*product.input, bias] if is_plain else []
+    names, is_transposed = list(nodes[-1].input), False
+    if nodes[-1].op_type == 'Gemm':
+        settings = {item.name: helper.get_attribute_value(item) for item in nodes[-1].attribute}
+        is_transposed = bool(settings.get('transB', 0))
+        if settings.get('transA', 0) or not settings.get('alpha', 1) == settings.get('beta', 1) == 1:
+            return None
+    elif nodes[-1].op_type == 'Add':
+        bias, rest = sorted(names, key=lambda name: name not in initializers)
+        nodes.append(makers.get(rest))
+        if nodes[-1] is None or nodes[-1].op_type != 'MatMul':
+            return None
+        names = [*nodes[-1].input, bias]
     else:
         return None
-    if not is_plain or len(names) != 3 or not {*names[1:]} <= initializers.keys():
+    if not {*names[1:]} <= initializers.keys():
         return None
-    weight, bias = (initializers[name] for name in names[1:])
-    classes = weight.dims[0 if is_transposed else -1] if len(weight.dims) == 2 else 0
-    return Layer(names[0], weight, bias, is_transposed) if [classes] == list(bias.dims) == [len(EMOTIONS)] else None
+    weight, *biases = (numpy_helper.to_array(initializers[name]) for name in names[1:])
+    weight = weight if is_transposed else weight.T
+    bias = biases[0] if biases else np.zeros(len(weight))  # left out of a file where it is zero
+    is_of_emotions = weight.ndim == 2 and len(weight) == len(EMOTIONS) and bias.shape == (len(EMOTIONS),)
+    return Layer(nodes, names[0], weight, bias) if is_of_emotions else None
