@@ -17,10 +17,10 @@ from emotion_speech.quality import segment_quality
 from emotion_speech.segmenter import TAIL_S, Segmentation
 from emotion_training import metrics, speech_corpora
 from emotion_training.corruption import SPEECH_KINDS, corrupt_speech
+from emotion_training.manifest import Clip, split_hash
 from emotion_training.parallel import own
 from emotion_training.recipe import Corrupted, HeldOut, ModelFunction
 from emotion_training.speech_augmentation import SpeechAugmentation, Surroundings, active_part, change_bands
-from emotion_training.speech_corpora import Clip
 from emotion_training.splits import Split, split_speakers
 
 if TYPE_CHECKING:
@@ -211,27 +211,8 @@ class SerRecipe:
         )
 
     def corrupted(self) -> Corrupted:
-        """
-        Give each validation clip a few times, each time worse in a random way; each speaker counts the same.
-
-        The clips are cut as the node cuts its segments: quality depends on how much background stands around them.
-        """
-        rng = np.random.default_rng(0)
-        clips = self.side('validation')
-        voices = [segment(clip.samples, self.input.sample_rate) for clip in clips]
-        rows = np.repeat(np.arange(len(clips)), WORSE)
-        kinds = rng.choice(SPEECH_KINDS, len(rows))
-        sounds = [corrupt_speech(voices[row], kind, rng.random(), rng, voices) for row, kind in zip(rows, kinds)]
-        names = [clips[row].speaker for row in rows]
-        speakers, place, count = np.unique(names, return_inverse=True, return_counts=True)
-        return Corrupted(
-            [to_batch(samples, self.input) for samples in sounds],
-            np.array([clips[row].label for row in rows]),
-            [segment_quality(samples, self.input.sample_rate) for samples in sounds],
-            kinds,
-            speakers[place],
-            1 / count[place],
-        )
+        """Give each validation clip a few times, each time worse in a random way; each speaker counts the same."""
+        return corrupt_clips(self.side('validation'), self.input)
 
     def facts(self) -> dict[str, Any]:
         """Give the fields of the card that people write."""
@@ -246,6 +227,7 @@ class SerRecipe:
                 'KD0 and WR0 test, the other six train. Calm counts as neutral; disgust is left out. Whole '
                 'clips are measured.',
                 'clips': {side: len(getattr(self.split, side)) for side in ('train', 'validation', 'test')},
+                'split_sha256': split_hash(clip.row for clip in self.clips),
                 'seed': 0,
                 'augmentation': 'pauses, speed, echo, noise and babble at 0 to 35 dB, band limits, clipping, random '
                 'part, masked bands and times',
@@ -273,3 +255,26 @@ def segment(samples: np.ndarray, sample_rate: int) -> np.ndarray:
     """Leave as much silence around the speech of a clip as the node does."""
     first, last = active_part(samples)
     return samples[max(first - int(Segmentation().pre_roll * sample_rate), 0) : last + int(TAIL_S * sample_rate)]
+
+
+def corrupt_clips(clips: list[Clip], spec: AudioInput) -> Corrupted:
+    """
+    Give each clip WORSE times, each time worse in a random way; each speaker counts the same.
+
+    The clips are cut as the node cuts its segments: quality depends on how much background stands around them.
+    """
+    rng = np.random.default_rng(0)
+    voices = [segment(clip.samples, spec.sample_rate) for clip in clips]
+    rows = np.repeat(np.arange(len(clips)), WORSE)
+    kinds = rng.choice(SPEECH_KINDS, len(rows))
+    sounds = [corrupt_speech(voices[row], kind, rng.random(), rng, voices) for row, kind in zip(rows, kinds)]
+    names = [clips[row].speaker for row in rows]
+    speakers, place, count = np.unique(names, return_inverse=True, return_counts=True)
+    return Corrupted(
+        [to_batch(samples, spec) for samples in sounds],
+        np.array([clips[row].label for row in rows]),
+        [segment_quality(samples, spec.sample_rate) for samples in sounds],
+        kinds,
+        speakers[place],
+        1 / count[place],
+    )
