@@ -1,0 +1,112 @@
+"""WavLM (Chen et al. 2022) with one output for each emotion, begun from what it has learned elsewhere."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import transformers
+
+from emotion_core.emotions import EMOTIONS
+from emotion_core.errors import ModelError
+from emotion_training.errors import TrainingError
+from emotion_training.importing import CONFIG_FILE, HUB_ID
+from emotion_training.importing_huggingface import PREPROCESSOR_FILE, Waveforms, downloaded
+from emotion_training.sound import SAMPLE_RATE
+
+BODY = 'model.wavlm.'  # what begins the names of the parameters that are not the head
+ENCODER = f'{BODY}feature_extractor.'  # the convolutions that read the waveform
+FRESH = ('projector.', 'classifier.', 'wavlm.masked_spec_embed')  # what may begin with random weights
+
+transformers.utils.logging.disable_progress_bar()  # a run has its own
+
+
+def start(source: str) -> Waveforms:
+    """
+    Make the network with pretrained weights and a random head.
+
+    :param source: Folder or hub id of a WavLM of Hugging Face.
+    :raises TrainingError: when it cannot be had, is no WavLM, or lacks weights.
+    """
+    with _folder(source) as folder:
+        try:
+            config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
+        except (OSError, ValueError) as error:
+            raise TrainingError(f"'{source}' holds no model of Hugging Face ({CONFIG_FILE} cannot be read)") from error
+        if config.model_type != 'wavlm':
+            raise TrainingError(f"'{source}' is a model of type {config.model_type}: name a WavLM with --weights")
+        config.id2label = dict(enumerate(EMOTIONS))
+        config.label2id = {name: number for number, name in config.id2label.items()}
+        config.layerdrop = 0.0  # several processes step together only through all layers
+        normalises = _normalises(folder, config)
+        logging = transformers.utils.logging
+        before = logging.get_verbosity()
+        logging.set_verbosity_error()  # it warns that the head is new
+        try:
+            model, loaded = transformers.WavLMForSequenceClassification.from_pretrained(
+                folder,
+                config=config,
+                local_files_only=True,
+                dtype='float32',
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
+            )
+        except (OSError, ValueError, RuntimeError) as error:
+            reason = str(error).strip().partition('\n')[0]
+            raise TrainingError(f"the weights of '{source}' cannot be loaded: {reason}") from error
+        finally:
+            logging.set_verbosity(before)
+    missing = [name for name in loaded['missing_keys'] if not name.startswith(FRESH)]
+    if missing:
+        raise TrainingError(f"'{source}' lacks {len(missing)} of the weights of WavLM, such as {missing[0]}")
+    return Waveforms(model, normalises)
+
+
+def describe(network: Waveforms, run: Path) -> None:
+    """Write into ``run`` what ``from_run`` and others need beside the weights."""
+    run.mkdir(parents=True, exist_ok=True)
+    network.model.config.save_pretrained(run)
+    transformers.Wav2Vec2FeatureExtractor(
+        sampling_rate=SAMPLE_RATE, do_normalize=network.normalises, return_attention_mask=False
+    ).save_pretrained(run)
+
+
+def from_run(run: Path) -> Waveforms:
+    """
+    Make the network of a run with random weights.
+
+    :raises TrainingError: when nothing was begun there.
+    """
+    if not (run / CONFIG_FILE).is_file():
+        raise TrainingError(f"'{run / CONFIG_FILE}' is missing: train first (the same command without --only)")
+    config = transformers.WavLMConfig.from_pretrained(run, local_files_only=True)
+    return Waveforms(transformers.WavLMForSequenceClassification(config), _normalises(run, config))
+
+
+def save(network: Waveforms, run: Path) -> None:
+    """Put the weights beside the configuration: ``run`` is then a model of Hugging Face."""
+    network.model.save_pretrained(run)
+
+
+def _normalises(folder: Path, config: transformers.WavLMConfig) -> bool:
+    """Tell whether the waveform is brought to mean 0 and variance 1; WavLM-Large was trained so, WavLM-Base not."""
+    file = folder / PREPROCESSOR_FILE
+    said = json.loads(file.read_text()) if file.is_file() else {}
+    return said.get('do_normalize', config.feat_extract_norm == 'layer')
+
+
+@contextmanager
+def _folder(source: str) -> Iterator[Path]:
+    if Path(source).is_dir():
+        yield Path(source)
+        return
+    if not HUB_ID.fullmatch(source):
+        raise TrainingError(f"there is no folder '{source}': name a WavLM of Hugging Face, its folder or hub id")
+    try:
+        with downloaded(source) as (folder, _):
+            yield folder
+    except ModelError as error:
+        raise TrainingError(
+            f"'{source}' cannot be had from the Hugging Face hub ({error.__cause__ or error}): download it on a "
+            f'machine with a network, and name its folder with --weights'
+        ) from error
