@@ -50,6 +50,7 @@ class ModelCard:
     label_map: dict[str, str] = field(default_factory=dict)  # foreign label -> emotion; '' drops it
     output: str = 'logits'  # or 'probabilities'
     temperature: float = 1.0  # calibration: logits are divided by it
+    warm_temperature: float | None = None  # the same for a voice that was heard for long, where the model knows voices
     reliability: Reliability | None = None
     description: str = ''
     licence: str = ''

@@ -1,5 +1,6 @@
 """A classifier in ONNX Runtime: a batch in, calibrated probabilities over the six emotions out."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -42,9 +43,14 @@ class OnnxModel:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
         except Exception as error:  # ONNX Runtime's own classes share no public base
             raise ModelError(f"ONNX Runtime cannot load '{path}': {error}") from error
-        self._input = self._session.get_inputs()[0].name
-        self._one_by_one = self._session.get_inputs()[0].shape[:1] == [1]  # exported for a batch of one
-        self._output = self._session.get_outputs()[0].name
+        batch, *others = self._session.get_inputs()
+        self._input = batch.name
+        self._one_by_one = batch.shape[:1] == [1]  # exported for a batch of one
+        for other in others:
+            if not all(isinstance(size, int) for size in other.shape):
+                raise ModelError(f"'{path}' has a second input '{other.name}' of no fixed size {other.shape}")
+        self._others = {other.name: np.zeros(other.shape, np.float32) for other in others}
+        self.output_names = tuple(output.name for output in self._session.get_outputs())  # first that of the labels
         self._label_map = LabelMap(self.card.labels, self.card.label_map)
         self._check_length()
         try:
@@ -78,11 +84,27 @@ class OnnxModel:
             return np.zeros((1, int(spec.min_seconds * spec.sample_rate)), np.float32)
         return np.zeros((1, len(spec.mean), spec.height, spec.width), np.float32)
 
-    def outputs(self, batch: np.ndarray) -> np.ndarray:
-        """Run a batch of the card's input shape; gives raw outputs of shape (batch, labels)."""
+    @property
+    def other_inputs(self) -> dict[str, tuple[int, ...]]:
+        """Names and shapes of the inputs beside the batch."""
+        return {name: zeros.shape for name, zeros in self._others.items()}
+
+    def run(self, batch: np.ndarray, names: Sequence[str], **others: np.ndarray) -> dict[str, np.ndarray]:
+        """
+        Run a batch of the card's input shape; gives the outputs of these names, each of shape (batch, ...).
+
+        :param names: Some of ``output_names``.
+        :param others: Other inputs by name; those that are not given are 0.
+        """
         batch = np.ascontiguousarray(batch, np.float32)
         parts = np.split(batch, len(batch)) if self._one_by_one and len(batch) else [batch]
-        return np.concatenate([self._session.run([self._output], {self._input: part})[0] for part in parts])
+        given = [self._session.run(names, {self._input: part, **self._others, **others}) for part in parts]
+        return {name: np.concatenate(values) for name, values in zip(names, zip(*given))}
+
+    def outputs(self, batch: np.ndarray) -> np.ndarray:
+        """Run a batch of the card's input shape; gives raw outputs of shape (batch, labels)."""
+        name = self.output_names[0]
+        return self.run(batch, [name])[name]
 
     def embeddings(self, batch: np.ndarray) -> np.ndarray:
         """
@@ -90,9 +112,9 @@ class OnnxModel:
 
         :raises ModelError: when the model does not give it.
         """
-        if EMBEDDING not in (output.name for output in self._session.get_outputs()):
+        if EMBEDDING not in self.output_names:
             raise ModelError(f"model '{self.card.name}' does not give the output '{EMBEDDING}': export it again")
-        return self._session.run([EMBEDDING], {self._input: np.ascontiguousarray(batch, np.float32)})[0]
+        return self.run(batch, [EMBEDDING])[EMBEDDING]
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         """Run a batch of the card's input shape; gives probabilities of shape (batch, 6)."""
@@ -102,6 +124,15 @@ class OnnxModel:
                 f"model '{self.card.name}' gives outputs of shape {outputs.shape}, "
                 f'its card promises {(len(batch), len(self.card.labels))}'
             )
+        return self.probabilities(outputs)
+
+    def probabilities(self, outputs: np.ndarray, temperature: float | None = None) -> np.ndarray:
+        """
+        Give probabilities over the six emotions of shape (batch, 6).
+
+        :param outputs: Raw outputs (batch, labels).
+        :param temperature: None: that of the card.
+        """
         if self.card.output == 'logits':
-            outputs = softmax(outputs, self.card.temperature)
+            outputs = softmax(outputs, self.card.temperature if temperature is None else temperature)
         return self._label_map(outputs)

@@ -8,6 +8,7 @@ import numpy as np
 from emotion_core.onnx_model import OnnxModel
 from emotion_speech.preprocess import to_batch
 from emotion_speech.quality import PHRASES, segment_quality
+from emotion_speech.speaker import FORGET_AFTER_S, Heard, SpeakerModel, voice_quality
 
 UNFITTED_QUALITY = 0.4  # of a model without a fit: about what models reach on speakers and rooms they do not know
 
@@ -19,26 +20,45 @@ class Opinion(NamedTuple):
     quality: float  # expected chance that the most probable emotion is right, [0, 1]
     quality_terms: dict[str, float]
     quality_reason: str
+    heard: Heard | None = None  # what ``remember`` takes
 
 
 class SpeechClassifier:
-    """A SER model with its card."""
+    """A SER model with its card, and what it remembers of the voice that it hears."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, adapt: bool = True, forget_after_s: float = FORGET_AFTER_S):
         """
         Load the model of a folder.
 
+        :param adapt: Compare a voice with what it said before, where the model can do that.
+        :param forget_after_s: Silence after which the next voice may be anybody's [s].
         :raises ModelError: when it cannot be used.
         """
-        self._model = OnnxModel(folder, 'ser')
-        self.identity = self._model.card.identity
-        self.sample_rate = self._model.card.input.sample_rate
+        model = OnnxModel(folder, 'ser')
+        self._card = model.card
+        self._speaker_model = SpeakerModel(model, adapt, forget_after_s)
+        self.identity = self._card.identity
+        self.sample_rate = self._card.input.sample_rate
 
-    def __call__(self, segment: np.ndarray) -> Opinion:
-        """Classify mono float samples in [-1, 1] at ``sample_rate``, with some background around the speech."""
-        card = self._model.card
-        terms = segment_quality(segment, card.input.sample_rate)
-        probabilities = self._model(to_batch(segment, card.input))[0]
-        if card.reliability is None:
-            return Opinion(probabilities, UNFITTED_QUALITY, terms, 'no quality fitted')
-        return Opinion(probabilities, card.reliability(terms), terms, card.reliability.reason(terms, PHRASES))
+    def __call__(self, segment: np.ndarray, start_ns: int = 0) -> Opinion:
+        """
+        Classify a segment; what is remembered stays as it is.
+
+        :param segment: Mono float samples in [-1, 1] at ``sample_rate``, with some background around the speech.
+        :param start_ns: When it begins.
+        """
+        heard = self._speaker_model(to_batch(segment, self._card.input), start_ns)
+        terms = segment_quality(segment, self.sample_rate) | voice_quality(heard.speaker)
+        quality, reason = UNFITTED_QUALITY, 'no quality fitted'
+        if self._card.reliability is not None:
+            quality, reason = self._card.reliability(terms), self._card.reliability.reason(terms, PHRASES)
+        return Opinion(heard.probabilities, quality, terms, reason, heard)
+
+    def remember(self, opinion: Opinion, end_ns: int = 0) -> None:
+        """Remember the voice of a segment that is complete, and when it ended."""
+        if opinion.heard is not None:
+            self._speaker_model.remember(opinion.heard, end_ns)
+
+    def forget(self) -> None:
+        """Know nobody: whoever speaks next is heard for the first time."""
+        self._speaker_model.forget()

@@ -87,7 +87,7 @@ class SpeechNode(EmotionNode):
         self._recognizer = self._make_recognizer(self.parameters)
 
     def reset(self) -> None:
-        """Forget the stream."""
+        """Forget the stream, and who spoke."""
         self._recognizer.reset()
         self._source, self._activity_ns = '', 0
 
@@ -105,10 +105,10 @@ class SpeechNode(EmotionNode):
         """Give the result of speech after which no more audio came, not even silence."""
         if self._source and self._audio_is_gone():
             self._publish(self._recognizer.flush())
-            self.reset()
+            self._source = ''
 
     def _make_recognizer(self, parameters: SpeechParameters) -> Recognizer:
-        classifier = SpeechClassifier(ModelStore().find(parameters.model))
+        classifier = SpeechClassifier(ModelStore().find(parameters.model), parameters.adapt, parameters.forget_after)
         return Recognizer(classifier, DETECTORS[parameters.vad](), parameters.segmentation, self.problem)
 
     def _ask_for_latched_info(self) -> None:
@@ -154,7 +154,8 @@ class SpeechNode(EmotionNode):
             stamp_ns, jitter_s = self.now_ns() - len(samples) * NS_PER_S // spec.sample_rate, ARRIVAL_JITTER_S
         if topic != self._source:
             self._publish(self._recognizer.flush())
-            self.reset()
+            if self._source:
+                self.reset()  # another microphone
             self._source = topic
         self._frame_id = frame_id
         results = self._recognizer.feed(samples, spec.sample_rate, stamp_ns, jitter_s)

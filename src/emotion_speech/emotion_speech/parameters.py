@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from emotion_core.parameters import param
 from emotion_speech.audio_format import ALL_CHANNELS, MAX_CHANNELS, RATES, SAMPLE_FORMATS
 from emotion_speech.segmenter import Segmentation
+from emotion_speech.speaker import FORGET_AFTER_S
 from emotion_speech.vad import DETECTORS
 
 _DEFAULT = Segmentation()
@@ -35,6 +36,10 @@ class SpeechParameters:
     max_segment: float = param(_DEFAULT.max_segment, 'Longer speech is split [s].', low=1.0, high=30.0)
     update_period: float = param(
         _DEFAULT.update_period, 'Between two results while somebody speaks on [s].', low=0.2, high=10.0
+    )
+    adapt: bool = param(True, 'Compare a voice with what it said before, where the model can do that.')
+    forget_after: float = param(
+        FORGET_AFTER_S, "Silence after which the next voice may be anybody's [s].", low=1.0, high=3600.0
     )
 
     @property

@@ -20,6 +20,7 @@ PHRASES = {
     'clipping': ('', 'clipped'),
     'seconds': ('{seconds:.1f} s of voice', ''),
     'voice_confidence': ('hardly a voice', ''),
+    'speaker_known': ('new voice', ''),
 }
 
 

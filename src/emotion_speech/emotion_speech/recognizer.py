@@ -9,7 +9,7 @@ import numpy as np
 
 from emotion_core.errors import ModelError
 from emotion_core.evidence import Evidence
-from emotion_speech.classifier import SpeechClassifier
+from emotion_speech.classifier import Opinion, SpeechClassifier
 from emotion_speech.quality import FLOOR_DBFS, to_dbfs
 from emotion_speech.resampler import Resampler
 from emotion_speech.ring_buffer import RingBuffer, StreamClock
@@ -73,7 +73,11 @@ class Recognizer:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the stream so far; the next block starts a new one."""
+        """Forget the stream so far, and who spoke; the next block starts a new one."""
+        self._classifier.forget()
+        self._restart()
+
+    def _restart(self) -> None:
         for part in (self._vad, self._segmenter, self._resample, self._ring, self._clock, self._floor):
             part.reset()
         self._heard = 0  # samples that the detector has heard
@@ -81,7 +85,7 @@ class Recognizer:
         self._noise_floor_dbfs = FLOOR_DBFS
         self._voice_probability = 0.0
         self._muted_frames = 0
-        self._last: tuple[Span, Evidence] | None = None
+        self._last: tuple[Span, Opinion, Evidence] | None = None
         self._next_update = 0.0  # sample before which an update would make the node fall behind
 
     @property
@@ -122,10 +126,10 @@ class Recognizer:
         return results + self._take(samples, rate, stamp_ns)
 
     def flush(self) -> list[Evidence]:
-        """End the stream; give the segment that was going on."""
+        """End the stream; give the segment that was going on. Whoever spoke may go on in the next one."""
         span = self._segmenter.flush()
         results = [] if span is None else [self._look(span)]
-        self.reset()
+        self._restart()
         return results
 
     def _take(self, samples: np.ndarray, rate: int, stamp_ns: int) -> list[Evidence]:
@@ -152,24 +156,31 @@ class Recognizer:
         return self._segmenter.push(self._voice_probability)
 
     def _look(self, span: Span) -> Evidence:
-        """Classify a span, unless it is the one that was classified last."""
+        """Classify a span, unless it is the one that was classified last; remember the voice of a final one."""
         if self._last is not None and replace(self._last[0], is_final=span.is_final) == span:
-            evidence = replace(self._last[1], is_final=span.is_final)
+            _, opinion, evidence = self._last
+            evidence = replace(evidence, is_final=span.is_final)
         else:
             begin = self._time()
-            opinion = self._classifier(self._ring[span.start * FRAME : span.end * FRAME])
+            start_ns = self._at(span.start * FRAME)
+            opinion = self._classifier(self._ring[span.start * FRAME : span.end * FRAME], start_ns)
             self._next_update = self._heard + (self._time() - begin) / UPDATE_LOAD * RATE
             evidence = Evidence(
                 stamp_ns=self._at(span.voice_end * FRAME),  # the silence after it tells nothing
-                start_ns=self._at(span.start * FRAME),
+                start_ns=start_ns,
                 source=SOURCE,
                 model=self._classifier.identity,
                 is_final=span.is_final,
-                **opinion._asdict(),
+                probabilities=opinion.probabilities,
+                quality=opinion.quality,
+                quality_terms=opinion.quality_terms,
+                quality_reason=opinion.quality_reason,
             )
-        self._last = (span, evidence)
-        if span.is_final and evidence.quality_terms['clipping'] > CLIPPED:
-            self._problem('clipping', 'the speech is clipped: lower the gain of the microphone')
+        self._last = (span, opinion, evidence)
+        if span.is_final:
+            self._classifier.remember(opinion, evidence.stamp_ns)
+            if evidence.quality_terms['clipping'] > CLIPPED:
+                self._problem('clipping', 'the speech is clipped: lower the gain of the microphone')
         return evidence
 
     def _at(self, sample: int) -> int:

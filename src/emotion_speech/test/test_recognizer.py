@@ -23,12 +23,20 @@ class Listener:
 
     def __init__(self, takes_s: float):
         self.segments: list[np.ndarray] = []
+        self.remembered: list[int] = []  # when each remembered segment ended
+        self.forgot = 0
         self.takes_s, self.now = takes_s, 0.0
 
-    def __call__(self, segment: np.ndarray) -> Opinion:
+    def __call__(self, segment: np.ndarray, start_ns: int) -> Opinion:
         self.segments.append(segment)
         self.now += self.takes_s
         return Opinion(np.full(6, 1 / 6), 0.5, segment_quality(segment, RATE), '')
+
+    def remember(self, opinion: Opinion, end_ns: int) -> None:
+        self.remembered.append(end_ns)
+
+    def forget(self) -> None:
+        self.forgot += 1
 
 
 class Stream:
@@ -104,6 +112,22 @@ def test_a_final_result_that_an_update_has_told_is_not_classified_again():
     assert not update.is_final and final.is_final
     assert seconds(update) == seconds(final)
     np.testing.assert_array_equal(update.probabilities, final.probabilities)
+
+
+def test_each_final_segment_is_remembered_once_and_updates_are_not():
+    stream = Stream().feed(talk((2.0, 2.0), (0.8, 1.0)))
+    assert len(stream.windows(final=False)) > 2
+    ends = [result.stamp_ns for result in stream.results if result.is_final]
+    assert stream.listener.remembered == ends and len(ends) == 2
+
+
+def test_a_gap_keeps_who_spoke_and_a_reset_does_not():
+    stream = Stream().feed(talk((2.0, 0.5)))
+    stream.seconds += 10.0
+    stream.feed(talk((2.0, 0.5)))
+    assert stream.problems == ['gap in the audio'] and stream.listener.forgot == 1  # when it began
+    stream.recognizer.reset()
+    assert stream.listener.forgot == 2
 
 
 def test_a_slow_model_gives_fewer_updates_and_still_the_final_result():
