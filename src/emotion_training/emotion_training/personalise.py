@@ -17,8 +17,9 @@ from rich.table import Table
 
 from emotion_core.emotions import EMOTIONS, softmax
 from emotion_core.model_card import ModelCard
-from emotion_core.onnx_model import OnnxModel
+from emotion_core.onnx_model import EMBEDDING, OnnxModel
 from emotion_core.store import NAME, ModelStore
+from emotion_speech.speaker import HEARD, MOST_HEARD, REFERENCE, VOICE, Speaker, voice_quality
 from emotion_training import metrics, personalise_model
 from emotion_training.errors import TrainingError
 from emotion_training.personalise_data import (
@@ -114,9 +115,9 @@ def run(task: str, source: Path, parent: str, name: str | None, force: bool, con
     reader = READERS[task]
     examples, batches = _examples(model, source, reader, console)
     with console.status('Fitting'):
-        fitted = personalise(head, card.temperature, examples)
+        fitted = personalise(head, _temperature(card), examples)
     new = _calibrated(card, examples, fitted)
-    comparison = compare(head, card.temperature, examples, fitted, new.temperature)
+    comparison = compare(head, _temperature(card), examples, fitted, _temperature(new))
     _show(comparison, examples, reader, card, console)
     if not comparison.is_better and not force:
         console.print(
@@ -168,15 +169,40 @@ def check_enough(recordings: list[Recording], reader: type[Reader], source: Path
 
 
 def make_examples(model: OnnxModel, kept: list[tuple[Recording, list[Piece]]]) -> Examples:
-    """Run the encoder over the pieces of all recordings."""
-    speakers = sorted({recording.speaker for recording, _ in kept})
+    """Run the encoder over the pieces of all recordings; where it compares voices, it knows each from the others."""
     rows = [
-        (model.embeddings(piece.batch)[0], recording.label, number, speakers.index(recording.speaker), piece.terms)
-        for number, (recording, pieces) in enumerate(kept)
-        for piece in pieces
+        (piece, recording.label, number, recording.speaker)
+        for number, (recording, found) in enumerate(kept)
+        for piece in found
     ]
-    embeddings, labels, files, speaker, terms = zip(*rows)
-    return Examples(np.array(embeddings, np.float64), np.array(labels), np.array(files), np.array(speaker), list(terms))
+    pieces, labels, files, names = zip(*rows)
+    files, speakers = np.array(files), np.unique(names, return_inverse=True)[1]
+    batches, terms = [piece.batch for piece in pieces], [piece.terms for piece in pieces]
+    if REFERENCE in model.other_inputs:
+        known = _known_voices(model, batches, files, speakers)
+        terms = [item | voice_quality(speaker) for item, speaker in zip(terms, known)]
+        embeddings = [
+            model.run(batch, [EMBEDDING], **{REFERENCE: speaker.voice, HEARD: np.array([speaker.heard], np.float32)})[
+                EMBEDDING
+            ]
+            for batch, speaker in zip(batches, known)
+        ]
+    else:
+        embeddings = [model.embeddings(batch) for batch in batches]
+    return Examples(np.concatenate(embeddings).astype(np.float64), np.array(labels), files, speakers, terms)
+
+
+def _known_voices(
+    model: OnnxModel, batches: list[np.ndarray], files: np.ndarray, speakers: np.ndarray
+) -> list[Speaker]:
+    """Give for each piece the voice that a node would know after all other recordings of its speaker."""
+    voices = np.concatenate([model.run(batch, [VOICE])[VOICE] for batch in batches])
+    known = []
+    for file, speaker in zip(files, speakers):
+        others = voices[(speakers == speaker) & (files != file)]
+        mean = others.sum(axis=0, keepdims=True) / np.float32(max(len(others), 1))
+        known.append(Speaker(mean, min(len(others), MOST_HEARD)))
+    return known
 
 
 def compare(
@@ -220,8 +246,16 @@ def _calibrated(card: ModelCard, examples: Examples, fitted: Fitted) -> ModelCar
         return card
     right = fitted.held_out.argmax(axis=1) == examples.labels
     reliability = card.reliability and shift(card.reliability, examples.terms, right)
-    temperature = calibrate(fitted.held_out, examples.labels, card.temperature)
-    return replace(card, temperature=round(temperature, 4), reliability=reliability)
+    factor = calibrate(fitted.held_out, examples.labels, _temperature(card)) / _temperature(card)
+    warm = None if card.warm_temperature is None else round(card.warm_temperature * factor, 4)
+    return replace(
+        card, temperature=round(card.temperature * factor, 4), warm_temperature=warm, reliability=reliability
+    )
+
+
+def _temperature(card: ModelCard) -> float:
+    """Give the temperature of the model when it knows the voices."""
+    return card.temperature if card.warm_temperature is None else card.warm_temperature
 
 
 def _described(card: ModelCard, name: str, examples: Examples, fitted: Fitted, comparison: Comparison) -> ModelCard:
@@ -259,9 +293,13 @@ def _described(card: ModelCard, name: str, examples: Examples, fitted: Fitted, c
 
 
 def _held_out(examples: Examples) -> str:
-    if len(np.unique(examples.speakers)) > 1:
-        return 'each person by a head that learned from the others'
-    return 'each fifth by a head that learned from the rest'
+    several = len(np.unique(examples.speakers)) > 1
+    by = (
+        'each person by a head that learned from the others'
+        if several
+        else 'each fifth by a head that learned from the rest'
+    )
+    return by + (', each voice known from its other recordings' if 'speaker_known' in examples.terms[0] else '')
 
 
 def _show(comparison: Comparison, examples: Examples, reader: type[Reader], card: ModelCard, console: Console) -> None:

@@ -52,10 +52,12 @@ def write(parent: Path, head: Head, card: ModelCard, folder: Path) -> None:
     :param parent: Folder of a model that ``load`` has taken; all else in its file stays.
     :param card: Of the new model; the hash is filled in.
     """
-    import onnx
+    import onnx.compose
     from onnx import TensorProto, helper, numpy_helper
 
     model = _open(parent)
+    if EMBEDDING not in (output.name for output in model.graph.output):  # a value inside may have that name
+        model = onnx.compose.add_prefix(model, 'encoder.', rename_inputs=False, rename_outputs=False)
     layer = _last_layer(model)
     graph = model.graph
     for node in layer.nodes:

@@ -16,17 +16,18 @@ from onnx import TensorProto, helper, numpy_helper
 
 from emotion_core.emotions import EMOTIONS, softmax
 from emotion_core.errors import EmotionError
-from emotion_core.model_card import ImageInput, ModelCard, sha256_of
+from emotion_core.model_card import AudioInput, ImageInput, ModelCard, sha256_of
 from emotion_core.onnx_model import OnnxModel
 from emotion_core.reliability import Reliability
 from emotion_core.store import ModelStore
 from emotion_face.classifier import FaceClassifier
 from emotion_speech.classifier import SpeechClassifier
+from emotion_speech.preprocess import to_batch
 from emotion_training import cli, personalise, personalise_head, personalise_model, sound
 from emotion_training.corpus_source import CorpusSource
 from emotion_training.errors import TrainingError
 from emotion_training.fer2013 import load
-from emotion_training.personalise_data import READERS, VoiceReader, find_recordings, read
+from emotion_training.personalise_data import READERS, Piece, Recording, VoiceReader, find_recordings, read
 from emotion_training.personalise_head import Examples, Head
 
 NEMO = dict(zip(('anger', 'fear', 'happiness', 'neutral', 'sadness', 'surprised'), EMOTIONS))
@@ -88,13 +89,14 @@ def test_speaker_is_recognised_better_on_clips_that_were_not_given(voices, nemo,
     _, made, _ = voices
     others = household(nemo, tmp_path, 'KD0', slice(3, 80, 8))
     recordings = find_recordings(others, VoiceReader)[0]
+    np.random.default_rng(0).shuffle(recordings)
     right = {}
     for name, folder in (('before', store.find('ser_compact')), ('after', made)):
-        classifier = SpeechClassifier(folder)
-        right[name] = [
-            classifier(sound.load(item.path.read_bytes(), item.path.name)).probabilities.argmax() == item.label
-            for item in recordings
-        ]
+        classifier, right[name] = SpeechClassifier(folder), []
+        for item in recordings:
+            opinion = classifier(sound.load(item.path.read_bytes(), item.path.name))
+            classifier.remember(opinion)
+            right[name].append(opinion.probabilities.argmax() == item.label)
     assert np.mean(right['after']) > np.mean(right['before'])
 
 
@@ -111,12 +113,16 @@ def test_before_and_after_are_said_with_what_was_left_out(voices):
 
 def test_only_the_last_layer_is_another(voices, store):
     _, made, _ = voices
-    before, after = (onnx.load(folder / 'model.onnx').graph for folder in (store.find('ser_compact'), made))
-    layer = personalise_model._last_layer(onnx.load(store.find('ser_compact') / 'model.onnx'))
-    kept = [node for node in before.node if node not in layer.nodes]
-    assert len(kept) == len(before.node) - 1 and list(after.node)[: len(kept)] == kept
-    *encoder, weight, bias = after.initializer
-    assert encoder == [tensor for tensor in before.initializer if tensor.name not in layer.nodes[0].input]
+    before, after = (onnx.load(folder / 'model.onnx') for folder in (store.find('ser_compact'), made))
+    layer = personalise_model._last_layer(before)
+    encoder = [node.op_type for node in before.graph.node if node not in layer.nodes]
+    assert len(encoder) == len(before.graph.node) - 1
+    assert [node.op_type for node in after.graph.node][: len(encoder)] == encoder
+    *frozen, weight, bias = after.graph.initializer
+    shipped = [tensor for tensor in before.graph.initializer if tensor.name not in layer.nodes[0].input]
+    assert len(frozen) == len(shipped) > 30
+    for one, other in zip(frozen, shipped):
+        assert np.array_equal(numpy_helper.to_array(one), numpy_helper.to_array(other))
     assert (weight.name, bias.name) == (personalise_model.WEIGHT, personalise_model.BIAS)
     assert not np.array_equal(numpy_helper.to_array(weight), layer.weight)
 
@@ -383,3 +389,96 @@ def test_model_without_such_a_layer_is_refused(tmp_path, kind):
         card['labels'] = (*EMOTIONS, 'disgust')
     with pytest.raises(TrainingError, match="'tiny' cannot be personalised: that takes"):
         personalise_model.load(write_model(tmp_path / 'tiny', nodes, weight, bias, **card), 'fer')
+
+
+# Models that compare a voice with what it said before.
+
+
+def write_voice_model(folder):
+    """Write a model whose voice is three statistics, and whose last layer reads it beside what is new in it."""
+    value = helper.make_tensor_value_info
+    nodes = [
+        helper.make_node('Abs', ['samples'], ['size']),
+        helper.make_node('ReduceMean', ['samples', 'time'], ['mean']),
+        helper.make_node('ReduceMean', ['size', 'time'], ['level']),
+        helper.make_node('ReduceMax', ['size', 'time'], ['peak']),
+        helper.make_node('Concat', ['mean', 'level', 'peak'], ['voice'], axis=1),
+        helper.make_node('Min', ['heard', 'one'], ['is_known']),
+        helper.make_node('Mul', ['reference', 'is_known'], ['known']),
+        helper.make_node('Sub', ['voice', 'known'], ['new']),
+        helper.make_node('Concat', ['voice', 'new'], ['embedding'], axis=1),
+        helper.make_node('Gemm', ['embedding', 'weight', 'bias'], ['logits'], transB=1),
+        helper.make_node('Sub', ['level', 'two'], ['minus']),
+        helper.make_node('ReduceMax', ['minus', 'time'], ['change'], keepdims=0),
+    ]
+    rng = np.random.default_rng(0)
+    initializers = {
+        'time': np.array([1]),
+        'one': np.ones(1, np.float32),
+        'two': np.full(1, 2, np.float32),
+        'weight': rng.normal(size=(6, 6)).astype(np.float32),
+        'bias': rng.normal(size=6).astype(np.float32),
+    }
+    graph = helper.make_graph(
+        nodes,
+        'voice',
+        [
+            value('samples', TensorProto.FLOAT, ['batch', 'samples']),
+            value('reference', TensorProto.FLOAT, [1, 3]),
+            value('heard', TensorProto.FLOAT, [1]),
+        ],
+        [
+            value('logits', TensorProto.FLOAT, ['batch', 6]),
+            value('embedding', TensorProto.FLOAT, ['batch', 6]),
+            value('voice', TensorProto.FLOAT, ['batch', 3]),
+            value('change', TensorProto.FLOAT, ['batch']),
+        ],
+        [numpy_helper.from_array(array, name) for name, array in initializers.items()],
+    )
+    folder.mkdir()
+    path = folder / 'model.onnx'
+    onnx.save(helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid('', 20)]), path)
+    ModelCard('voice', 'ser', AudioInput(), sha256_of(path), temperature=2.0, warm_temperature=1.5).save(folder)
+    return folder
+
+
+def test_head_is_fitted_to_voices_that_are_known_from_their_other_recordings(tmp_path):
+    rng = np.random.default_rng(0)
+    parent = write_voice_model(tmp_path / 'parent')
+    model, _ = personalise_model.load(parent, 'ser')
+    sounds = [(0.1 * rng.normal(size=(1, 9000))).astype(np.float32) for _ in range(8)]
+    kept = [
+        (Recording(tmp_path, number % 6, speaker), [Piece(sounds[number], {})])
+        for number, speaker in enumerate('aaabbbbc')
+    ]
+    examples = personalise.make_examples(model, kept)
+    voices = np.concatenate([model.run(sound, ['voice'])['voice'] for sound in sounds])
+    assert examples.embeddings[0, 3:] == pytest.approx(voices[0] - voices[[1, 2]].mean(axis=0), abs=1e-6)
+    assert examples.embeddings[4, 3:] == pytest.approx(voices[4] - voices[[3, 5, 6]].mean(axis=0), abs=1e-6)
+    assert examples.embeddings[7, 3:] == pytest.approx(voices[7])  # nothing else was heard of that speaker
+    assert [item['speaker_known'] for item in examples.terms] == pytest.approx([2 / 3] * 3 + [3 / 4] * 4 + [0])
+
+
+def test_model_of_several_inputs_runs_in_the_node_with_the_new_head(tmp_path):
+    rng = np.random.default_rng(1)
+    parent, new = write_voice_model(tmp_path / 'parent'), tmp_path / 'new'
+    head = Head(rng.normal(size=(6, 6)), rng.normal(size=6))
+    new.mkdir()
+    personalise_model.write(parent, head, ModelCard.load(parent), new)
+    classifier, first = SpeechClassifier(new), (0.1 * rng.normal(size=9000)).astype(np.float32)
+    opinion = classifier(first)
+    expected = softmax(head(OnnxModel(new, 'ser').embeddings(to_batch(first, AudioInput()))), 2.0)[0]
+    assert opinion.probabilities == pytest.approx(expected, abs=1e-5)
+    classifier.remember(opinion)
+    assert not np.allclose(classifier(first).probabilities, expected, atol=1e-3)
+
+
+def test_both_temperatures_move_together(tmp_path):
+    card = ModelCard.load(write_voice_model(tmp_path / 'parent'))
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, (600, 6))
+    labels = (logits / 3 + rng.gumbel(size=logits.shape)).argmax(axis=1)
+    examples = Examples(np.zeros((600, 6)), labels, np.arange(600), np.zeros(600, int), [{}] * 600)
+    new = personalise._calibrated(card, examples, personalise_head.Fitted(SHIPPED, 1, logits))
+    assert 2.5 < new.warm_temperature < 3  # three is most likely, and the prior holds it back
+    assert new.temperature / new.warm_temperature == pytest.approx(2 / 1.5, rel=0.01)
