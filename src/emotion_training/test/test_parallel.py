@@ -1,0 +1,61 @@
+"""Several processes train as one does; needs torch."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+torch = pytest.importorskip('torch', reason='training needs PyTorch, which the nodes do not')
+
+from emotion_training import trainer  # noqa: E402
+
+RUN = """
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from emotion_training import trainer
+from emotion_training.parallel import PROCESSES, own
+
+torch.set_num_threads(1)
+torch.manual_seed(0)
+labels = np.arange(96) % 6
+inputs = np.eye(6, dtype=np.float32)[labels] + np.random.default_rng(0).normal(0, 0.2, (96, 6)).astype(np.float32)
+
+
+def batches(epoch):
+    for rows in np.random.default_rng(epoch).permutation(96).reshape(-1, 24):
+        mine = own(rows)
+        assert len(mine) == 24 // PROCESSES
+        yield inputs[mine], labels[mine]
+
+
+def validate(model):
+    return {'macro_f1': float((model(inputs).argmax(axis=1) == labels).mean())}
+
+
+network = torch.nn.Sequential(torch.nn.Linear(6, 12), torch.nn.ReLU(), torch.nn.Linear(12, 6))
+settings = trainer.Settings(3, 24, 'sgd', 0.3, 0.0, 0.0, 0.5)
+trainer.fit(network, settings, Path(sys.argv[1]), 4, batches, validate, np.ones(6), Console(quiet=True))
+"""
+TORCHRUN = ['-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2']
+
+
+def test_two_processes_make_the_weights_that_one_makes(tmp_path):
+    script = tmp_path / 'run.py'
+    script.write_text(RUN)
+    for name, launcher in (('one', []), ('two', TORCHRUN)):
+        command = [sys.executable, *launcher, str(script), str(tmp_path / name)]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        assert result.returncode == 0, result.stderr
+    one, two = (
+        torch.load(tmp_path / name / trainer.LAST_FILE, weights_only=True)['network'] for name in ('one', 'two')
+    )
+    for name in one:
+        assert torch.allclose(one[name], two[name], atol=1e-5), name
+    lines = (tmp_path / 'two' / trainer.LOG_FILE).read_text().splitlines()
+    assert [json.loads(line)['epoch'] for line in lines] == [1, 2, 3]  # one process writes
