@@ -31,8 +31,15 @@ def cards() -> list[tuple[Path, ModelCard]]:
 
 
 def test_groups(card: ModelCard) -> dict[str, dict[str, Any]]:
-    """Give the figures on each group of the test data, the whole first."""
-    return {name: value for name, value in card.metrics.get('test', {}).items() if isinstance(value, dict)}
+    """Give the figures on each group of the test data, the whole first; of a model that knows voices those warm too."""
+    warm = card.metrics.get('warm', {})
+    known = f'a voice heard {warm.get("heard_before")} times before'
+    return {
+        f'{name.replace("_", " ")}{suffix}': value
+        for step, suffix in (('test', ''), ('warm', f', {known}'))
+        for name, value in card.metrics.get(step, {}).items()
+        if isinstance(value, dict) and 'majority' in value
+    }
 
 
 def weak_classes(figures: dict[str, Any]) -> list[str]:
@@ -68,7 +75,7 @@ def describe(folder: Path, card: ModelCard) -> Iterator[str]:
     for name, figures in groups.items():
         majority = figures['majority']
         yield (
-            f'| {name.replace("_", " ")} | {figures["n"]} | {_with_interval(figures, "accuracy")} '
+            f'| {name} | {figures["n"]} | {_with_interval(figures, "accuracy")} '
             f'| {_with_interval(figures, "macro_f1")} | {figures["calibration_error"]:.3f} '
             f'| {majority["label"]}: {majority["accuracy"]:.3f} / {majority["macro_f1"]:.3f} '
             f'| {figures["chance"]["accuracy"]:.3f} |'
@@ -77,10 +84,10 @@ def describe(folder: Path, card: ModelCard) -> Iterator[str]:
     yield f'| test data | {" | ".join(EMOTIONS)} |\n|---|{"---|" * len(EMOTIONS)}'
     for name, figures in groups.items():
         recall = (f'{figures["recall"][label]:.2f}' if label in figures['recall'] else '' for label in EMOTIONS)
-        yield f'| {name.replace("_", " ")} | {" | ".join(recall)} |'
+        yield f'| {name} | {" | ".join(recall)} |'
     for name, figures in groups.items():
         weak = ', '.join(f'{label} ({figures["recall"][label]:.2f})' for label in weak_classes(figures))
-        yield f'\nWeak on {name.replace("_", " ")}: {weak or "none"}.'
+        yield f'\nWeak on {name}: {weak or "none"}.'
     if 'reliability' in card.metrics:
         fit = card.metrics['reliability']
         yield (

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from emotion_core.emotions import EMOTIONS, LabelMap, softmax
+from emotion_core.emotions import EMOTIONS
 from emotion_core.model_card import MODEL_FILE, AudioInput, ModelCard
 from emotion_core.onnx_model import OnnxModel
 from emotion_training import metrics
@@ -59,8 +59,10 @@ def write_report(recipe: Recipe, run: Path, folder: Path, command: str) -> Path:
     page = template.render(
         figures,
         emotions=EMOTIONS,
+        known={name: figures['warm'][name] for name in figures['groups']} if figures['warm'] else {},
         plots={
             'curves': plots.curves(figures['curves']['runs'], figures['curves']['best_epoch']),
+            'warm': plots.heard(figures['warm']['curve']) if figures['warm'] else '',
             'confusion': {
                 name: plots.confusion(name, np.array(matrix)) for name, matrix in figures['confusion'].items()
             },
@@ -79,8 +81,7 @@ def gather(recipe: Recipe, run: Path, folder: Path, command: str) -> dict[str, A
     recipe.input = card.input  # an imported model may take another size than the recipe's own
     data = recipe.held_out('test')
     outputs, digest = _run(model, data)
-    probabilities = _probabilities(card, outputs, card.temperature)
-    plain = _probabilities(card, outputs, 1.0)
+    probabilities, plain = model.probabilities(outputs), model.probabilities(outputs, 1.0)
     predicted = probabilities.argmax(axis=1)
     return {
         'model': {
@@ -105,6 +106,7 @@ def gather(recipe: Recipe, run: Path, folder: Path, command: str) -> dict[str, A
             name: metrics.report(data.labels[rows], probabilities[rows], data.sources[rows])
             for name, rows in data.groups.items()
         },
+        'warm': card.metrics.get('warm'),  # as measured by the step test: each voice after others of it
         'per_class': {
             name: metrics.per_class(data.labels[rows], predicted[rows]) for name, rows in data.groups.items()
         },
@@ -145,11 +147,6 @@ def _run(model: OnnxModel, data: HeldOut) -> tuple[np.ndarray, str]:
         outputs.append(model.outputs(batch))
     digest.update(data.labels.astype(np.int64).tobytes())
     return np.concatenate(outputs), digest.hexdigest()
-
-
-def _probabilities(card: ModelCard, outputs: np.ndarray, temperature: float) -> np.ndarray:
-    """Give (n, 6) from raw outputs; probabilities as outputs have no temperature."""
-    return LabelMap(card.labels, card.label_map)(softmax(outputs, temperature) if card.output == 'logits' else outputs)
 
 
 def _calibration(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:

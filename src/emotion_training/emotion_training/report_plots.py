@@ -87,6 +87,25 @@ def curves(runs: dict[str, list[dict[str, Any]]], best_epoch: int | None) -> str
         return _svg(figure, 'learning curves')
 
 
+def heard(curve: dict[str, list[dict[str, Any]]]) -> str:
+    """
+    Draw the accuracy by how many utterances of the same voice were heard before.
+
+    :param curve: Name of a group -> points, each with 'heard_before' and 'accuracy'.
+    """
+    with rc_context(STYLE):
+        figure = Figure(figsize=(5.2, 3.2), layout='constrained')
+        axes = figure.subplots()
+        for number, (name, points) in enumerate(curve.items()):
+            look = {'color': SERIES[number % len(SERIES)], 'linestyle': LINES[number % len(LINES)], 'label': name}
+            axes.plot(range(len(points)), [point['accuracy'] for point in points], marker='o', markersize=4, **look)
+        longest = max(curve.values(), key=len)
+        axes.set_xticks(range(len(longest)), [f'{point["heard_before"]}' for point in longest])
+        axes.set(xlabel='utterances heard before, or more', ylabel='accuracy')
+        axes.legend()
+        return _svg(figure, 'accuracy by utterances heard before')
+
+
 def confusion(name: str, matrix: np.ndarray) -> str:
     """Draw a confusion matrix of counts (6, 6): true class down, predicted class across, shaded by share of the row."""
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)

@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from importlib.resources import files
 
@@ -12,6 +14,7 @@ pytest.importorskip('matplotlib', reason='a report needs matplotlib')
 pytest.importorskip('jinja2', reason='a report needs Jinja')
 
 from emotion_core.emotions import EMOTIONS
+from emotion_core.model_card import ModelCard
 from emotion_core.onnx_model import OnnxModel
 from emotion_training import measure, report, report_plots
 from emotion_training.fer import FerRecipe
@@ -139,3 +142,19 @@ def test_matrix_shows_counts_and_shares():
     drawn = report_plots.confusion('all', np.diag([9] * len(EMOTIONS)) + 1)
     assert drawn.count('67 %') == 6 and drawn.count('>10<') == 6
     assert 'aria-label="confusion matrix: all"' in drawn
+
+
+def test_model_that_knows_voices_has_its_figures_of_known_voices_too(tmp_path):
+    folder = tmp_path / 'model'
+    shutil.copytree(MODEL, folder)
+    card = ModelCard.load(folder)
+    figures = measure.test_figures(OnnxModel(MODEL, 'fer'), Noise(1).held_out('test'))
+    points = [{'heard_before': 0, 'n': 9, 'accuracy': 0.5}, {'heard_before': 10, 'n': 9, 'accuracy': 0.75}]
+    curve = {name: points for name in figures}
+    warm = figures | {'heard_before': 10, 'orders': 3, 'curve': curve, 'change': {}}
+    replace(card, metrics=card.metrics | {'warm': warm}).save(folder)
+    page = report.write_report(Noise(), tmp_path, folder, '').read_text()
+    part = page[page.index('Once the voice is known') : page.index('Classes: all')]
+    assert f'{100 * figures["first_half"]["accuracy"]:.1f}' in part and '10 times or more' in part
+    assert 'accuracy by utterances heard before' in part
+    assert Page(page).open == []
