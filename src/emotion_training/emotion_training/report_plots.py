@@ -97,8 +97,15 @@ def heard(curve: dict[str, list[dict[str, Any]]]) -> str:
         figure = Figure(figsize=(5.2, 3.2), layout='constrained')
         axes = figure.subplots()
         for number, (name, points) in enumerate(curve.items()):
-            look = {'color': SERIES[number % len(SERIES)], 'linestyle': LINES[number % len(LINES)], 'label': name}
-            axes.plot(range(len(points)), [point['accuracy'] for point in points], marker='o', markersize=4, **look)
+            look = {'color': SERIES[number % len(SERIES)], 'linestyle': LINES[number % len(LINES)]}
+            axes.plot(
+                range(len(points)),
+                [point['accuracy'] for point in points],
+                label=name.replace('_', ' '),
+                marker='o',
+                markersize=4,
+                **look,
+            )
         longest = max(curve.values(), key=len)
         axes.set_xticks(range(len(longest)), [f'{point["heard_before"]}' for point in longest])
         axes.set(xlabel='utterances heard before, or more', ylabel='accuracy')
