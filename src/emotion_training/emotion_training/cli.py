@@ -11,9 +11,15 @@ from emotion_core.errors import EmotionError
 from emotion_training import personalise
 from emotion_training.errors import TrainingError
 from emotion_training.fer import FerRecipe
+from emotion_training.fer_resnet50 import ResNetRecipe
+from emotion_training.recipe import Recipe
 from emotion_training.ser import SerRecipe
 
-RECIPES = {'fer': FerRecipe, 'ser': SerRecipe}
+COMPACT = 'compact'  # the tier that ships; the others begin with weights that somebody else has learned
+TIERS = {'fer': {COMPACT: FerRecipe, 'resnet50': ResNetRecipe}, 'ser': {COMPACT: SerRecipe}}
+WEIGHTS = {
+    'fer': "resnet50: torchvision's ImageNet weights (.pth); default: downloaded, or random without a network",
+}  # what --weights names
 STEPS = ('train', 'export', 'test', 'reliability', 'report')
 EPILOG = """\
 steps:
@@ -31,6 +37,13 @@ examples:
   %(prog)s --data ../shared/data --out runs --only export test
   %(prog)s --data ../shared/data --out runs --only report --export-to FOLDER
 """
+TIER_EXAMPLES = {
+    'fer': """\
+  %(prog)s --tier resnet50 --data FOLDER_WITH_RAF-DB_OR_FER2013 --out runs --threads 8
+  %(prog)s --tier resnet50 --data FOLDER --out runs --weights resnet50-11ad3fa6.pth
+""",
+    'ser': '',
+}
 
 
 def make_parser(prog: str = 'python -m emotion_training') -> argparse.ArgumentParser:
@@ -44,13 +57,17 @@ def make_parser(prog: str = 'python -m emotion_training') -> argparse.ArgumentPa
         model = models.add_parser(
             name,
             help=help_text,
-            description=RECIPES[name].__doc__,
-            epilog=f'{EPILOG}\n{personalise.EPILOG}',
+            description='\n'.join(f'{tier + ":":10}{recipe.__doc__}' for tier, recipe in TIERS[name].items()),
+            epilog=f'{EPILOG}{TIER_EXAMPLES[name]}\n{personalise.EPILOG}',
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         model.add_argument('--data', type=Path, metavar='FOLDER', help='holds the corpora')
         model.add_argument('--out', type=Path, metavar='RUNS', help='where checkpoints go')
-        model.add_argument('--epochs', type=_positive, default=RECIPES[name].epochs, help='default: %(default)s')
+        defaults = ', '.join(f'{recipe.epochs} ({tier})' for tier, recipe in TIERS[name].items())
+        model.add_argument('--tier', choices=TIERS[name], default=COMPACT, help='default: %(default)s')
+        if name in WEIGHTS:
+            model.add_argument('--weights', metavar='WEIGHTS', help=f'to begin with; {WEIGHTS[name]}')
+        model.add_argument('--epochs', type=_positive, help=f'default: {defaults}')
         model.add_argument('--threads', type=_positive, default=1, help='CPU threads, default: %(default)s')
         model.add_argument(
             '--only',
@@ -71,6 +88,9 @@ def main(args: Sequence[str] | None = None, prog: str = 'python -m emotion_train
     options = parser.parse_args(args)
     if options.personalise is None and None in (options.data, options.out):
         parser.error('--data and --out are needed to train, --personalise to adapt a model')
+    if options.tier == COMPACT and getattr(options, 'weights', None):
+        parser.error('--weights is for another --tier: compact models learn from nothing')
+    options.epochs = options.epochs or TIERS[options.model][options.tier].epochs
     console = Console()
     try:
         _run(options, console)
@@ -86,7 +106,7 @@ def _run(options: argparse.Namespace, console: Console) -> None:
     if options.personalise is not None:
         personalise.run(options.model, options.personalise, options.parent, options.name, options.force, console)
         return
-    recipe = RECIPES[options.model](options.data)
+    recipe = _recipe(options)
     run = options.out / recipe.name
     folder = options.export_to or run / 'model'
     if 'train' in options.only:
@@ -115,6 +135,13 @@ def _run(options: argparse.Namespace, console: Console) -> None:
         console.print(f'The report is in {page}', soft_wrap=True, highlight=False)
 
 
+def _recipe(options: argparse.Namespace) -> Recipe:
+    make = TIERS[options.model][options.tier]
+    if options.tier == COMPACT:
+        return make(options.data)
+    return make(options.data, options.out / make.name, options.weights)
+
+
 def _command(options: argparse.Namespace, *steps: str) -> str:
     """Give the command that makes this step again; the user's own folders are no business of a card."""
     epochs = ['--epochs', str(options.epochs)] if 'train' in steps else []
@@ -124,6 +151,7 @@ def _command(options: argparse.Namespace, *steps: str) -> str:
             '-m',
             'emotion_training',
             options.model,
+            *(['--tier', options.tier] if options.tier != COMPACT else []),
             '--data',
             'DATA',
             '--out',

@@ -1,7 +1,7 @@
 """The FER2013 corpus: 48x48 gray faces with the six emotions (disgust left out), in each form it comes in."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,18 +55,30 @@ def load(folder: Path) -> Faces:
 
     :raises TrainingError: when there is none, or one with other labels or damaged images.
     """
-    for root in (Path(folder), Path(folder) / 'fer2013'):
-        if (root / PACK).is_file():
-            return _load_pack(root / PACK)
-        if (root / TABLE).is_file():
-            return _faces(_read_table(root / TABLE))
-        if (root / 'train').is_dir() and (root / 'test').is_dir():
-            return _faces(_read_folders(root))
+    read = _reader(folder)
+    if read is not None:
+        return read()
     raise TrainingError(
         f"FER2013 is not in '{folder}': FER training needs FER2013 as {LAYOUT}. The images come from the Kaggle "
         f'competition "Challenges in Representation Learning: Facial Expression Recognition Challenge"; name the '
         f'folder that holds them with --data'
     )
+
+
+def is_in(folder: Path) -> bool:
+    """Tell whether a folder holds FER2013."""
+    return _reader(folder) is not None
+
+
+def _reader(folder: Path) -> Callable[[], Faces] | None:
+    for root in (Path(folder), Path(folder) / 'fer2013'):
+        if (root / PACK).is_file():
+            return lambda: _load_pack(root / PACK)
+        if (root / TABLE).is_file():
+            return lambda: _faces(_read_table(root / TABLE))
+        if (root / 'train').is_dir() and (root / 'test').is_dir():
+            return lambda: _faces(_read_folders(root))
+    return None
 
 
 def _load_pack(path: Path) -> Faces:

@@ -1,6 +1,6 @@
 """What a recipe offers, so that training, export and measurement are written once for faces and voices."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,11 +16,28 @@ if TYPE_CHECKING:
 ModelFunction = Callable[[np.ndarray], np.ndarray]  # one batch in the shape of the card's input -> logits (batch, 6)
 
 
+class Lazy(Sequence):
+    """A sequence whose items are made each time they are asked for: they need not fit in memory together."""
+
+    def __init__(self, count: int, make: Callable[[int], np.ndarray]):
+        """Make item i of ``count`` by ``make(i)``."""
+        self._items, self._make = range(count), make
+
+    def __len__(self) -> int:
+        """Give the number of items."""
+        return len(self._items)
+
+    def __getitem__(self, place: int | slice) -> 'np.ndarray | list[np.ndarray]':
+        """Make one item, or a list of them."""
+        chosen = self._items[place]
+        return [self._make(i) for i in chosen] if isinstance(place, slice) else self._make(chosen)
+
+
 @dataclass(frozen=True)
 class HeldOut:
     """Held-out data as the model takes it."""
 
-    batches: list[np.ndarray]  # in order; of voices each is one clip, for their lengths differ
+    batches: Sequence[np.ndarray]  # in order; of voices each is one clip, for their lengths differ
     labels: np.ndarray  # (n,) index into EMOTIONS
     groups: dict[str, np.ndarray]  # name -> (n,) bool: rows that are reported on their own
     sources: np.ndarray  # (n,) who or what a row comes from: the speaker, the picture; intervals resample these
@@ -34,7 +51,7 @@ class HeldOut:
 class Corrupted:
     """Corrupted validation data with what its quality looks like."""
 
-    batches: list[np.ndarray]  # one input each
+    batches: Sequence[np.ndarray]  # one input each
     labels: np.ndarray  # (n,)
     terms: list[dict[str, float]]  # quality terms, as the node measures them
     kinds: np.ndarray  # (n,) name of the corruption
