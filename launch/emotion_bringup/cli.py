@@ -15,6 +15,21 @@ EXAMPLES = """examples:
   eval "$(./emotion env)"                          have it all in this shell
 """
 
+IMPORTS = """what can be imported:
+  resnet50.pth            torchvision's ResNet-50: a state dict, or a dict around one
+  wavlm_ser_model/        Hugging Face folder for image or audio classification (waveform models); with
+                          wavlm_ser_model.pth beside it the weights are taken from there
+  owner/model             the same, downloaded from the hub
+  model.onnx              an ONNX file: with --card, or one that `fetch` knows (opencv_zoo's FER net)
+
+examples:
+  ./emotion models import rafdb_resnet50_6classes_weighted.pth
+  ./emotion models import seven.pth --labels surprise,fear,disgust,happy,sad,angry,neutral --data my_pictures/
+  ./emotion models import wavlm_ser_model/ --name my_voices
+  ./emotion models import some_folder/ --label-map excited=happy bored=
+  ./emotion models import net.onnx --card net.json --replace
+"""
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Make the parser of the whole command."""
@@ -53,13 +68,42 @@ def build_parser() -> argparse.ArgumentParser:
         'models',
         'The model store.',
         '  ./emotion models list\n  ./emotion models fetch yunet\n'
-        '  ./emotion models fetch yunet --file face_detection_yunet_2023mar.onnx\n',
+        '  ./emotion models fetch yunet --file face_detection_yunet_2023mar.onnx\n'
+        '  ./emotion models import resnet50.pth --name my_faces\n  ./emotion models verify\n',
     ).add_subparsers(dest='action', metavar='action', required=True)
     models.add_parser('list', help='what there is')
     fetch = models.add_parser('fetch', help='get a public model')
     fetch.add_argument('name')
     fetch.add_argument('--file', help='a copy that was already downloaded, instead of the network')
-    verify = models.add_parser('verify', help='check files against their cards')
+    importing = models.add_parser(
+        'import',
+        help='bring in a model that others made',
+        description='Bring in a model that others made: it is converted to ONNX, compared with the original, and '
+        'calibrated when there is data. Nothing in a file is run. Of weights and Hugging Face models the first import '
+        'installs PyTorch.',
+        epilog=IMPORTS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    importing.add_argument('source', help='a file, a folder, or the id of a model on the Hugging Face hub')
+    importing.add_argument('--name', default='', help='in the store; default: that of the card, file or folder')
+    importing.add_argument('--labels', default='', metavar='A,B,…', help='of the outputs, in order; default: its own')
+    importing.add_argument(
+        '--label-map',
+        nargs='+',
+        default=[],
+        metavar='LABEL=EMOTION',
+        help='what a foreign label means; LABEL= drops it',
+    )
+    importing.add_argument('--card', type=Path, metavar='JSON', help='of an ONNX file')
+    importing.add_argument('--sha256', default='', help='that the file must have')
+    importing.add_argument(
+        '--data',
+        type=Path,
+        metavar='FOLDER',
+        help='to calibrate it on: pictures or recordings, a folder for each emotion',
+    )
+    importing.add_argument('--replace', action='store_true', help='take the place of a model of that name')
+    verify = models.add_parser('verify', help='check that models are what their cards say, load and run')
     verify.add_argument('names', nargs='*', metavar='name', help='by default all')
 
     command('doctor', 'Say what is missing and how to mend it.')
@@ -82,7 +126,8 @@ def build_parser() -> argparse.ArgumentParser:
 
     command('manifest', 'List a corpus of voices for training: files, labels, speakers, split; --help says which.')
     command('train', 'Train a model; arguments go to `python -m emotion_training`.')
-    command('env', 'Print what to `eval` to have environment and workspace in a shell.')
+    env = command('env', 'Print what to `eval` to have environment and workspace in a shell.')
+    env.add_argument('--training', action='store_true', help='with what training needs')
     return parser
 
 
@@ -134,6 +179,8 @@ def run(options: argparse.Namespace, others: list[str]) -> int:
 
             if options.action == 'fetch':
                 return models.fetch(options.name, options.file)
+            if options.action == 'import':
+                return models.import_model(options)
             return models.verify(options.names) if options.action == 'verify' else models.print_models()
         if options.command == 'manifest':
             from emotion_training import manifest_command

@@ -1,15 +1,26 @@
 """``emotion models``: what is in the store, getting more, checking it."""
 
+import argparse
+import os
+import shlex
+import subprocess
 from collections.abc import Sequence
+from importlib import invalidate_caches
+from importlib.util import find_spec
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 from rich.table import Table
 
-from emotion_core.errors import ModelError
+from emotion_core.errors import EmotionError, ModelError
 from emotion_core.model_card import MODEL_FILE, ModelCard
 from emotion_core.store import FETCHABLE, ModelStore
+from emotion_training import importing
+from emotion_training.importing import Wish
+
+CONVERTERS = ('torch', 'torchvision', 'onnx', 'onnxscript', 'transformers')
+USES = {'fer': 'face face_model', 'ser': 'speech speech_model'}  # `up` graph, argument
 
 
 def print_models() -> int:
@@ -52,6 +63,72 @@ def fetch(name: str, file: str | None) -> int:
         )
     print(f"'{name}' is in {folder}")
     return 0
+
+
+def import_model(options: argparse.Namespace) -> int:
+    """
+    Bring a model that others made into the store.
+
+    :raises EmotionError: when that fails; the store is then as it was.
+    """
+    pairs = [pair.partition('=') for pair in options.label_map]
+    if wrong := [label for label, equals, _ in pairs if not equals]:
+        raise EmotionError(f"--label-map '{wrong[0]}' is no pair: write LABEL=EMOTION, or LABEL= to drop it")
+    wish = Wish(
+        source=options.source,
+        name=options.name,
+        labels=tuple(label.strip() for label in options.labels.split(',') if label.strip()),
+        label_map={label: emotion for label, _, emotion in pairs},
+        card=options.card,
+        sha256=options.sha256,
+        replaces=options.replace,
+        data=options.data,
+        command=_command(options),
+    )
+    console = Console()
+    with console.status('Importing') as status:
+
+        def get_torch() -> None:
+            status.stop()
+            install_training()
+            status.start()
+
+        folder = importing.import_model(
+            ModelStore(),
+            wish,
+            lambda text: console.print(text, highlight=False, markup=False, soft_wrap=True),
+            get_torch,
+        )
+    card = ModelCard.load(folder)
+    print(f"'{card.name}' is in {folder}")
+    if card.task in USES:
+        print(f'To use it: ./emotion up {USES[card.task]}:={card.name}')
+    return 0
+
+
+def _command(options: argparse.Namespace) -> str:
+    """Give the command for the card; the user's own folders are no business of it."""
+    words = ['./emotion', 'models', 'import', Path(options.source).name]
+    words += ['--labels', options.labels] if options.labels else []
+    words += ['--label-map', *options.label_map] if options.label_map else []
+    words += ['--data', 'DATA'] if options.data else []
+    return shlex.join(words)
+
+
+def install_training() -> None:
+    """
+    Have this environment complete with what converts models, where ``./emotion`` made it.
+
+    :raises EmotionError: when it is not complete and cannot be made so.
+    """
+    if all(find_spec(name) for name in CONVERTERS):
+        return
+    script = Path(__file__).resolve().parents[2] / 'emotion'
+    if 'EMOTION_ROS_STATE' not in os.environ or not script.is_file():
+        raise EmotionError(f'converting models needs PyTorch and more: pip install {" ".join(CONVERTERS)}')
+    if subprocess.call([script, 'env', '--training'], stdout=subprocess.DEVNULL):
+        raise EmotionError('what converts models could not be installed: nothing was imported')
+    invalidate_caches()
 
 
 def verify(names: Sequence[str]) -> int:

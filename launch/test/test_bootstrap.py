@@ -215,6 +215,8 @@ def test_setup_file_acts_like_that_of_a_distribution(emotion, tmp_path):
         (['test', '--fast'], ['runtime', 'test']),
         (['test', '--training'], ['runtime', 'test', 'personalisation', 'training']),
         (['train', 'fer'], ['runtime', 'personalisation', 'training']),
+        (['models', 'import', 'weights.pth'], ['runtime']),  # which asks for more when it has looked at the file
+        (['env', '--training'], ['runtime', 'personalisation', 'training']),
         (['train', 'ser', '--personalise', 'voices'], ['runtime', 'personalisation']),
         (['train', 'ser', '--personalise=voices'], ['runtime', 'personalisation']),
     ],

@@ -1,6 +1,6 @@
 import pytest
 
-from emotion_bringup import cli, up
+from emotion_bringup import cli, models, up
 from emotion_core.errors import EmotionError
 
 
@@ -42,12 +42,23 @@ def test_show_args_lists_the_arguments_of_the_named_graph(capsys):
         (['up', 'camera=0'], "emotion: 'camera=0' is not an argument: write name:=value"),
         (['up', 'face', 'microphone:=0'], "emotion: graph 'face' has no argument 'microphone'"),
         (['models', 'verify', 'nosuch'], "no model 'nosuch'"),
+        (['models', 'import', 'nosuch.pth'], "there is no file or folder 'nosuch.pth'"),
+        (['models', 'import', 'nosuch.pth', '--label-map', 'glad'], "--label-map 'glad' is no pair"),
     ],
 )
 def test_what_cannot_be_done_is_a_sentence_and_exit_code_1(capsys, words, sentence):
     assert exit_code(*words) == 1
     captured = capsys.readouterr()
     assert sentence in captured.err + captured.out
+
+
+def test_what_converts_models_is_only_asked_for_when_it_is_missing(monkeypatch):
+    monkeypatch.delenv('EMOTION_ROS_STATE', raising=False)
+    monkeypatch.setattr(models, 'CONVERTERS', ('json', 'no_such_library'))
+    with pytest.raises(EmotionError, match='needs PyTorch and more: pip install json no_such_library'):
+        models.install_training()
+    monkeypatch.setattr(models, 'CONVERTERS', ('json',))
+    models.install_training()
 
 
 def test_unknown_option_is_refused_except_for_pytest(capsys):
