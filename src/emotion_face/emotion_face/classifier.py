@@ -12,6 +12,7 @@ from emotion_face.quality import PHRASES
 # Where a model card has no fit of the reliability. Compact models reach 0.6 to 0.7 on photographs that they have
 # never seen; half says that a frame of a camera is harder.
 UNKNOWN_RELIABILITY = 0.5
+FACE = 'face'  # output of models that also tell whether a crop is a face
 
 
 class FaceClassifier:
@@ -28,14 +29,19 @@ class FaceClassifier:
         self.identity = self._model.card.identity
         self.side = self._model.card.input.height  # [px]
 
-    def __call__(self, crops: Sequence[np.ndarray]) -> np.ndarray:
+    def __call__(self, crops: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """
-        Classify all faces in one run.
+        Classify all crops in one run.
 
         :param crops: Square uint8 images, gray or BGR, of any size.
-        :return: (faces, 6), each row with sum 1.
+        :return: Probabilities of shape (crops, 6), each row with sum 1; and how much each crop looks like a face,
+            (crops,), in [0, 1]: below 0.5 it is none; 1 where the model does not tell.
         """
-        return self._model(to_batch(crops, self._model.card.input))
+        batch = to_batch(crops, self._model.card.input)
+        if FACE not in self._model.output_names:
+            return self._model(batch), np.ones(len(crops))
+        outputs = self._model.run(batch, [self._model.output_names[0], FACE])
+        return self._model.probabilities(outputs[self._model.output_names[0]]), outputs[FACE]
 
     def reliability(self, quality_terms: dict[str, float]) -> tuple[float, str]:
         """

@@ -16,6 +16,7 @@ from emotion_core.store import ModelStore
 DARK_LEVEL = 50  # mean gray level under which an image is brightened
 GAIN_LEVEL = 110  # and the one that it gets
 DARK_BLUR_PX = 5
+FIRST, SECOND = 'haarcascade_frontalface_default.xml', 'haarcascade_frontalface_alt2.xml'
 
 Box = tuple[float, float, float, float]  # x, y, width, height in pixels of the frame; may reach beyond it
 
@@ -180,8 +181,8 @@ class HaarDetector:
 
     def __init__(self):
         """Load the cascades that come with OpenCV 4; OpenCV 5 has none."""
-        self._first = _cascade('haarcascade_frontalface_default.xml')
-        self._second = _cascade('haarcascade_frontalface_alt2.xml')
+        self._first = cascade(FIRST)
+        self._second = cascade(SECOND)
 
     def search(self, image: np.ndarray) -> list[Detection]:
         """Find faces anywhere; those under about 48 px in 640x480 are missed."""
@@ -230,16 +231,17 @@ def brighten(image: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(cv2.convertScaleAbs(gray, alpha=GAIN_LEVEL / max(level, 1.0)), cv2.COLOR_GRAY2BGR)
 
 
-def _cascade(file: str) -> cv2.CascadeClassifier:
+def cascade(file: str) -> cv2.CascadeClassifier:
+    """Load one of OpenCV's cascades; raises ModelError when it is not there."""
     folder = cv2.data.haarcascades if hasattr(cv2, 'data') else '/usr/share/opencv4/haarcascades'  # PyPI's, apt's
     path = os.path.join(folder, file)
-    cascade = cv2.CascadeClassifier(path) if hasattr(cv2, 'CascadeClassifier') else None
-    if cascade is None or cascade.empty():
+    loaded = cv2.CascadeClassifier(path) if hasattr(cv2, 'CascadeClassifier') else None
+    if loaded is None or loaded.empty():
         raise ModelError(
             f"OpenCV's Haar cascade '{path}' cannot be loaded: install opencv-python-headless<5 "
             '(apt: opencv-data), or get the better detector with `./emotion models fetch yunet`'
         )
-    return cascade
+    return loaded
 
 
 def _patch(image: np.ndarray, left: float, top: float, side: float, side_px: int) -> np.ndarray:

@@ -33,8 +33,14 @@ class FaceParameters:
     max_faces: int = param(
         _DEFAULT.max_faces, 'Only this many faces of a frame are recognised, the largest.', low=1, high=100
     )
+    min_face: float = param(
+        _DEFAULT.min_face,
+        'What a detector found is dropped when it looks less like a face than this, where the model tells; 0: nothing.',
+        low=0.0,
+        high=1.0,
+    )
 
     @property
     def settings(self) -> Settings:
         """What the recognizer takes."""
-        return Settings(self.search_period, self.max_lost, self.max_faces)
+        return Settings(self.search_period, self.max_lost, self.max_faces, self.min_face)

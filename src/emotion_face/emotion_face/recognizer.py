@@ -1,7 +1,7 @@
 """Frames in, the emotions of all faces out: detection, tracking, alignment, quality and classification together."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -26,6 +26,7 @@ class Settings:
     search_period: float = 0.2  # [s] between two searches of the whole frame
     max_lost: float = 1.0  # [s] after which a face gets a new id
     max_faces: int = 10  # the largest ones of a frame
+    min_face: float = 0.5  # what looks less like a face than this is dropped, see FaceClassifier
 
 
 @dataclass(frozen=True)
@@ -83,15 +84,25 @@ class Recognizer:
             detections = self._detect(image, stamp_ns)
         with clock('alignment'):
             crops = {id(detection): self._crop(image, detection) for detection in detections}
-        with clock('tracking'):
-            looks = [looks_of(gray) for _, gray in crops.values()]
-            tracks = self._tracker.update(detections, looks, stamp_ns)[: self._settings.max_faces]
-        with clock('alignment'):
-            cut = [crops.get(id(track.detection)) or self._crop(image, track.detection) for track in tracks]
         with clock('classification'):
-            probabilities = self._classifier([crop.pixels for crop, _ in cut]) if cut else ()
+            opinions = self._judge(detections, crops)
+        # A weak detector makes faces up: what is none must not become a track.
+        detections = [item for item in detections if opinions[id(item)][1] >= self._settings.min_face]
+        with clock('tracking'):
+            looks = [looks_of(crops[id(detection)][1]) for detection in detections]
+            tracks = self._tracker.update(detections, looks, stamp_ns)[: self._settings.max_faces]
+        carried = [track.detection for track in tracks if id(track.detection) not in opinions]
+        with clock('alignment'):
+            crops |= {id(detection): self._crop(image, detection) for detection in carried}
+        with clock('classification'):
+            opinions |= self._judge(carried, crops)
+        cut = [crops[id(track.detection)] for track in tracks]
+        probabilities, faceness = zip(*(opinions[id(track.detection)] for track in tracks)) if tracks else ((), ())
         with clock('quality'):
-            terms = [self._quality(image, track, crop, gray) for track, (crop, gray) in zip(tracks, cut)]
+            terms = [
+                self._quality(image, track, crop, gray) | {'face': float(face)}
+                for track, (crop, gray), face in zip(tracks, cut, faceness)
+            ]
             trust = [self._classifier.reliability(quality_terms) for quality_terms in terms]
         faces = [
             Face(
@@ -125,6 +136,15 @@ class Recognizer:
         self._searched_ns = stamp_ns
         found = sorted(self._detector.search(image), key=lambda item: -item.box[2] * item.box[3])
         return found[: self._settings.max_faces]
+
+    def _judge(
+        self, detections: Sequence[Detection], crops: dict[int, tuple[Crop, np.ndarray]]
+    ) -> dict[int, tuple[np.ndarray, float]]:
+        """Give the probabilities of each, and how much it looks like a face, by its ``id``."""
+        if not detections:
+            return {}
+        judged = self._classifier([crops[id(detection)][0].pixels for detection in detections])
+        return {id(detection): opinion for detection, *opinion in zip(detections, *judged)}
 
     def _crop(self, image: np.ndarray, detection: Detection) -> tuple[Crop, np.ndarray]:
         crop = crop_face(image, detection, self._detector.name, self._classifier.side)

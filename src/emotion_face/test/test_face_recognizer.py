@@ -18,6 +18,7 @@ from emotion_face.recognizer import NEAR_FACES, Recognizer, Settings
 
 S = 1_000_000_000
 FRAME = S // 30
+ANYTHING = Settings(min_face=0.0)  # scripted boxes are on frames without a face
 pytestmark = pytest.mark.skipif('fer_compact' not in ModelStore().list(), reason='fer_compact is not there')
 
 
@@ -112,7 +113,7 @@ def test_faces_of_a_frame_are_classified_in_one_run():
             return super().__call__(crops)
 
     detector = Script((100.0, 100.0, 80.0, 90.0), (300.0, 100.0, 60.0, 60.0))
-    recognizer = Recognizer(Counting(ModelStore().find('fer_compact')), detector)
+    recognizer = Recognizer(Counting(ModelStore().find('fer_compact')), detector, ANYTHING)
     recognizer.predict(blank(), 0)
     detector.detections = []
     recognizer.predict(blank(), S)
@@ -120,7 +121,8 @@ def test_faces_of_a_frame_are_classified_in_one_run():
 
 
 def test_result_says_when_where_and_by_what(classifier):
-    (face,) = Recognizer(classifier, Script((100.0, 100.0, 80.0, 90.0))).predict(clouds(0), 5 * S + 3, 'camera').faces
+    recognizer = Recognizer(classifier, Script((100.0, 100.0, 80.0, 90.0)), ANYTHING)
+    (face,) = recognizer.predict(clouds(0), 5 * S + 3, 'camera').faces
     evidence = face.evidence
     evidence.check()
     assert (evidence.stamp_ns, evidence.start_ns, evidence.frame_id) == (5 * S + 3, 5 * S + 3, 'camera')
@@ -131,7 +133,7 @@ def test_result_says_when_where_and_by_what(classifier):
 
 def test_whole_frame_is_searched_by_time_and_near_faces_between(classifier):
     detector = Script((100.0, 100.0, 80.0, 90.0))
-    recognizer = Recognizer(classifier, detector, Settings(search_period=0.2))
+    recognizer = Recognizer(classifier, detector, replace(ANYTHING, search_period=0.2))
     for number in range(13):
         recognizer.predict(blank(), number * FRAME)
     assert detector.asked == (['anywhere'] + [1] * 6) + (['anywhere'] + [1] * 5)
@@ -152,7 +154,7 @@ def test_time_that_jumps_back_starts_with_a_search(classifier):
 
 def test_crowd_is_searched_as_a_whole_and_only_the_largest_are_recognised(classifier):
     detector = Script(*((60.0 * number, 100.0, 30.0 + number, 40.0) for number in range(NEAR_FACES + 2)))
-    recognizer = Recognizer(classifier, detector, Settings(max_faces=NEAR_FACES + 1))
+    recognizer = Recognizer(classifier, detector, replace(ANYTHING, max_faces=NEAR_FACES + 1))
     for number in range(3):
         result = recognizer.predict(blank(), number * FRAME)
     assert detector.asked == ['anywhere'] * 3
@@ -162,7 +164,7 @@ def test_crowd_is_searched_as_a_whole_and_only_the_largest_are_recognised(classi
 
 def test_carried_face_keeps_its_id_and_is_marked(classifier):
     detector = Script((100.0, 100.0, 80.0, 90.0))
-    recognizer = Recognizer(classifier, detector)
+    recognizer = Recognizer(classifier, detector, ANYTHING)
     assert recognizer.predict(blank(), 0).faces[0].detected
     detector.detections = []
     (face,) = recognizer.predict(blank(), FRAME).faces
@@ -170,9 +172,9 @@ def test_carried_face_keeps_its_id_and_is_marked(classifier):
 
 
 def test_exchanging_the_detector_keeps_ids(classifier):
-    recognizer = Recognizer(classifier, Script((100.0, 100.0, 80.0, 90.0)))
+    recognizer = Recognizer(classifier, Script((100.0, 100.0, 80.0, 90.0)), ANYTHING)
     recognizer.predict(blank(), 0)
-    recognizer.configure(classifier, Script((102.0, 100.0, 80.0, 90.0), (300.0, 100.0, 60.0, 60.0)), Settings())
+    recognizer.configure(classifier, Script((102.0, 100.0, 80.0, 90.0), (300.0, 100.0, 60.0, 60.0)), ANYTHING)
     assert [face.evidence.subject_id for face in recognizer.predict(blank(), FRAME).faces] == ['f0001', 'f0002']
 
 
@@ -187,7 +189,8 @@ def test_bad_picture_is_trusted_less_and_the_reason_is_said(classifier):
     sample = samples()[20]
     blurred = cv2.GaussianBlur(sample.image, (0, 0), 15)
     (good,), (bad,) = (
-        Recognizer(classifier, Script(sample.box)).predict(image, S).faces for image in (sample.image, blurred)
+        Recognizer(classifier, Script(sample.box), ANYTHING).predict(image, S).faces
+        for image in (sample.image, blurred)
     )
     assert bad.evidence.quality < good.evidence.quality - 0.05
     assert 'blurred' in bad.evidence.quality_reason and 'blurred' not in good.evidence.quality_reason
@@ -195,7 +198,7 @@ def test_bad_picture_is_trusted_less_and_the_reason_is_said(classifier):
 
 def test_boxes_in_messages_stay_inside_the_frame(classifier):
     detector = Script((-20.4, -10.0, 80.0, 90.0), (600.0, 440.0, 80.0, 90.0))
-    msg = to_face_emotions(Recognizer(classifier, detector).predict(blank(), S))
+    msg = to_face_emotions(Recognizer(classifier, detector, ANYTHING).predict(blank(), S))
     regions = [(face.box.x_offset, face.box.y_offset, face.box.width, face.box.height) for face in msg.faces]
     assert sorted(regions) == [(0, 0, 60, 80), (600, 440, 40, 40)]
     assert all(len(face.landmarks_px) == 0 for face in msg.faces)
@@ -204,14 +207,14 @@ def test_boxes_in_messages_stay_inside_the_frame(classifier):
 def test_landmarks_of_the_frame_reach_the_message_in_pixels(classifier):
     detector = Script()
     detector.detections = [Detection((100.0, 100.0, 100.0, 120.0), 0.8, CANONICAL * 100 + 100)]
-    (face,) = to_face_emotions(Recognizer(classifier, detector).predict(blank(), S)).faces
+    (face,) = to_face_emotions(Recognizer(classifier, detector, ANYTHING).predict(blank(), S)).faces
     assert np.reshape(face.landmarks_px, (5, 2)) == pytest.approx(CANONICAL * 100 + 100, abs=1e-3)
     assert face.detection_score == pytest.approx(0.8)
 
 
 def test_gray_frames_and_odd_sizes(classifier):
     gray = cv2.cvtColor(clouds(1, 301, 203)[..., 0], cv2.COLOR_GRAY2BGR)
-    result = Recognizer(classifier, Script((10.0, 10.0, 50.0, 50.0))).predict(gray, S)
+    result = Recognizer(classifier, Script((10.0, 10.0, 50.0, 50.0)), ANYTHING).predict(gray, S)
     assert (result.width, result.height, len(result.faces)) == (301, 203, 1)
 
 
