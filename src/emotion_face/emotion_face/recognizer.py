@@ -81,13 +81,13 @@ class Recognizer:
         """
         clock = _StopWatch()
         with clock('detection'):
-            detections = self._detect(image, stamp_ns)
+            found = self._detect(image, stamp_ns)  # all are kept to the end: they are known by their ``id``
         with clock('alignment'):
-            crops = {id(detection): self._crop(image, detection) for detection in detections}
+            crops = {id(detection): self._crop(image, detection) for detection in found}
         with clock('classification'):
-            opinions = self._judge(detections, crops)
+            opinions = self._judge(found, crops)
         # A weak detector makes faces up: what is none must not become a track.
-        detections = [item for item in detections if opinions[id(item)][1] >= self._settings.min_face]
+        detections = [item for item in found if opinions[id(item)][1] >= self._settings.min_face]
         with clock('tracking'):
             looks = [looks_of(crops[id(detection)][1]) for detection in detections]
             tracks = self._tracker.update(detections, looks, stamp_ns)[: self._settings.max_faces]
