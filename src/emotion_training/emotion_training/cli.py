@@ -8,17 +8,21 @@ from pathlib import Path
 from rich.console import Console
 
 from emotion_core.errors import EmotionError
-from emotion_training import personalise
+from emotion_training import fer2013, personalise, raf_db, speech_corpora
 from emotion_training.errors import TrainingError
 from emotion_training.fer import FerRecipe
 from emotion_training.fer_resnet50 import ResNetRecipe
+from emotion_training.parallel import RANK
 from emotion_training.recipe import Recipe
 from emotion_training.ser import SerRecipe
+from emotion_training.ser_wavlm import START, WavlmRecipe
 
+WAVLM = 'wavlm'
 COMPACT = 'compact'  # the tier that ships; the others begin with weights that somebody else has learned
-TIERS = {'fer': {COMPACT: FerRecipe, 'resnet50': ResNetRecipe}, 'ser': {COMPACT: SerRecipe}}
+TIERS = {'fer': {COMPACT: FerRecipe, 'resnet50': ResNetRecipe}, 'ser': {COMPACT: SerRecipe, WAVLM: WavlmRecipe}}
 WEIGHTS = {
     'fer': "resnet50: torchvision's ImageNet weights (.pth); default: downloaded, or random without a network",
+    'ser': f'wavlm: a WavLM of Hugging Face, its folder or hub id; default: {START}',
 }  # what --weights names
 STEPS = ('train', 'export', 'test', 'reliability', 'report')
 EPILOG = """\
@@ -42,7 +46,10 @@ TIER_EXAMPLES = {
   %(prog)s --tier resnet50 --data FOLDER_WITH_RAF-DB_OR_FER2013 --out runs --threads 8
   %(prog)s --tier resnet50 --data FOLDER --out runs --weights resnet50-11ad3fa6.pth
 """,
-    'ser': '',
+    'ser': """\
+  %(prog)s --tier wavlm --manifest ravdess.csv crema.csv meld.csv --data FOLDER --threads 8
+  %(prog)s --tier wavlm --manifest ravdess.csv --data ../shared/data --weights wavlm-base/
+""",
 }
 
 
@@ -62,9 +69,15 @@ def make_parser(prog: str = 'python -m emotion_training') -> argparse.ArgumentPa
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         model.add_argument('--data', type=Path, metavar='FOLDER', help='holds the corpora')
-        model.add_argument('--out', type=Path, metavar='RUNS', help='where checkpoints go')
+        model.add_argument(
+            '--out', type=Path, default=Path('runs'), metavar='RUNS', help='where checkpoints go, default: %(default)s'
+        )
         defaults = ', '.join(f'{recipe.epochs} ({tier})' for tier, recipe in TIERS[name].items())
         model.add_argument('--tier', choices=TIERS[name], default=COMPACT, help='default: %(default)s')
+        if WAVLM in TIERS[name]:
+            model.add_argument(
+                '--manifest', nargs='+', type=Path, metavar='CSV', help='wavlm: what `emotion manifest` wrote'
+            )
         if name in WEIGHTS:
             model.add_argument('--weights', metavar='WEIGHTS', help=f'to begin with; {WEIGHTS[name]}')
         model.add_argument('--epochs', type=_positive, help=f'default: {defaults}')
@@ -86,12 +99,15 @@ def main(args: Sequence[str] | None = None, prog: str = 'python -m emotion_train
     """Run the command; gives the exit status."""
     parser = make_parser(prog)
     options = parser.parse_args(args)
-    if options.personalise is None and None in (options.data, options.out):
-        parser.error('--data and --out are needed to train, --personalise to adapt a model')
+    if options.personalise is None and (options.manifest if options.tier == WAVLM else options.data) is None:
+        Console(stderr=True).print(data_needed(options.model), markup=False, highlight=False, soft_wrap=True)
+        return 2
     if options.tier == COMPACT and getattr(options, 'weights', None):
         parser.error('--weights is for another --tier: compact models learn from nothing')
+    if options.tier != WAVLM and getattr(options, 'manifest', None):
+        parser.error(f'--manifest is for --tier {WAVLM}')
     options.epochs = options.epochs or TIERS[options.model][options.tier].epochs
-    console = Console()
+    console = Console(quiet=RANK > 0)
     try:
         _run(options, console)
     except EmotionError as error:
@@ -112,6 +128,8 @@ def _run(options: argparse.Namespace, console: Console) -> None:
     if 'train' in options.only:
         _need_torch()
         recipe.train(run, options.epochs, options.threads, console)
+    if RANK > 0:  # the first process does what is left
+        return
     if 'export' in options.only:
         _need_torch()
         from emotion_training.export import export
@@ -137,9 +155,41 @@ def _run(options: argparse.Namespace, console: Console) -> None:
 
 def _recipe(options: argparse.Namespace) -> Recipe:
     make = TIERS[options.model][options.tier]
+    run = options.out / make.name
     if options.tier == COMPACT:
         return make(options.data)
-    return make(options.data, options.out / make.name, options.weights)
+    if options.tier == WAVLM:
+        return make(options.manifest, options.data, run, options.weights)
+    return make(options.data, run, options.weights)
+
+
+def data_needed(model: str) -> str:
+    """Say what data a model learns from, where to get it, and how to name it."""
+    if model == 'fer':
+        return (
+            f'Training for faces needs data, of which none comes with the project. Name its folder with --data.\n\n'
+            f'FER2013: {fer2013.LAYOUT}.\n  From: kaggle.com, "Challenges in Representation Learning: Facial '
+            f'Expression Recognition".\n  {fer2013.LICENCE}.\n\n'
+            f'RAF-DB (--tier resnet50 alone): {raf_db.LAYOUT}.\n  From: whdeng.cn/RAF, or its copies on kaggle.com.\n'
+            f'  {raf_db.LICENCE}.\n\n'
+            f'  ./emotion train fer --data FOLDER\n  ./emotion train fer --tier resnet50 --data FOLDER\n'
+            f'  ./emotion train fer --help'
+        )
+    compact = '\n\n'.join(
+        f'{name}/ or {name}.tar: {corpus.where}.\n  {corpus.layout}'
+        for name, corpus in (('RAVDESS', speech_corpora.RAVDESS), ('nEMO', speech_corpora.NEMO))
+    )
+    return (
+        f'Training for voices needs data, of which none comes with the project. Name the folder of both with '
+        f'--data.\n\n'
+        f'{compact}\n\n'
+        f'--tier wavlm learns from any corpora of which there is a manifest with all six emotions: '
+        f'./emotion manifest --help.\n\n'
+        f'  ./emotion train ser --data FOLDER\n'
+        f'  ./emotion manifest ravdess FOLDER/RAVDESS.tar\n'
+        f'  ./emotion train ser --tier wavlm --manifest ravdess.csv --data FOLDER\n'
+        f'  ./emotion train ser --help'
+    )
 
 
 def _command(options: argparse.Namespace, *steps: str) -> str:
@@ -152,6 +202,7 @@ def _command(options: argparse.Namespace, *steps: str) -> str:
             'emotion_training',
             options.model,
             *(['--tier', options.tier] if options.tier != COMPACT else []),
+            *(['--manifest', *(path.name for path in options.manifest)] if options.tier == WAVLM else []),
             '--data',
             'DATA',
             '--out',
