@@ -99,7 +99,7 @@ class SerRecipe:
             if rng.random() < SORTED:  # a robot may hear one emotion for long
                 rows = rows[np.argsort(labels[rows] + 2.5 * rng.random(len(rows)))]
             count = len(rows) // SerCompact.GROUP
-            groups += [(take, part) for part in rows[: count * SerCompact.GROUP].reshape(count, -1)]
+            groups += [(take, part) for part in rows[: count * SerCompact.GROUP].reshape(count, SerCompact.GROUP)]
         rng.shuffle(groups)
         for start in range(0, len(groups) - SPEAKERS + 1, SPEAKERS):
             chosen = groups[start : start + SPEAKERS]
