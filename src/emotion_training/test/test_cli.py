@@ -26,6 +26,17 @@ def test_test_without_a_model_says_so(tmp_path, capsys):
     assert 'model.json is missing' in ' '.join(capsys.readouterr().out.split())
 
 
+@pytest.mark.parametrize(
+    'model, names',
+    [('fer', ['FER2013', 'kaggle.com', 'RAF-DB']), ('ser', ['RAVDESS', 'zenodo.org', 'nEMO', 'CC BY-NC-SA'])],
+)
+def test_without_arguments_it_says_what_data_it_needs_and_where_to_get_it(model, names, capsys):
+    assert cli.main([model]) == 2
+    said = capsys.readouterr().err
+    assert all(name in said for name in names)
+    assert f'./emotion train {model} --data FOLDER' in said
+
+
 def test_help_has_examples(capsys):
     with pytest.raises(SystemExit) as end:
         cli.main(['ser', '--help'])
@@ -36,7 +47,8 @@ def test_help_has_examples(capsys):
 @pytest.mark.parametrize(
     'arguments',
     [
-        ['fer'],
+        ['fer', '--data', 'x', '--manifest', 'm.csv'],
+        ['ser', '--data', 'x', '--manifest', 'm.csv'],
         ['fer', '--data', 'x', '--out', 'y', '--epochs', '0'],
         ['fer', '--data', 'x', '--out', 'y', '--only', 'nothing'],
         ['dance'],
