@@ -14,6 +14,7 @@ pytest.importorskip('onnxscript', reason='export needs onnxscript')
 from emotion_core.onnx_model import OnnxModel  # noqa: E402
 from emotion_training import (  # noqa: E402
     export,
+    fer,
     networks,
     ser,
     trainer,
@@ -54,6 +55,11 @@ class Toy:
             torch.nn.Flatten(),
             torch.nn.Linear(8, 6),
         )
+
+    def load(self, run):
+        network = self.network()
+        trainer.load_best(network, run)
+        return network
 
     def held_out(self, side):
         everything = np.ones(len(self._labels), bool)
@@ -140,9 +146,8 @@ def test_run_with_other_settings_is_not_mixed_in(tmp_path):
 def test_export_that_differs_from_torch_is_refused_and_leaves_no_model(tmp_path, monkeypatch):
     toy = Toy()
     toy.fit(tmp_path)
-    monkeypatch.setattr(export, 'TOLERANCE', 0.0)
-    monkeypatch.setattr(export, 'parity', lambda *_: 1e-3)
-    with pytest.raises(TrainingError, match='differs from torch by 1.0e-03'):
+    monkeypatch.setattr(export, 'parity', lambda *_: {'logits': 1e-3})
+    with pytest.raises(TrainingError, match='differs from torch by 1.0e-03 in its logits, more than 1e-04'):
         export.export(toy, tmp_path, tmp_path / 'model', 'a command')
     assert not list((tmp_path / 'model').iterdir())
 
@@ -177,20 +182,23 @@ def test_masks_hide_a_small_part():
     assert torch.equal(masked[:, 0], masked[:, 1])  # both views of an utterance lose the same
 
 
-def _some(recipe, train: int, validation: int):
-    """Keep that many rows of each side, evenly chosen."""
-    sides = ((recipe.split.train, train), (recipe.split.validation, validation), (recipe.split.test, 1))
-    recipe.split = Split(*(rows[np.linspace(0, len(rows) - 1, count, dtype=int)] for rows, count in sides))
+def _some(recipe, train: slice):
+    """Keep these rows to train on, and a few of each other side."""
+    validation = recipe.split.validation[:: len(recipe.split.validation) // 90]
+    recipe.split = Split(recipe.split.train[train], validation, recipe.split.test[:1])
     return recipe
 
 
-@pytest.mark.parametrize('make, train, epochs', [(FerRecipe, 1024, 4), (SerRecipe, 360, 4)])
+@pytest.mark.parametrize('make, train, epochs', [(FerRecipe, slice(384), 8), (SerRecipe, slice(0, 6 * 52, 2), 5)])
 def test_short_training_on_real_data_lowers_the_loss(data, tmp_path, monkeypatch, make, train, epochs):
     monkeypatch.setattr(ser, 'MEMBERS', 1)
-    recipe = _some(make(data), train, 90)
+    monkeypatch.setattr(ser, 'TAKES', 2)
+    monkeypatch.setattr(fer, 'CYCLES', (fer.Cycle(1.0, 0.03, 0.2, ((0.0, 32),)),))  # small and gentle
+    recipe = _some(make(data), train)
     recipe.train(tmp_path, epochs, 1, Console(quiet=True))
     (log,) = tmp_path.rglob(trainer.LOG_FILE)
     lines = _log(log.parent)
     assert [line['epoch'] for line in lines] == list(range(1, epochs + 1))
-    assert lines[-1]['loss'] < 0.95 * lines[0]['loss']
+    losses = [line['loss'] for line in lines]
+    assert losses[-1] < 0.97 * losses[0], losses
     assert trainer.load_best(recipe.network(), log.parent)['epoch'] > 0
