@@ -22,8 +22,8 @@ MOMENT = ('happy', 'speaking')  # label and microphone when the picture is taken
 TURN_MS = 3000 * scenario.SECONDS  # by then that moment has come again
 START_S = 60.0
 LOOKS = {  # name -> width, height [px], pixels of the screen to one of the page, theme, is a phone
-    'web_dark': (1440, 1240, 1, 'dark', False),
-    'web_light': (1440, 1240, 1, 'light', False),
+    'web_dark': (1440, 1340, 1, 'dark', False),
+    'web_light': (1440, 1340, 1, 'light', False),
     'web_phone': (390, 844, 2, 'dark', True),
 }
 

@@ -17,19 +17,23 @@ from emotion_core.node import EmotionNode
 from emotion_core.node import run as run_node
 from emotion_msgs.action import CaptureEmotion, PlayGame
 from emotion_msgs.msg import EmotionProbs, FaceEmotions, FusedEmotion, GameState, SessionState, SpeechActivity
+from emotion_view.pairing import Pairing
 from emotion_view.parameters import WebParameters
 from emotion_view.web import messages
 from emotion_view.web.access import Access
 from emotion_view.web.action_control import ActionControl, ControlError
 from emotion_view.web.board import Board
-from emotion_view.web.pictures import Frame, Pairing
+from emotion_view.web.pictures import Frame
 from emotion_view.web.server import Look, WebServer
 
 SHOW_S = 0.1  # how often the page is told what is new
 LOOK_S = 0.5  # how often to look who publishes, and whether somebody watches
 FACES_SILENT_S = 0.5  # without face messages for this long, frames are shown as they come
 SAME_CLOCK_MS = 10_000.0  # an age beyond this is that of another clock
-ACTIONS = (('session', 'capture_emotion', CaptureEmotion), ('game', 'play_game', PlayGame))
+ACTIONS = (  # noun, type, action, service that aborts it
+    ('session', CaptureEmotion, 'capture_emotion', 'abort_capture'),
+    ('game', PlayGame, 'play_game', 'abort_game'),
+)
 
 
 class WebNode(EmotionNode):
@@ -65,7 +69,7 @@ class WebNode(EmotionNode):
         self.subscribe(SessionState, 'emotion/session', self._on_session, qos.LATCHED)
         self.subscribe(GameState, 'emotion/game', self._on_game, qos.LATCHED)
         self.subscribe(DiagnosticArray, '/diagnostics', self._on_diagnostics, qos.RESULT, in_order=False)
-        self._controls = {noun: ActionControl(self, kind, action, noun) for noun, action, kind in ACTIONS}
+        self._controls = {noun: ActionControl(self, noun, *names) for noun, *names in ACTIONS}
         self.every(SHOW_S, self._show, steady=True)
         self.every(LOOK_S, self._look_around, steady=True)
 
@@ -185,8 +189,8 @@ class WebNode(EmotionNode):
                 **self._board.parts(now),
                 'ages': ages,
                 'missing': self._board.missing(self._topics, self._published, frame_age, now),
-                'controls': {
-                    noun: control.view(self._board.health.is_silent(control.server, now))
+                'reasons': {
+                    noun: control.reason(self._board.health.is_silent(control.server, now))
                     for noun, control in self._controls.items()
                 },
             }
@@ -215,10 +219,10 @@ class WebNode(EmotionNode):
         done: Future[str] = Future()
         done.set_running_or_notify_cancel()
         control = self._controls.get(noun)
-        if control is None or verb not in ('start', 'cancel'):
+        if control is None or verb not in ('start', 'abort'):
             done.set_exception(ControlError(f"there is no button '{noun} {verb}'"))
         else:
-            self.executor.create_task(control.start if verb == 'start' else control.cancel, done)
+            self.executor.create_task(control.start if verb == 'start' else control.abort, done)
         return done
 
 

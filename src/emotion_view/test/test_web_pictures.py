@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 
 from emotion_core.errors import InputError
-from emotion_view.web.pictures import PENDING_FRAMES, Frame, Pairing
-
-SECOND = 1_000_000_000
+from emotion_view.web.pictures import Frame
 
 
 def unpack(picture):
@@ -41,20 +39,3 @@ def test_jpeg_of_a_camera_goes_through_as_it_is_and_png_becomes_one():
 def test_damaged_picture_is_an_input_error():
     with pytest.raises(InputError):
         Frame(lambda: b'\xff\xd8 no picture', []).encode(960, 80)
-
-
-def test_frame_waits_for_its_faces():
-    pairing = Pairing()
-    for stamp in (1, 2, 3):
-        assert list(pairing.add(stamp, f'frame {stamp}')) == []
-    assert pairing.pop(2) == 'frame 2'
-    assert pairing.pop(1) is None, 'earlier ones are given up'
-    assert pairing.pop(3) == 'frame 3'
-
-
-def test_frame_whose_faces_do_not_come_is_shown_without():
-    pairing = Pairing()
-    assert list(pairing.add(0, 'old')) == []
-    assert list(pairing.add(SECOND + 1, 'new')) == ['old']
-    many = [shown for stamp in range(2 * PENDING_FRAMES) for shown in pairing.add(2 * SECOND + stamp, stamp)]
-    assert len(many) == PENDING_FRAMES + 1

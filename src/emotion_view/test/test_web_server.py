@@ -164,7 +164,7 @@ def test_button_is_carried_out_and_answers_with_a_sentence(server):
     status, _, text = ask(server, 'POST', '/do/session/start', '{}', **own)
     assert (status, json.loads(text)) == (200, {'message': 'it begins'})
     assert server.pressed[-1] == ('session', 'start')
-    status, _, text = ask(server, 'POST', '/do/game/cancel', '{}', **own)
+    status, _, text = ask(server, 'POST', '/do/game/abort', '{}', **own)
     assert (status, json.loads(text)) == (409, {'message': 'not now'})
     assert ask(server, 'GET', '/do/session/start')[0] == 405
 
@@ -291,7 +291,7 @@ def test_slow_browser_gets_fewer_pictures_and_slows_nobody(server):
             transport.pause_reading()
             for number in range(60):
                 server.offer(Frame(lambda: NOISE, []))
-                server.show({'a': 'x' * 20_000 + str(number)})
+                server.show({'long': 'x' * 20_000 + str(number)})
                 await slow.send_str('picture')
                 assert len(await asyncio.wait_for(picture_of(fast), 5)) > 100_000
             transport.resume_reading()
@@ -299,7 +299,7 @@ def test_slow_browser_gets_fewer_pictures_and_slows_nobody(server):
             while not state.endswith('59'):
                 message = await slow.receive(5)
                 pictures += message.type == aiohttp.WSMsgType.BINARY
-                state = json.loads(message.data).get('a', '') if message.type == aiohttp.WSMsgType.TEXT else state
+                state = json.loads(message.data).get('long', '') if message.type == aiohttp.WSMsgType.TEXT else state
             assert pictures < 45, 'it got what its connection could hold, and then the newest'
 
     asyncio.run(look())

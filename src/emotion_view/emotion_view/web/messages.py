@@ -14,17 +14,11 @@ from emotion_msgs.msg import (
 from emotion_view.messages import to_faces
 
 
-def _names(kind: type, *names: str, prefix: str = '') -> dict[int, str]:
-    return {getattr(kind, prefix + name): name.lower() for name in names}
+def _names(kind: type, *names: str) -> dict[int, str]:
+    return {getattr(kind, name): name.lower() for name in names}
 
 
 SESSION_STATES = _names(SessionState, 'WAITING_FACE', 'LOCKED', 'LISTENING', 'SHOW_RESULT')
-SESSION_OUTCOMES = _names(
-    SessionState,
-    *('NONE', 'SUCCESS', 'NO_FACE', 'NO_LOCK', 'NO_SPEECH', 'SUBJECT_CHANGED'),
-    *('NO_CAMERA', 'NO_MICROPHONE', 'CANCELED', 'PREEMPTED'),
-    prefix='OUTCOME_',
-)
 GAME_STATES = _names(GameState, 'WAITING', 'COUNTDOWN', 'PLAYING', 'SCORE', 'GAMEOVER')
 WINNERS = _names(GameState, 'NOBODY', 'PLAYER_1', 'PLAYER_2', 'TIE')
 
@@ -72,9 +66,10 @@ def hearing(msg: SpeechActivity) -> dict[str, Any]:
 def session(msg: SessionState) -> dict[str, Any]:
     """Give where the session is."""
     return {
+        'active': msg.active,
         'state': SESSION_STATES.get(msg.state, 'unknown'),
-        'outcome': SESSION_OUTCOMES.get(msg.outcome, 'unknown'),
         'prompt': msg.prompt,
+        'message': msg.message,
         'subject': msg.subject_id,
         'progress': msg.lock_progress,
         'seconds_left': msg.seconds_left,
@@ -101,8 +96,10 @@ def _player(msg: GamePlayer) -> dict[str, Any]:
 def game(msg: GameState) -> dict[str, Any]:
     """Give where the game is."""
     return {
+        'active': msg.active,
         'state': GAME_STATES.get(msg.state, 'unknown'),
         'paused': msg.paused,
+        'turn': msg.turn,
         'voice_round': msg.voice_round,
         'round': msg.round,
         'rounds': msg.rounds,
@@ -112,4 +109,5 @@ def game(msg: GameState) -> dict[str, Any]:
         'round_winner': WINNERS.get(msg.round_winner, 'nobody'),
         'winner': WINNERS.get(msg.winner, 'nobody'),
         'prompt': msg.prompt,
+        'message': msg.message,
     }

@@ -1,9 +1,8 @@
-"""Pictures for browsers: which faces belong to which frame, and JPEG files of a bounded size; no ROS."""
+"""Pictures for browsers: JPEG files of a bounded size with the faces that are in them; no ROS."""
 
 import json
 import struct
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +10,8 @@ import cv2
 import numpy as np
 
 from emotion_core.images import decode_compressed
-from emotion_core.stamps import NS_PER_S
 
 JPEG_START = b'\xff\xd8'
-PENDING_NS = NS_PER_S  # how long a frame waits for its faces, before it is shown without
-PENDING_FRAMES = 40  # and how many may
 
 
 @dataclass(frozen=True)
@@ -45,28 +41,3 @@ class Frame:
             jpeg = cv2.imencode('.jpg', image, (cv2.IMWRITE_JPEG_QUALITY, quality))[1].tobytes()
         header = json.dumps({'width': width, 'height': height, 'faces': self.faces}).encode()
         return struct.pack('>I', len(header)) + header + jpeg
-
-
-class Pairing:
-    """Pairs frames with the faces that were found in them, by stamp."""
-
-    def __init__(self):
-        """Begin with nothing."""
-        self._pending: OrderedDict[int, Any] = OrderedDict()
-
-    def clear(self) -> None:
-        """Forget the frames that wait."""
-        self._pending.clear()
-
-    def add(self, stamp_ns: int, frame: Any) -> Iterator[Any]:
-        """Let a frame wait for its faces; gives those that have waited too long."""
-        self._pending[stamp_ns] = frame
-        while len(self._pending) > PENDING_FRAMES or next(iter(self._pending)) < stamp_ns - PENDING_NS:
-            yield self._pending.popitem(last=False)[1]
-
-    def pop(self, stamp_ns: int) -> Any:
-        """Give the frame with this stamp, or None; earlier ones are forgotten."""
-        frame = self._pending.pop(stamp_ns, None)
-        if frame is not None:
-            self._pending = OrderedDict((ns, waiting) for ns, waiting in self._pending.items() if ns > stamp_ns)
-        return frame

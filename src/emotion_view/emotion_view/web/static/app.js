@@ -29,7 +29,7 @@ function say(element, text = '') {
   element.replaceChildren(...text.split('`').map((part, index) => (index % 2 ? make('code', {}, part) : part)))
 }
 
-const state = { about: { emotions: [] }, estimates: [], missing: {}, controls: {}, session: null, game: null, hearing: null }
+const state = { about: { emotions: [] }, estimates: [], missing: {}, reasons: {}, session: null, game: null, hearing: null }
 let chosen = null // the subject that the visitor picked
 let history = [] // { at [ms], label, p }
 
@@ -81,8 +81,8 @@ function take(parts) {
   if (parts.hearing !== undefined || parts.missing) drawHearing()
   if (parts.nodes) drawNodes(parts.nodes)
   if (parts.models || parts.ages) drawMachine()
-  if (parts.session !== undefined || parts.controls) drawSession()
-  if (parts.game !== undefined || parts.controls) drawGame()
+  if (parts.session !== undefined || parts.reasons) drawSession()
+  if (parts.game !== undefined || parts.reasons) drawGame()
   drawPrompt()
 }
 
@@ -203,7 +203,6 @@ function drawEstimate() {
     say($(`#reasons .${name} dd`), (weight === 0 && missing[name]) || reason || (shown ? 'clear' : missing[name] ?? '–'))
   })
   drawSubjects(estimates, shown)
-  remember(estimates[0])
   announce(shown)
 }
 
@@ -230,11 +229,11 @@ function announce(shown) {
 
 // ---- Time line
 
-function remember(estimate) {
+/** Adds the present estimate, four times a second; one that stays as it is comes only once. */
+function remember() {
   const now = performance.now()
-  if (estimate && (!history.length || now - history.at(-1).at >= 250)) {
-    history.push({ at: now, label: state.about.emotions.indexOf(estimate.label), p: estimate.fused ?? [0, 0, 0, 0, 0, 0] })
-  }
+  const estimate = socket.readyState === WebSocket.OPEN ? state.estimates[0] : null
+  if (estimate) history.push({ at: now, label: state.about.emotions.indexOf(estimate.label), p: estimate.fused ?? [0, 0, 0, 0, 0, 0] })
   history = history.filter(({ at }) => now - at < 1000 * (HISTORY_S + 2))
 }
 
@@ -332,7 +331,7 @@ function drawNodes(nodes) {
     say(row.children[4], node.p50 === undefined ? '' : `${Math.round(node.p50)} / ${Math.round(node.p95)} ms`)
   })
   const bad = nodes.filter(({ state }) => state === 'error' || state === 'silent').length
-  show('connection', bad ? 'lost' : 'live', bad ? `live, ${bad} of ${nodes.length} nodes down` : `live, ${nodes.length} nodes`)
+  show('connection', bad ? 'lost' : 'live', bad ? `${bad} of ${nodes.length} nodes down` : `live, ${nodes.length} nodes`)
 }
 
 function drawMachine() {
@@ -344,6 +343,7 @@ function drawMachine() {
     element.replaceChildren(...rows.flatMap(([name, value]) => [make('dt', {}, name), make('dd', {}, value)]))
   }
   list($('#models'), [['face', models.face], ['face detector', models.detector], ['voice', models.voice], ['fusion', models.fusion]].filter(([, value]) => value))
+  $('#machine .missing').hidden = $('#models').children.length > 0
   list($('#ages'), [['face', 'frame taken → result here'], ['voice', 'end of sound → result here']].filter(([name]) => ages[`${name}_ms_p50`])
     .map(([name, what]) => [`${name}: ${what}`, `${Math.round(ages[`${name}_ms_p50`])} / ${Math.round(ages[`${name}_ms_p95`])} ms`]))
 }
@@ -352,15 +352,20 @@ function drawMachine() {
 
 const words = text => text.replaceAll('_', ' ')
 
+/** Draws buttons and outcome; gives what goes on, or what came of the last one. */
 function drawControls(name) {
-  const control = state.controls[name] ?? { reason: '', under_way: false, message: '' }
   const card = document.getElementById(name)
-  $(`[data-do="${name} start"]`).disabled = Boolean(control.reason) || control.under_way
-  $(`[data-do="${name} cancel"]`).disabled = !control.under_way
-  say($('.reason', card), control.reason || (control.under_way ? `a ${name} is under way` : ''))
-  say($('.outcome', card), control.under_way ? '' : control.message)
-  return control.under_way
+  const reason = state.reasons[name] ?? ''
+  const shown = state[name]
+  const active = isActive(name)
+  $(`[data-do="${name} start"]`).disabled = Boolean(reason) || active
+  $(`[data-do="${name} abort"]`).disabled = !active
+  say($('.reason', card), reason || (active ? `a ${name} is under way` : ''))
+  if (shown?.message || active) say($('.outcome', card), shown.message)
+  return active || shown?.message ? shown : null
 }
+
+const isActive = name => Boolean(state[name]?.active) && !state.reasons[name]
 
 function best(p) {
   if (!p) return ['–', 0]
@@ -370,8 +375,8 @@ function best(p) {
 
 function drawSession() {
   const card = $('#session')
-  const session = drawControls('session') || state.session?.state === 'show_result' ? state.session : null
-  say($('.prompt', card), session?.prompt || 'Hold an expression until it locks, speak, and see both.')
+  const session = drawControls('session')
+  say($('.prompt', card), (isActive('session') && session.prompt) || 'Hold an expression until it locks, speak, and see both.')
   const reveals = Boolean(session) && session.state !== 'waiting_face'
   $('.versus', card).hidden = !reveals
   if (!reveals) return
@@ -385,21 +390,20 @@ function drawSession() {
 
 function drawGame() {
   const card = $('#game')
-  const game = drawControls('game') || state.game?.state === 'gameover' ? state.game : null
+  const game = drawControls('game')
   say($('.round', card), game?.round ? `round ${game.round} of ${game.rounds}` : '')
-  say($('.prompt', card), game?.prompt || 'Two players, one emotion: who shows it better?')
+  say($('.prompt', card), (isActive('game') && game.prompt) || 'Two players, one emotion: who shows it better?')
   const played = Boolean(game) && game.state !== 'waiting'
   $('.versus', card).hidden = !played
   $('.target', card).hidden = !played || !game.target
   if (!played) return
   say($('.target', card), `${game.target}${game.seconds_left >= 0 ? `  ${Math.ceil(game.seconds_left)}` : ''}`)
-  $('.target', card).style.color = ''
   ;['one', 'two'].forEach((side, index) => {
     const player = game.players[index]
     const box = $(`.${side}`, card)
     box.classList.toggle('absent', !player.present)
     say($('h4', box), `${player.name || `player ${index + 1}`}${player.present ? '' : ', not in the picture'}`)
-    say($('.share', box), player.round_score ?? percent(player.score))
+    say($('.share', box), percent(player.score))
     $('.track i', box).style.width = percent4(player.now)
     $('.track b', box).style.left = `calc(${percent4(player.score)} - 3px)`
     say($('.won', box), '★'.repeat(player.rounds_won))
@@ -409,10 +413,10 @@ function drawGame() {
 
 /** On the picture, for those who stand in front of it. */
 function drawPrompt() {
-  const { session, game, controls } = state
+  const { session, game } = state
   const prompt = $('#prompt')
-  const plays = controls.game?.under_way && game
-  const shown = plays || (controls.session?.under_way && session)
+  const plays = isActive('game') && game
+  const shown = plays || (isActive('session') && session)
   prompt.hidden = !shown
   if (!shown) return
   const left = shown.seconds_left >= 0 ? `${Math.ceil(shown.seconds_left)} s` : ''
@@ -460,9 +464,10 @@ $('#big').onclick = () => {
 document.addEventListener('visibilitychange', ask)
 
 setInterval(() => {
+  remember()
   drawMissingPicture()
   if (!document.hidden) drawHistory()
-}, 200)
+}, 250)
 setInterval(() => {
   const shown = state.estimates.find(({ id }) => id === chosen) ?? state.estimates[0]
   if (!document.hidden && state.about.emotions.length) drawAvatar(shown?.fused)
