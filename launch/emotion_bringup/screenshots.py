@@ -89,22 +89,23 @@ def take_screenshots(folder: Path, after: float) -> list[Path]:
 
     port, files = free_port(0), []
     with headless_browser() as browser, demo_graph(port):
-        for name, (width, height, scale, theme, is_phone) in LOOKS.items():
-            size = {'width': width, 'height': height}
-            context = browser.new_context(
-                viewport=size, device_scale_factor=scale, color_scheme=theme, is_mobile=is_phone
-            )
+        with browser.new_context() as context:
             page = context.new_page()
             open_page(page, f'http://{HOST}:{port}/')
-            if not files:
-                expect(page.locator('#picture')).to_be_visible(timeout=START_S * 1000)
-                page.wait_for_timeout(after * 1000)
-            page.wait_for_function(MOMENT, timeout=TURN_MS)
-            # From here on nothing moves: a busy machine takes its time for a picture.
-            context.new_cdp_session(page).send('Emulation.setScriptExecutionDisabled', {'value': True})
-            files.append(folder / f'{name}.png')
-            page.screenshot(path=files[-1], timeout=TURN_MS, animations='disabled')
-            context.close()
+            expect(page.locator('#picture')).to_be_visible(timeout=START_S * 1000)
+        time.sleep(after)
+        for name, (width, height, scale, theme, is_phone) in LOOKS.items():
+            size = {'width': width, 'height': height}
+            with browser.new_context(
+                viewport=size, device_scale_factor=scale, color_scheme=theme, is_mobile=is_phone
+            ) as context:
+                page = context.new_page()
+                open_page(page, f'http://{HOST}:{port}/')
+                page.wait_for_function(MOMENT, timeout=TURN_MS)
+                # From here on nothing moves: a busy machine takes its time for a picture.
+                context.new_cdp_session(page).send('Emulation.setScriptExecutionDisabled', {'value': True})
+                files.append(folder / f'{name}.png')
+                page.screenshot(path=files[-1], timeout=TURN_MS, animations='disabled')
     return files
 
 

@@ -27,6 +27,7 @@ from emotion_view.web.pictures import Frame
 from emotion_view.web.server import Look, WebServer
 
 SHOW_S = 0.1  # how often the page is told what is new
+HISTORY_S = 5.0  # how often the page gets the last minute anew, since a browser that was asleep has missed some of it
 LOOK_S = 0.5  # how often to look who publishes, and whether somebody watches
 FACES_SILENT_S = 0.5  # without face messages for this long, frames are shown as they come
 SAME_CLOCK_MS = 10_000.0  # an age beyond this is that of another clock
@@ -72,6 +73,7 @@ class WebNode(EmotionNode):
         self._controls = {noun: ActionControl(self, noun, *names) for noun, *names in ACTIONS}
         self.every(SHOW_S, self._show, steady=True)
         self.every(LOOK_S, self._look_around, steady=True)
+        self.every(HISTORY_S, lambda: self._server.show({'history': self._history()}), steady=True)
 
     def start(self) -> None:
         """Begin to serve."""
@@ -177,8 +179,11 @@ class WebNode(EmotionNode):
         """Give what a browser gets once; called in the server's thread."""
         return {
             'about': {'emotions': EMOTIONS, 'namespace': self.get_namespace()},
-            'history': self._board.history(time.monotonic()),
+            'history': self._history(),
         }
+
+    def _history(self) -> list[list[float]]:
+        return self._board.history(time.monotonic())
 
     def _show(self) -> None:
         now = time.monotonic()
