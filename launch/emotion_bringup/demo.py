@@ -1,6 +1,7 @@
 """``emotion demo``: the whole graph on a bundled scenario, with a table of what it recognises."""
 
 import os
+import socket
 import tempfile
 import time
 from collections.abc import Callable
@@ -24,21 +25,25 @@ from emotion_bringup.supervisor import Supervisor
 from emotion_bringup.up import to_child
 from emotion_core import qos
 from emotion_core.emotions import top
+from emotion_core.errors import EmotionError
 from emotion_core.images import decode
 from emotion_core.messages import to_ns
 from emotion_core.stamps import NS_PER_S
 from emotion_drivers import scenario
 from emotion_msgs.msg import EmotionProbs, FusedEmotion
+from emotion_view.parameters import WebParameters
 
 NAMESPACE = 'emotion_demo'  # apart from a graph that may be running
 PICTURE_AT_S = 6.5  # of the scenario: she has been speaking for a while
 TAIL_S = 1.5  # after the scenario, for the last results
 STALE_S = 2.0  # a face or voice heard of longer ago is not shown
 VISIBLE_ROWS = 12
+HOST = '127.0.0.1'
 NEXT = """
 Go on with a camera and a microphone:
   ./emotion devices                            what there is, with the values to pass
   ./emotion up camera:=0 microphone:=default   the live graph; Ctrl-C ends it
+  ./emotion up web:=true                       and the page in a browser
   eval "$(./emotion env)"                      make this shell a ROS shell: results are on emotion/fused,
                                                the picture is on emotion/overlay
 """
@@ -152,6 +157,19 @@ class Board:
             self._live.stop()
 
 
+def free_port(wanted: int) -> int:
+    """Give this port of the local host, or another that is free where somebody listens there already."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+                return probe.getsockname()[1]
+            except OSError:
+                continue
+    raise EmotionError(f'no port of {HOST} is free')
+
+
 def _keep_overlay(node: Node, start: float, kept: list[Image]) -> None:
     """Keep the overlay of the moment PICTURE_AT_S, as people see it in rqt_image_view."""
 
@@ -203,7 +221,10 @@ def demo(picture: Path | None = None) -> int:
         clip = Path(folder) / 'scenario.mp4'
         with console.status('drawing the scenario'):
             scenario.make(clip)
-        processes = plan(GRAPHS['multimodal'], {'camera': str(clip), 'microphone': str(clip), 'namespace': NAMESPACE})
+        port = free_port(WebParameters.port)
+        console.print(f'Watch it in a browser: http://{HOST}:{port}/', soft_wrap=True)
+        values = {'camera': str(clip), 'microphone': str(clip), 'namespace': NAMESPACE}
+        processes = plan(GRAPHS['multimodal'], {**values, 'web': 'true', 'web_port': str(port), 'web_address': HOST})
         rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
         board = Board(console)
         try:

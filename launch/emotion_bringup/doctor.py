@@ -77,7 +77,10 @@ def check_ros() -> Iterator[Finding]:
 def check_libraries() -> Iterator[Finding]:
     """Import what the nodes need."""
     missing = []
-    for module in ('numpy', 'cv2', 'onnxruntime', 'soxr', 'soundfile', 'av', 'miniaudio', 'rich', 'requests', 'yaml'):
+    for module in (
+        *('numpy', 'cv2', 'onnxruntime', 'soxr', 'soundfile', 'av', 'miniaudio'),
+        *('aiohttp', 'rich', 'requests', 'yaml'),
+    ):
         try:
             importlib.import_module(module)
         except Exception as error:  # a library that is there but broken raises anything

@@ -8,7 +8,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ class Node:
     package: str
     executable: str
     name: str
-    given: Mapping[str, str | tuple[str, Callable[[str], str]]] = field(default_factory=dict)  # parameter -> argument
+    given: Mapping[str, str | tuple[str, Callable[[str], Any]]] = field(default_factory=dict)  # parameter -> argument
     fixed: Mapping[str, Any] = field(default_factory=dict)  # parameter -> value
     when: Mapping[str, str] = field(default_factory=dict)  # argument -> value that it must have
     is_lifecycle: bool = True  # has an autostart parameter
@@ -206,6 +206,12 @@ def _video_device(camera: str) -> str:
     return f'/dev/video{camera}' if camera.isdigit() else camera
 
 
+def _port(text: str) -> int:
+    if not text.isdigit() or int(text) > 65535:
+        raise LaunchError(f"argument 'web_port' is '{text}': it must be a number from 0 to 65535")
+    return int(text)
+
+
 ARGUMENTS = {
     argument.name: argument
     for argument in (
@@ -240,6 +246,13 @@ ARGUMENTS = {
             ('', 'fixed', 'dynamic', 'log_linear'),
         ),
         Argument('overlay', 'true', 'Start the node that draws emotion/overlay: true or false.'),
+        Argument('web', 'false', 'Start the node that serves the web page: true or false.'),
+        Argument('web_port', '', "Port of the web page; empty: as params_file says, else '8088'; 0: any free one."),
+        Argument(
+            'web_address',
+            '',
+            "Address to serve the web page on, such as '0.0.0.0'; empty: as params_file says, else this machine only.",
+        ),
         Argument(
             'image_transport',
             '',
@@ -276,6 +289,14 @@ FUSION = Node('emotion_fusion', 'fusion', 'emotion_fusion', given={'method': 'fu
 OVERLAY = Node(
     'emotion_view', 'overlay', 'emotion_overlay', given={'image_transport': 'image_transport'}, when={'overlay': 'true'}
 )
+WEB_OF_SOUND = Node(
+    'emotion_view',
+    'web',
+    'emotion_web',
+    given={'port': ('web_port', _port), 'address': 'web_address'},
+    when={'web': 'true'},
+)
+WEB = replace(WEB_OF_SOUND, given={**WEB_OF_SOUND.given, 'image_transport': 'image_transport'})
 
 
 def _arguments(*left_out: str) -> tuple[Argument, ...]:
@@ -288,19 +309,19 @@ GRAPHS = {
         Graph(
             'multimodal',
             'Camera and microphone to fused emotion.',
-            (CAMERA, MICROPHONE, USB_CAMERA, AUDIO_CAPTURE, FACE, SPEECH, FUSION, OVERLAY),
+            (CAMERA, MICROPHONE, USB_CAMERA, AUDIO_CAPTURE, FACE, SPEECH, FUSION, OVERLAY, WEB),
             _arguments(),
         ),
         Graph(
             'face',
             'Camera to emotion per face.',
-            (CAMERA, USB_CAMERA, FACE, OVERLAY),
+            (CAMERA, USB_CAMERA, FACE, OVERLAY, WEB),
             _arguments('microphone', 'speech_model', 'fusion_method'),
         ),
         Graph(
             'speech',
             'Microphone to emotion of the voice.',
-            (MICROPHONE, AUDIO_CAPTURE, SPEECH),
+            (MICROPHONE, AUDIO_CAPTURE, SPEECH, WEB_OF_SOUND),
             _arguments('camera', 'face_model', 'fusion_method', 'overlay', 'image_transport'),
         ),
     )

@@ -29,6 +29,9 @@ EXPECTED = [
     'speech_model',
     'fusion_method',
     'overlay',
+    'web',
+    'web_port',
+    'web_address',
     'image_transport',
 ]
 NOW = 1000.0
@@ -104,6 +107,16 @@ def test_overlay_can_be_left_out():
     assert 'emotion_overlay' not in planned(overlay='False')
 
 
+def test_web_page_is_started_when_it_is_asked_for():
+    for graph in GRAPHS:
+        assert 'emotion_web' not in planned(graph)
+        web = planned(graph, web='true', web_port='0', web_address='0.0.0.0')['emotion_web']
+        assert web.parameters == {'port': 0, 'address': '0.0.0.0', 'autostart': True, 'use_sim_time': False}
+        assert 'port:=0' in web.ros_arguments()
+    with pytest.raises(LaunchError, match="argument 'web_port' is 'http': it must be a number from 0 to 65535"):
+        planned(web='true', web_port='http')
+
+
 def test_ros_arguments_keep_strings_strings():
     words = planned(camera='0', namespace='robot1')['camera'].ros_arguments()
     assert words[:5] == ['--ros-args', '-r', '__node:=camera', '-r', '__ns:=/robot1']
@@ -156,7 +169,7 @@ def test_keys_of_the_configuration_are_parameters_of_the_nodes():
     from emotion_face.parameters import FaceParameters
     from emotion_fusion.parameters import FusionParameters
     from emotion_speech.parameters import SpeechParameters
-    from emotion_view.parameters import OverlayParameters
+    from emotion_view.parameters import OverlayParameters, WebParameters
 
     classes = {
         'camera': CameraParameters,
@@ -165,6 +178,7 @@ def test_keys_of_the_configuration_are_parameters_of_the_nodes():
         'emotion_speech': SpeechParameters,
         'emotion_fusion': FusionParameters,
         'emotion_overlay': OverlayParameters,
+        'emotion_web': WebParameters,
     }
     for key, value in yaml.safe_load(config_file('emotion.yaml').read_text()).items():
         assert key.startswith('/**/'), 'so that any namespace works'

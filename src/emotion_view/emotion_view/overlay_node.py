@@ -2,7 +2,6 @@
 
 import array
 import time
-from collections import OrderedDict
 from typing import Any
 
 from sensor_msgs.msg import CompressedImage, Image
@@ -12,15 +11,14 @@ from emotion_core.images import decode, decode_compressed
 from emotion_core.messages import to_ns
 from emotion_core.node import EmotionNode
 from emotion_core.node import run as run_node
-from emotion_core.stamps import NS_PER_S
 from emotion_msgs.msg import FaceEmotions, FusedEmotion, SpeechActivity
 from emotion_view.drawing import draw
 from emotion_view.messages import to_faces, to_fused_view, to_hearing
+from emotion_view.pairing import Pairing
 from emotion_view.parameters import OverlayParameters
 from emotion_view.scene import FaceView, FusedView, Hearing, Scene
 
 WATCH_S = 0.5  # how often to look whether somebody subscribes
-PENDING_NS = NS_PER_S  # how long a frame waits for its faces, before it is drawn without
 FACES_SILENT_S = 0.5  # without face messages for this long, frames are drawn as they come
 
 
@@ -30,7 +28,7 @@ class OverlayNode(EmotionNode):
     def __init__(self):
         """Make the node; ``setup`` does the rest."""
         super().__init__('emotion_overlay', OverlayParameters)
-        self._pending: OrderedDict[int, Image | CompressedImage] = OrderedDict()
+        self._pairing = Pairing()
         self._fused_views: dict[str, tuple[float, FusedView]] = {}  # subject -> when [s, monotonic], what
         self._hearing: tuple[float, Hearing] | None = None
         self._speaker_id = ''
@@ -46,7 +44,7 @@ class OverlayNode(EmotionNode):
 
     def reset(self) -> None:
         """Forget frames of a time that has not come yet."""
-        self._pending.clear()
+        self._pairing.clear()
 
     def teardown(self) -> None:
         """Let the camera go."""
@@ -69,21 +67,18 @@ class OverlayNode(EmotionNode):
         if self._images is not None:
             self.unsubscribe(self._images)
             self._images = None
-            self._pending.clear()
+            self._pairing.clear()
 
     def _on_image(self, msg: Image | CompressedImage) -> None:
         if self.health.seconds_since('received emotion/faces') > FACES_SILENT_S:
             self._draw(msg, ())
             return
-        self._pending[to_ns(msg.header.stamp)] = msg
-        while next(iter(self._pending)) < to_ns(msg.header.stamp) - PENDING_NS:
-            self._draw(self._pending.popitem(last=False)[1], ())
+        for image in self._pairing.add(to_ns(msg.header.stamp), msg):
+            self._draw(image, ())
 
     def _on_faces(self, msg: FaceEmotions) -> None:
-        stamp_ns = to_ns(msg.header.stamp)
-        image = self._pending.pop(stamp_ns, None)
+        image = self._pairing.pop(to_ns(msg.header.stamp))
         if image is not None:
-            self._pending = OrderedDict((ns, waiting) for ns, waiting in self._pending.items() if ns > stamp_ns)
             self._draw(image, to_faces(msg))
 
     def _on_fused(self, msg: FusedEmotion) -> None:

@@ -1,0 +1,128 @@
+"""Makes the pictures of the web page: runs the graph on the demo scenario, and looks at it with a real browser."""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from emotion_bringup.beside import stay_on_this_host
+from emotion_bringup.demo import HOST, NAMESPACE, free_port
+from emotion_core.errors import EmotionError
+from emotion_drivers import scenario
+from emotion_view.tools.browser import headless_browser
+
+AFTER_S = 60.0  # from the first picture: the last minute is full
+MOMENT = """() => document.querySelector('#label').innerText === 'happy'
+    && document.querySelector('#hearing-text').innerText === 'speaking'
+    && document.querySelector('#boxes div') && !document.querySelector('#frame.stale')"""
+TURN_MS = 5000 * scenario.SECONDS  # by then that moment has come again, on a busy machine too
+START_S = 180.0  # on a busy machine
+LOOKS = {  # name -> width, height [px], pixels of the screen to one of the page, theme, is a phone
+    'web_dark': (1280, 1280, 1, 'dark', False),
+    'web_light': (1280, 1280, 1, 'light', False),
+    'web_phone': (390, 844, 2, 'dark', True),
+}
+
+
+@contextmanager
+def demo_graph(port: int) -> Iterator[None]:
+    """Run the whole graph on the scenario, again and again, with the web page on a port."""
+    stay_on_this_host()
+    with tempfile.TemporaryDirectory(prefix='emotion_screenshots_') as folder:
+        clip, params = Path(folder) / 'scenario.mkv', Path(folder) / 'params.yaml'
+        scenario.make(clip)
+        params.write_text(
+            ''.join(f'/**/{name}:\n  ros__parameters:\n    loop: true\n' for name in ('camera', 'microphone'))
+        )
+        command = [
+            sys.executable,
+            '-m',
+            'emotion_bringup.cli',
+            'up',
+            'multimodal',
+            f'camera:={clip}',
+            f'microphone:={clip}',
+        ]
+        command += [f'params_file:={params}', f'namespace:={NAMESPACE}', 'web:=true', f'web_port:={port}']
+        graph = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ)
+        try:
+            yield
+        finally:
+            graph.terminate()
+            graph.wait()
+
+
+def open_page(page: Any, link: str, seconds: float = START_S) -> None:
+    """
+    Open a page as soon as it is served.
+
+    :raises EmotionError: when that takes too long.
+    """
+    from playwright.sync_api import Error
+
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            page.goto(link)
+            return
+        except Error as error:
+            if time.monotonic() > deadline:
+                raise EmotionError(f'nothing is served on {link} after {seconds:.0f} s') from error
+            time.sleep(0.2)
+
+
+def take_screenshots(folder: Path, after: float) -> list[Path]:
+    """
+    Look at the page in each of LOOKS.
+
+    :param after: When at the earliest, from the first picture on [s].
+    :return: The PNG files.
+    :raises EmotionError: when there is no browser, or no page.
+    """
+    from playwright.sync_api import expect
+
+    port, files = free_port(0), []
+    with headless_browser() as browser, demo_graph(port):
+        with browser.new_context() as context:
+            page = context.new_page()
+            open_page(page, f'http://{HOST}:{port}/')
+            expect(page.locator('#picture')).to_be_visible(timeout=START_S * 1000)
+        time.sleep(after)
+        for name, (width, height, scale, theme, is_phone) in LOOKS.items():
+            size = {'width': width, 'height': height}
+            with browser.new_context(
+                viewport=size, device_scale_factor=scale, color_scheme=theme, is_mobile=is_phone
+            ) as context:
+                page = context.new_page()
+                open_page(page, f'http://{HOST}:{port}/')
+                page.wait_for_function(MOMENT, timeout=TURN_MS)
+                # From here on nothing moves: a busy machine takes its time for a picture.
+                context.new_cdp_session(page).send('Emulation.setScriptExecutionDisabled', {'value': True})
+                files.append(folder / f'{name}.png')
+                page.screenshot(path=files[-1], timeout=TURN_MS, animations='disabled')
+    return files
+
+
+def main() -> None:
+    """Run as ``python -m emotion_bringup.screenshots FOLDER``."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('folder', type=Path)
+    parser.add_argument(
+        '--after', type=float, default=AFTER_S, help='seconds from the first picture (default: %(default)s)'
+    )
+    options = parser.parse_args()
+    try:
+        for file in take_screenshots(options.folder, options.after):
+            print(f'{file}: {file.stat().st_size / 1000:.0f} kB')
+    except EmotionError as error:
+        sys.exit(f'screenshots: {error}')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,74 @@
+"""The web page of a whole graph: separate processes, real DDS, real faces and voices, a real browser."""
+
+import json
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+from test_end_to_end import (
+    START_S,
+    graph,
+    pairs,  # noqa: F401
+    pids_of,
+)
+
+from emotion_bringup.demo import HOST, free_port
+from emotion_bringup.screenshots import open_page
+from emotion_view.tools.browser import BrowserError, headless_browser
+
+TURN_MS = 40_000  # by then the pictures and voices have come round again, on a busy machine too
+
+
+@pytest.fixture(scope='module')
+def browser():
+    try:
+        with headless_browser() as running:
+            yield running
+    except BrowserError as error:
+        pytest.skip(str(error))
+
+
+def test_page_of_a_running_graph(pairs, browser):  # noqa: F811
+    from playwright.sync_api import expect
+
+    port = free_port(0)
+    sources = f'camera:={pairs}/images', f'microphone:={pairs}/audio', f'params_file:={pairs}/params.yaml'
+    with graph('multimodal', *sources, 'use_respawn:=false', 'web:=true', f'web_port:={port}') as process:
+        page = browser.new_page(viewport={'width': 1280, 'height': 900})
+        open_page(page, f'http://{HOST}:{port}/', START_S)
+        expect(page.locator('#picture')).to_be_visible(timeout=START_S * 1000)
+        expect(page.locator('#boxes div')).to_have_count(1, timeout=TURN_MS)
+        for label in ('happy', 'angry'):  # as the two pictures are
+            expect(page.locator('#boxes')).to_contain_text(label, timeout=TURN_MS)
+        labels = page.locator('#label')
+        expect(labels).to_have_text('happy', timeout=TURN_MS)
+        expect(labels).not_to_have_text('happy', timeout=TURN_MS)
+        for node in ('camera', 'microphone', 'emotion_face', 'emotion_speech', 'emotion_fusion', 'emotion_web'):
+            expect(page.locator(f'[data-node={node}] .state')).to_have_text('● ok', timeout=TURN_MS)
+        expect(page.locator('#machine')).to_contain_text('fer_compact@')
+        expect(page.locator('[data-do="session start"]')).to_be_disabled()
+        pids_of(process)['emotion_speech'].kill()
+        expect(page.locator('[data-node=emotion_speech]')).to_have_class('silent', timeout=TURN_MS)
+        expect(page.locator('[data-node=emotion_face]')).to_have_class('ok')
+        page.close()
+
+
+def test_page_for_others_asks_for_the_token_that_the_log_has():
+    port = free_port(0)
+    with graph('speech', 'microphone:=null', 'web:=true', 'web_address:=0.0.0.0', f'web_port:={port}') as process:
+        place, link, deadline = f'http://{HOST}:{port}', '', time.monotonic() + START_S
+        while not link:
+            assert time.monotonic() < deadline, 'no link is printed'
+            time.sleep(0.1)
+            link = next((word for word in process.log().split() if f':{port}/?token=' in word), '')
+        with pytest.raises(urllib.error.HTTPError, match='401'):
+            urllib.request.urlopen(place, timeout=10)
+        request = urllib.request.Request(
+            f'{place}/do/session/start',
+            b'{}',
+            {'Content-Type': 'application/json', 'Authorization': f'Bearer {link.partition("=")[2]}'},
+        )
+        with pytest.raises(urllib.error.HTTPError, match='409') as error:
+            urllib.request.urlopen(request, timeout=10)
+        assert json.load(error.value)['message'].startswith('no session node is running')

@@ -1,0 +1,334 @@
+"""The page in a real browser, beside a node in a process of its own, over real DDS."""
+
+import array
+import socket
+import time
+
+import numpy as np
+import psutil
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.action import ActionServer, CancelResponse
+from rclpy.task import Future
+from sensor_msgs.msg import Image
+from std_srvs.srv import Trigger
+
+from emotion_core import qos
+from emotion_core.emotions import EMOTIONS
+from emotion_core.messages import to_header
+from emotion_core.testing import (
+    node_process,
+    ros,  # noqa: F401
+)
+from emotion_msgs.action import CaptureEmotion, PlayGame
+from emotion_msgs.msg import (
+    EmotionProbs,
+    FaceEmotion,
+    FaceEmotions,
+    FusedEmotion,
+    GamePlayer,
+    GameState,
+    SessionState,
+    SpeechActivity,
+)
+from emotion_view.tools.browser import BrowserError, headless_browser
+
+WIDTH, HEIGHT = 320, 240
+PLAYERS = [GamePlayer(name='player 1', present=True, round_score=0.7), GamePlayer(name='player 2', round_score=0.4)]
+
+
+@pytest.fixture(scope='module')
+def browser():
+    try:
+        with headless_browser() as running:
+            yield running
+    except BrowserError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope='module')
+def opened(browser):
+    """Run the node, and open its page; gives the page, which knows the node's process."""
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        port = probe.getsockname()[1]
+    with node_process('emotion_view.web_node', '-p', f'port:={port}') as process:
+        deadline = time.monotonic() + 60
+        while not listens(port):
+            assert time.monotonic() < deadline, 'the page is not served'
+            time.sleep(0.05)
+        page = browser.new_page(viewport={'width': 1200, 'height': 1000})
+        page.errors = []
+        page.on('pageerror', lambda error: page.errors.append(str(error)))
+        page.on('console', lambda message: page.errors.append(message.text) if message.type == 'error' else None)
+        page.goto(f'http://127.0.0.1:{port}/')
+        page.process = psutil.Process(process.pid)
+        yield page
+        page.close()
+
+
+@pytest.fixture
+def web(ros, opened):
+    """Give the page, and see that no script of it fails."""
+    yield opened
+    assert not opened.errors
+
+
+def listens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(('127.0.0.1', port)) == 0
+
+
+def text(page, selector):
+    return page.locator(selector).inner_text()
+
+
+def probs(source, label, share=0.9):
+    values = [(1 - share) / 5] * 6
+    values[EMOTIONS.index(label)] = share
+    return EmotionProbs(source=source, subject_id='f0001', probabilities=values, model=f'{source}_model@12345678')
+
+
+def fused(label):
+    return FusedEmotion(
+        subject_id='f0001',
+        is_speaker=True,
+        fused=probs('fused', label, 0.8),
+        face=probs('face', label),
+        face_weight=1.0,
+        face_reason='clear; quality 0.90',
+        speech_reason='no voice yet',
+        method='dynamic',
+        label=label,
+        confidence=0.8,
+    )
+
+
+def image(stamp_ns, gray):
+    data = array.array('B')
+    data.frombytes(np.full((HEIGHT, WIDTH, 3), gray, np.uint8).tobytes())
+    return Image(header=to_header(stamp_ns), width=WIDTH, height=HEIGHT, encoding='bgr8', step=3 * WIDTH, data=data)
+
+
+def faces(stamp_ns):
+    face = FaceEmotion(emotion=probs('face', 'happy'))
+    face.box.x_offset, face.box.y_offset, face.box.width, face.box.height = 80, 60, 160, 120
+    return FaceEmotions(
+        header=to_header(stamp_ns), image_width=WIDTH, image_height=HEIGHT, detector='yunet', faces=[face]
+    )
+
+
+def until(ros, page, condition, what, publish=None):
+    """Publish again and again until the page shows what it should."""
+
+    def step():
+        if publish:
+            publish()
+        ros.spin_for(0.05)
+        page.wait_for_timeout(20)
+        return condition()
+
+    return ros.spin_until(step, what, 40.0)
+
+
+def test_page_shows_the_label_and_how_it_changes(ros, web):
+    out = ros.publisher(FusedEmotion, 'emotion/fused', qos.RESULT)
+    for label in ('happy', 'sad'):
+
+        def shown(label=label):
+            return text(web, '#label') == label and label in web.locator('#announcement').inner_text()
+
+        until(ros, web, shown, f'{label} is shown, and told to a screen reader', lambda: out.publish(fused(label)))
+        seen = text(web, '#estimate').split()
+        assert seen[:4] == [label, '80', '%', 'sure']
+        assert ' '.join(seen).endswith(
+            'face 1.00 clear; quality 0.90 voice 0.00 no voice node is running: ./emotion up starts it'
+        )
+    assert text(web, '#models').split()[:4] == ['face', 'face_model@12345678', 'fusion', 'dynamic']
+    until(ros, web, lambda: text(web, '#label') == '–', 'what is old is not shown')
+    assert 'sad' in web.locator('#history').get_attribute('aria-label')
+
+
+def test_page_shows_the_picture_with_its_faces(ros, web):
+    until(
+        ros,
+        web,
+        lambda: 'no image on /image_raw: is a camera running? try ./emotion devices' in text(web, '#picture-missing'),
+        'the page says what is missing',
+    )
+    images = ros.node.create_publisher(Image, 'image_raw', qos.SENSOR)
+    results = ros.publisher(FaceEmotions, 'emotion/faces', qos.RESULT)
+    sent = time.time_ns()
+
+    def publish():
+        nonlocal sent
+        sent += 40_000_000
+        images.publish(image(sent, 200))
+        ros.spin_for(0.02)
+        results.publish(faces(sent))
+
+    look = """() => {
+        const [box, frame] = ['#boxes div', '#boxes'].map(name => document.querySelector(name)?.getBoundingClientRect())
+        if (!box?.width) return null
+        const pixel = document.querySelector('#picture').getContext('2d').getImageData(9, 9, 1, 1).data[0]
+        const label = document.querySelector('#boxes').innerText
+        return [box.width / frame.width, (box.x - frame.x) / frame.width, pixel, label]
+    }"""
+    width, left, gray, label = until(ros, web, lambda: web.evaluate(look), 'the face is marked', publish)
+    assert width == pytest.approx(0.5, abs=0.01) and left == pytest.approx(0.25, abs=0.01)
+    assert gray == pytest.approx(200, abs=3)
+    assert label == 'happy 90 %'
+    place = web.url
+    web.goto('about:blank')
+    ros.spin_until(lambda: ros.node.count_subscribers('image_raw') == 0, 'nobody looks: the camera is let go')
+    web.goto(place)
+
+
+def test_node_that_falls_silent_turns_red(ros, web):
+    out = ros.publisher(DiagnosticArray, '/diagnostics', 10)
+
+    def publish():
+        status = DiagnosticStatus(level=DiagnosticStatus.OK, name='emotion_face', message='active')
+        status.values = [KeyValue(key='latency_ms_p50', value='11.0'), KeyValue(key='latency_ms_p95', value='28.0')]
+        out.publish(DiagnosticArray(status=[status]))
+
+    def look():
+        row = web.locator('[data-node=emotion_face]')
+        return row.inner_text().replace('\t', ' ') if row.count() else ''
+
+    well = until(ros, web, lambda: '● ok' in look() and look(), 'the node is well', publish)
+    assert well.split() == ['●', 'ok', 'emotion_face', 'active', '11', '/', '28', 'ms']
+    until(ros, web, lambda: '✕ silent' in look(), 'the node is missed')
+    red, green, blue = web.evaluate(
+        "getComputedStyle(document.querySelector('[data-node=emotion_face] .state')).color.match(/[0-9]+/g).map(Number)"
+    )
+    assert red > 150 and red > 2 * max(green, blue)
+    assert 'nodes down' in text(web, '#connection')
+    assert 'silent' not in text(web, '[data-node=emotion_web]'), 'the others are as they were'
+    until(ros, web, lambda: '● ok' in look(), 'it is back', publish)
+
+
+class Act:
+    """An action server with its state topic and its service, as session and game have them."""
+
+    def __init__(self, ros, kind, action, state, topic, abort):
+        self.goals = []
+        self._ros, self._state = ros, state
+        self._out = ros.node.create_publisher(type(state), topic, qos.LATCHED)
+        self._server = ActionServer(ros.node, kind, action, self._run, cancel_callback=lambda _: CancelResponse.ACCEPT)
+        self._service = ros.node.create_service(Trigger, abort, self._abort)
+        self._kind = kind
+        self._show(False, '')
+
+    def _show(self, active, message):
+        self._state.active, self._state.message = active, message
+        self._out.publish(self._state)
+
+    async def _run(self, handle):
+        self.goals.append(handle)
+        self._show(True, '')
+        self._ended = Future()
+        message = await self._ended
+        handle.abort()
+        self._show(False, message)
+        return self._kind.Result(message=message)
+
+    def _abort(self, request, response):
+        self._ended.set_result('ended by the page')
+        response.success, response.message = True, 'it ends'
+        return response
+
+    def close(self):
+        self._server.destroy()
+        self._ros.node.destroy_publisher(self._out)
+        self._ros.node.destroy_service(self._service)
+
+
+@pytest.mark.parametrize(
+    'noun, kind, action, abort, state, shown',
+    [
+        (
+            'session',
+            CaptureEmotion,
+            'capture_emotion',
+            'abort_capture',
+            SessionState(
+                state=SessionState.LISTENING, prompt='speak now', seconds_left=3.0, face=probs('face', 'happy')
+            ),
+            'happy',
+        ),
+        (
+            'game',
+            PlayGame,
+            'play_game',
+            'abort_game',
+            GameState(state=GameState.PLAYING, prompt='show it', target='surprise', round=1, rounds=3, players=PLAYERS),
+            'surprise',
+        ),
+    ],
+)
+def test_buttons_start_and_end(ros, web, noun, kind, action, abort, state, shown):
+    start, end = web.locator(f'[data-do="{noun} start"]'), web.locator(f'[data-do="{noun} abort"]')
+    reason = f'no {noun} node is running: start it with ./emotion up {noun}'
+    until(ros, web, lambda: text(web, f'#{noun}-reason') == reason, 'the page says why there is none')
+    assert start.is_disabled() and end.is_disabled()
+    act = Act(ros, kind, action, state, f'emotion/{noun}', abort)
+    until(ros, web, start.is_enabled, f'a {noun} can be started')
+    start.focus()
+    web.keyboard.press('Enter')
+    until(ros, web, lambda: act.goals, 'the goal has come')
+    until(ros, web, end.is_enabled, f'the {noun} is under way')
+    assert start.is_disabled() and shown in text(web, f'#{noun}')
+    assert state.prompt in text(web, '#prompt')
+    end.click()
+    until(ros, web, lambda: text(web, f'#{noun} .outcome') == 'ended by the page', 'the outcome is shown')
+    until(ros, web, start.is_enabled, 'another one can be started')
+    assert len(act.goals) == 1 and not web.locator('#prompt').is_visible()
+    act.close()
+    until(ros, web, lambda: text(web, f'#{noun}-reason') == reason, 'its node has gone')
+
+
+def test_sound_is_shown(ros, web):
+    until(ros, web, lambda: 'no voice node' in text(web, '#hearing-text'), 'the page says that there is none')
+    out = ros.publisher(SpeechActivity, 'emotion/speech/activity', qos.RESULT)
+    heard = SpeechActivity(level_dbfs=-30.0, noise_floor_dbfs=float('-inf'), speaking=True)
+    until(ros, web, lambda: text(web, '#hearing-text') == 'speaking', 'it is', lambda: out.publish(heard))
+    assert web.locator('#level').get_attribute('aria-valuenow') == '-30'
+
+
+def test_forty_reconnects_of_a_browser_leak_nothing(ros, web):
+    reconnect = """async count => {
+        for (let i = 0; i < count; i++) await new Promise((done, fail) => {
+            const socket = new WebSocket(`ws://${location.host}/live`)
+            socket.onmessage = () => socket.close()
+            socket.onclose = done
+            socket.onerror = fail
+        })
+    }"""
+    web.evaluate(reconnect, 3)
+    web.wait_for_timeout(500)
+    before = web.process.num_fds(), web.process.num_threads()
+    web.evaluate(reconnect, 40)
+    until(ros, web, lambda: (web.process.num_fds(), web.process.num_threads()) == before, 'all is as before')
+
+
+def test_phone_has_no_sideways_scrolling_and_all_buttons_have_names(ros, web):
+    web.set_viewport_size({'width': 360, 'height': 740})
+    assert web.evaluate('document.documentElement.scrollWidth') <= 360
+    for button in web.get_by_role('button').all():
+        assert button.get_attribute('aria-label') or button.inner_text() or button.text_content().strip()
+    theme = web.locator('html').get_attribute('data-theme')
+    web.locator('#theme').click()
+    assert web.locator('html').get_attribute('data-theme') != theme
+    web.reload()
+    assert web.locator('html').get_attribute('data-theme') != theme, 'it is remembered'
+
+
+def test_page_comes_back_when_the_node_does(ros, web):
+    out = ros.publisher(FusedEmotion, 'emotion/fused', qos.RESULT)
+    port = int(web.url.split(':')[2].split('/')[0])
+    web.process.kill()
+    until(ros, web, lambda: 'connection lost' in text(web, '#connection'), 'the page says so')
+    with node_process('emotion_view.web_node', '-p', f'port:={port}'):
+        until(ros, web, lambda: text(web, '#label') == 'fear', 'the page is back', lambda: out.publish(fused('fear')))
+    web.errors.clear()  # of the time without a server
