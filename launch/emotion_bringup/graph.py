@@ -51,7 +51,7 @@ class Node:
     package: str
     executable: str
     name: str
-    given: Mapping[str, str | tuple[str, Callable[[str], str]]] = field(default_factory=dict)  # parameter -> argument
+    given: Mapping[str, str | tuple[str, Callable[[str], Any]]] = field(default_factory=dict)  # parameter -> argument
     fixed: Mapping[str, Any] = field(default_factory=dict)  # parameter -> value
     when: Mapping[str, str] = field(default_factory=dict)  # argument -> value that it must have
     is_lifecycle: bool = True  # has an autostart parameter
@@ -202,6 +202,10 @@ def _absolute(namespace: str) -> str:
     return '/' + namespace.strip('/') if namespace.strip('/') else ''
 
 
+def _truth(value: str) -> bool:
+    return TRUTH[value.lower()]
+
+
 def _video_device(camera: str) -> str:
     return f'/dev/video{camera}' if camera.isdigit() else camera
 
@@ -303,5 +307,24 @@ GRAPHS = {
             (MICROPHONE, AUDIO_CAPTURE, SPEECH),
             _arguments('camera', 'face_model', 'fusion_method', 'overlay', 'image_transport'),
         ),
+    )
+}
+
+CONTINUOUS = Argument(
+    'continuous', 'false', 'Begin the next one by itself when one is over; false: begin when a client asks for it.'
+)
+GRAPHS |= {
+    name: Graph(
+        name,
+        description,
+        (
+            *GRAPHS['multimodal'].nodes,
+            Node(f'emotion_{name}', name, f'emotion_{name}', {**given, 'continuous': ('continuous', _truth)}),
+        ),
+        (*GRAPHS['multimodal'].arguments, CONTINUOUS),
+    )
+    for name, description, given in (
+        ('session', 'Hold an expression, speak, and see face and voice side by side.', {'method': 'fusion_method'}),
+        ('game', 'Two players show the emotion that is asked for.', {}),
     )
 }
