@@ -8,7 +8,7 @@ from emotion_msgs.action import CaptureEmotion
 rclpy.init()
 node = rclpy.create_node('capture_example')
 asked = CaptureEmotion.Goal(face_timeout=20.0, languages=['en'])
-goal = Goal(node, CaptureEmotion, 'capture_emotion', asked, lambda feedback: print(feedback.state.prompt))
+goal = Goal(node, CaptureEmotion, 'capture_emotion', asked, lambda feedback: print(f'  {feedback.state.prompt}'))
 try:
     rclpy.spin_until_future_complete(node, goal.future)
 except KeyboardInterrupt:

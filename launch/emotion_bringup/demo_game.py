@@ -27,7 +27,7 @@ from emotion_drivers import duel
 from emotion_msgs.action import PlayGame
 from emotion_msgs.msg import FaceEmotions, GameState
 
-START_S = 60.0  # a loaded machine with two cores starts seven Python processes
+START_S = 120.0  # a loaded machine with two cores starts seven Python processes
 PARAMETERS = """/**/camera:
   ros__parameters:
     loop: true

@@ -9,15 +9,27 @@ from typing import Any
 from action_msgs.msg import GoalStatus
 from rclpy.action import ActionClient, ActionServer, CancelResponse, GoalResponse
 from rclpy.clock import Clock, ClockType
+from rclpy.duration import Duration
 from rclpy.node import Node
+from rclpy.qos import LivelinessPolicy, QoSProfile
 from rclpy.task import Future
+from std_msgs.msg import Empty
 
 from emotion_core.node import EmotionNode
 
-BEAT_S = 0.1  # a server sends feedback at least this often while a goal goes on
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks
+except ImportError:  # Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks
+
+# The middleware of a server says on this topic that its process lives; nothing is published there.
+ALIVE = QoSProfile(
+    depth=1, liveliness=LivelinessPolicy.AUTOMATIC, liveliness_lease_duration=Duration(nanoseconds=500_000_000)
+)
 TICK_S = 0.05  # of a client that waits
 LONGEST_TICK_S = 0.15  # that counts: a client that was busy elsewhere does not blame the server
-SILENCE_S = 0.7  # without an answer or feedback: the server is gone
+SILENCE_S = 5.0  # without an answer or feedback: the server hangs
+LAST_WORDS_S = 0.3  # the same where the middleware says that its process is gone
 DISCOVERY_S = 5.0  # until a server must have been found
 
 
@@ -44,6 +56,7 @@ class ExclusiveServer:
         self._node, self._kind = node, kind
         self._make_room, self._begin = make_room, begin
         self._current: tuple[Any, Future] | None = None
+        self._alive = node.create_publisher(Empty, f'{name}/_alive', ALIVE)
         self._server = ActionServer(
             node,
             kind,
@@ -72,6 +85,7 @@ class ExclusiveServer:
     def destroy(self) -> None:
         """Offer the action no more."""
         self._server.destroy()
+        self._node.destroy_publisher(self._alive)
 
     def _on_goal(self, goal: Any) -> GoalResponse:
         if self._node.active:
@@ -116,8 +130,8 @@ class Goal:
     """
     One goal of ``capture_emotion`` or ``play_game``; its ``future`` always comes to a GoalOutcome.
 
-    rclpy's own client waits for ever when the server dies. These servers send feedback ten times a second, so that one
-    that is silent for SILENCE_S of the client's spinning is gone.
+    rclpy's own client waits for ever when the server dies. This one hears of it from the middleware, within a second. A
+    server that lives and is silent for SILENCE_S hangs: these servers send feedback ten times a second.
     """
 
     def __init__(
@@ -142,6 +156,14 @@ class Goal:
         self._node, self._goal, self._on_feedback = node, goal, on_feedback
         self._client = ActionClient(node, kind, name)
         self._name = node.resolve_topic_name(name)
+        self._silence_s = SILENCE_S
+        self._alive = node.create_subscription(
+            Empty,
+            f'{name}/_alive',
+            lambda msg: None,
+            ALIVE,
+            event_callbacks=SubscriptionEventCallbacks(liveliness=self._on_liveliness),
+        )
         self._handle = None
         self._is_sent = self._is_cancelled = False
         self._patience_s, self._ticked = discovery_s, time.monotonic()
@@ -169,9 +191,10 @@ class Goal:
         if self.done:
             self._node.destroy_timer(self._timer)
             self._client.destroy()
+            self._node.destroy_subscription(self._alive)
             return
         if not self._is_sent and self._client.server_is_ready():
-            self._is_sent, self._patience_s = True, SILENCE_S
+            self._is_sent, self._patience_s = True, self._silence_s
             sending = self._client.send_goal_async(self._goal, feedback_callback=self._take_feedback)
             sending.add_done_callback(self._on_answer)
         now = time.monotonic()
@@ -186,10 +209,19 @@ class Goal:
                 else f'nobody offers {self._name}: is its node running?',
             )
 
+    def _on_liveliness(self, change: Any) -> None:
+        # It may be about another server of that name, which was killed before: feedback proves that ours lives.
+        self._silence_s = SILENCE_S if change.alive_count else LAST_WORDS_S
+        if self._is_sent:
+            self._hear()
+
+    def _hear(self) -> None:
+        self._patience_s = self._silence_s
+
     def _on_answer(self, answer: Future) -> None:
         if self.done:
             return
-        self._patience_s = SILENCE_S
+        self._hear()
         self._handle = answer.result()
         if not self._handle.accepted:
             self._end('rejected', None, f'the server of {self._name} refuses the goal: is its node active?')
@@ -200,7 +232,7 @@ class Goal:
 
     def _take_feedback(self, message: Any) -> None:
         if not self.done:
-            self._patience_s = SILENCE_S
+            self._hear()
             self._on_feedback(message.feedback)
 
     def _on_result(self, answer: Future) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from emotion_core.emotions import EMOTIONS
 from emotion_game.best_second import BestSecond
 
-GAP_S = 0.5  # both players were seen at its two ends: it was played; longer than this is a pause
+GAP_S = 1.0  # both players were seen at its two ends: it was played; longer than this is a pause
 SETTLE_S = 1.0  # the same two faces are there for this long: they are the players
 NEW_ID_S = 1.0  # a face that was gone for longer comes back with a new id
 PRE_ROLL_S = 0.5  # speech is said to begin this much before the first sound of it

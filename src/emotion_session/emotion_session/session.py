@@ -12,7 +12,7 @@ from emotion_fusion.smoothing import LabelSmoother
 from emotion_fusion.timeline import Timeline
 from emotion_session.utterance import join
 
-GAP_S = 0.6  # without a frame, or without the subject in it: what was held is held no more
+GAP_S = 1.0  # without a frame, or without the subject in it: what was held is held no more
 THERE_S = 1.0  # a face that was seen within this is there
 CAMERA, MICROPHONE = 'camera', 'microphone'
 NEVER = float('-inf')

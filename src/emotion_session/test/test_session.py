@@ -100,7 +100,7 @@ def test_hold_is_about_one_subject():
     person.live(0.8, faces=(('f0001', 'happy'), ('f0002', 'sad')))
     person.live(0.8, faces=(('f0002', 'happy'),))
     assert person.session.state is State.WAITING_FACE
-    person.live(1.0, faces=(('f0002', 'happy'),))
+    person.live(1.3, faces=(('f0002', 'happy'),))
     assert person.session.subject_id == 'f0002' and person.session.state is State.LOCKED
 
 

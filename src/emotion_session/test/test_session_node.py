@@ -141,9 +141,7 @@ def test_capture_and_its_state_agree_at_every_step(world):
 
 def test_prompts_are_in_the_language_asked_for(world):
     goal = world.send(CaptureEmotion.Goal(lock_seconds=1.0, languages=['tlh', 'pl-PL']))
-    world.step()
-    world.step()
-    assert goal.feedback[-1].state.prompt.startswith('utrzymaj wyraz twarzy')
+    world.until(lambda: goal.feedback[-1].state.prompt.startswith('utrzymaj wyraz twarzy'), 'Polish')
     goal.cancel()
     assert world.until_done().status == 'canceled'
 
