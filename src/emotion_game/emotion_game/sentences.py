@@ -17,7 +17,7 @@ ENDINGS = {
 def round_result(game: Game) -> str:
     """Give the result of a round, as in 'Round result: P1 0.71 vs P2 0.46 → player 1 wins'."""
     first, second = game.players
-    verdict = 'tie' if game.round_winner is Side.TIE else f'{NAMES[game.round_winner]} wins'
+    verdict = 'a tie' if game.round_winner is Side.TIE else f'{NAMES[game.round_winner]} wins'
     return f'Round result: P1 {first.round_score:.2f} vs P2 {second.round_score:.2f} → {verdict}'
 
 

@@ -1,6 +1,7 @@
 """``emotion view``: the overlay of a running graph in a window, with keys for session and game."""
 
 import os
+import sys
 import time
 from collections.abc import Callable
 
@@ -22,6 +23,7 @@ RATE_HZ = 30
 SAID_S = 4.0  # how long a line of text stays
 SILENT_S = 2.0
 BACKGROUND, TEXT = (22, 24, 28), (255, 255, 255)
+SCREENS = ('DISPLAY', 'WAYLAND_DISPLAY', 'SDL_VIDEODRIVER')  # variables, one of which is set where there is a screen
 KEYS = 'c capture   space play   a abort   q quit'
 
 
@@ -39,6 +41,7 @@ class Viewer:
         self.said = ''
         self._said_at = self._drawn_at = time.monotonic()
         self._goal: Goal | None = None
+        self._aborts = [node.create_client(Trigger, name) for name in ('abort_capture', 'abort_game')]
         node.create_subscription(Image, 'emotion/overlay', self._on_picture, qos.SENSOR)
         self.keys: dict[str, Callable[[], None]] = {'c': self.capture, 'space': self.play, 'a': self.abort}
 
@@ -63,8 +66,7 @@ class Viewer:
 
     def abort(self) -> None:
         """End the capture and the game that go on, whoever started them."""
-        for name in ('abort_capture', 'abort_game'):
-            client = self._node.create_client(Trigger, name)
+        for client in self._aborts:
             if client.service_is_ready():
                 asked = client.call_async(Trigger.Request())
                 asked.add_done_callback(lambda answer: self._say(answer.result().message))
@@ -92,23 +94,19 @@ def view(namespace: str = '') -> int:
 
     :raises WindowError: where there is no screen.
     """
+    if sys.platform == 'linux' and not any(os.environ.get(name) for name in SCREENS):
+        raise WindowError(
+            'there is no screen here ($DISPLAY is not set): log in at the screen or with `ssh -X`, '
+            'or look at the web page: `./emotion up web:=true`'
+        )
     os.environ.setdefault('PYGAME_HIDE_SUPPORT_PROMPT', '1')
     try:
         import pygame
     except ImportError as error:
         raise WindowError('a window needs pygame: `pip install pygame-ce`, or see emotion/overlay in rqt') from error
-    pygame.display.init()
     pygame.font.init()
-    if not (os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY')) and pygame.display.get_driver() not in (
-        'windows',
-        'cocoa',
-    ):
-        pygame.quit()
-        raise WindowError(
-            'there is no screen here ($DISPLAY is not set): log in at the screen or with `ssh -X`, '
-            'or look at the web page: `./emotion up web:=true`'
-        )
     try:
+        pygame.display.init()
         screen = pygame.display.set_mode(SIZE, pygame.RESIZABLE)
     except pygame.error as error:
         raise WindowError(f'no window can be opened: {error}') from error
