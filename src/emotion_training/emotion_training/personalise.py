@@ -15,11 +15,11 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from emotion_core import metrics
 from emotion_core.emotions import EMOTIONS, softmax
 from emotion_core.model_card import MODEL_FILE, ModelCard, sha256_of
 from emotion_core.onnx_model import OnnxModel
 from emotion_core.store import NAME, ModelStore
-from emotion_training import metrics
 from emotion_training.errors import TrainingError
 from emotion_training.personalise_data import (
     READERS,
