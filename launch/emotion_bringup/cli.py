@@ -7,11 +7,19 @@ from pathlib import Path
 
 VERSION = '0.1.0'
 
+# Of emotion_evaluation.cli, which needs more than a first look at --help should.
+BAG_COMMANDS = {
+    'record': 'Record a running graph to a rosbag2 bag.',
+    'replay': 'Publish a bag, for a live graph.',
+    'label': 'Write ground truth.',
+    'evaluate': 'Measure recognisers and fusion on bags or data sets.',
+}
 EXAMPLES = """examples:
   ./emotion demo                                   see it work, no hardware needed
   ./emotion up                                     camera 0 and the default microphone
   ./emotion up camera:=clip.mp4 microphone:=clip.mp4
   ./emotion up face camera:=/dev/video2 namespace:=robot1
+  ./emotion record; ./emotion evaluate emotion_2*  keep what happens in a bag, and measure on it
   eval "$(./emotion env)"                          have it all in this shell
 """
 
@@ -81,6 +89,8 @@ def build_parser() -> argparse.ArgumentParser:
     bench.add_argument('--json', metavar='FILE', help='write every measured value there')
 
     command('train', 'Train a model; arguments go to `python -m emotion_training`.')
+    for name, text in BAG_COMMANDS.items():
+        command(name, text)
     command('env', 'Print what to `eval` to have environment and workspace in a shell.')
     return parser
 
@@ -89,7 +99,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run one subcommand and exit with its code."""
     argv = list(sys.argv[1:] if argv is None else argv)
     parser = build_parser()
-    if argv[:1] == ['train']:  # has a parser of its own
+    if argv and argv[0] in BAG_COMMANDS:  # have parsers of their own, and so has training
+        from emotion_evaluation.cli import main as bag_command
+
+        sys.exit(bag_command(argv[0], argv[1:]))
+    if argv[:1] == ['train']:
         options, others = argparse.Namespace(command='train'), argv[1:]
     else:
         options, others = parser.parse_known_args(argv)
