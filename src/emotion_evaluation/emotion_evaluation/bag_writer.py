@@ -215,7 +215,7 @@ class _Tail:
     def commit(self, end: int) -> None:
         """Write what was gathered; what lies beyond ``end`` is a summary, to be replaced by the next commit."""
         try:
-            self._write(self._gathered)
+            self._write(bytes(self._gathered))
         except OSError:
             os.ftruncate(self._file, self._begin)  # gives the room that the old summary needs
             self._write(self._summary)
@@ -225,7 +225,7 @@ class _Tail:
         self._begin = end
         self._gathered.clear()
 
-    def _write(self, data: bytes | bytearray) -> None:
+    def _write(self, data: bytes) -> None:
         view, place = memoryview(data), self._begin
         while view:
             written = os.pwrite(self._file, view, place)

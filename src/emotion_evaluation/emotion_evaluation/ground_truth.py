@@ -1,9 +1,9 @@
 """What a subject truly shows, and when: intervals, their CSV file, and the topic ``emotion/ground_truth``."""
 
 import csv
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from emotion_core.emotions import EMOTIONS, to_emotion
@@ -14,7 +14,9 @@ from emotion_evaluation.errors import LabelError
 TOPIC, TYPE = 'emotion/ground_truth', 'emotion_msgs/msg/GroundTruth'
 EVERYONE = ''
 COLUMNS = ('start', 'end', 'subject', 'label')
-EPOCH_S = 1e8  # times from here on are seconds since the epoch, smaller ones count from the beginning of the bag
+EPOCH_S = (
+    100_000_000  # times from here on are seconds since the epoch, smaller ones count from the beginning of the bag
+)
 
 
 @dataclass(frozen=True, order=True)
@@ -92,17 +94,17 @@ def read_csv(path: Path, origin_ns: int) -> list[Interval]:
         where = f"'{path}', line {number}"
         start_ns = _time(row['start'], origin_ns, where)
         subject, label = (row['subject'] or '').strip(), _label(row['label'] or '', where)
-        later = [
-            _time(other['start'], origin_ns, where)
-            for other in rows[number - 1 :]
-            if (other['subject'] or '').strip() == subject
-        ]
         if (row['end'] or '').strip():
             end_ns = _time(row['end'], origin_ns, where)
-        elif later:
-            end_ns = min(later)
         else:
-            raise LabelError(f'{where}: the last interval of a subject needs an end')
+            later = [
+                _time(other['start'], origin_ns, f"'{path}', line {after}")
+                for after, other in enumerate(rows[number - 1 :], start=number + 1)
+                if (other['subject'] or '').strip() == subject
+            ]
+            if not later:
+                raise LabelError(f'{where}: the last interval of a subject needs an end')
+            end_ns = min(later)
         if end_ns <= start_ns:
             raise LabelError(f'{where}: the end {row["end"]} is not after the start {row["start"]}')
         found.append(Interval(start_ns, end_ns, subject, label))
@@ -139,12 +141,12 @@ def write_csv(path: Path, intervals: Sequence[Interval], origin_ns: int) -> None
 
 def _time(text: str | None, origin_ns: int, where: str) -> int:
     try:
-        seconds = float(text or '')
-    except ValueError as error:
+        seconds = Decimal((text or '').strip())  # a float has no nanoseconds left this long after 1970
+    except InvalidOperation as error:
         raise LabelError(f"{where}: '{text}' is no time in seconds") from error
-    if not math.isfinite(seconds) or seconds < 0:
+    if not seconds.is_finite() or seconds < 0:
         raise LabelError(f"{where}: '{text}' is no time in seconds")
-    return round(seconds * NS_PER_S) + (0 if seconds >= EPOCH_S else origin_ns)
+    return int(seconds * NS_PER_S) + (0 if seconds >= EPOCH_S else origin_ns)
 
 
 def _label(name: str, where: str) -> str:

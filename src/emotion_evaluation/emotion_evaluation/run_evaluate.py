@@ -127,45 +127,37 @@ def _print(console: Console, table: dict[str, Any], results: list[Result], elaps
     everything = table['all']
     if everything['bags'] == 0:
         return
+    seconds, bags = everything['seconds'], everything['bags']
     console.print(
-        f'{everything["bags"]} bags, {everything["seconds"]:.1f} s in {elapsed:.1f} s: '
-        f'{everything["seconds"] / elapsed:.1f} times real time; '
-        f'{everything["frames"]} frames, {_percent(everything["with_face"])} with a face',
+        f'{bags} bag{"s" if bags > 1 else ""}, {seconds:.1f} s in {elapsed:.1f} s: {seconds / elapsed:.1f} times real '
+        f'time; {everything["frames"]} frames, {_percent(everything["with_face"]) or 0} % with a face',
         highlight=False,
     )
     truth = everything.get('against_truth')
     if truth is None:
         console.print('no ground truth: `./emotion label BAG` writes some', highlight=False)
         return
-    view = Table('', 'n', 'accuracy', 'macro-F1', '95 %', 'cal. error', 'coverage', 'changes/min', 'locked', 'after')
+    view = Table('%', 'accuracy', 'macro-F1', 'cal. error', 'coverage', 'changes/min', 'locked', box=None)
     for name, row in truth['rows'].items():
-        bounds = row.get('interval', {}).get('macro_f1')
         lock = row.get('lock', {})
+        after = '' if lock.get('seconds') is None else f' after {lock["seconds"]:.1f} s'
         view.add_row(
             name,
-            str(row.get('n', 0)),
             _percent(row.get('accuracy')),
-            _percent(row.get('macro_f1')),
-            f'{_percent(bounds[0])} … {_percent(bounds[1])}' if bounds else '',
+            _percent(row.get('macro_f1')) + span(row),
             '' if name == 'label' else _percent(row.get('calibration_error')),
             _percent(row['coverage']),
             f'{row["flicker"]:.1f}' if 'flicker' in row else '',
-            _percent(lock.get('share')),
-            f'{lock["seconds"]:.1f} s' if lock.get('seconds') is not None else '',
+            _percent(lock.get('share')) + after,
         )
     best = next(
         (truth['rows'][name] for name in ('fused', 'face', 'speech') if 'majority' in truth['rows'][name]), None
     )
     if best is not None:
         majority = best['majority']
-        view.add_row(
-            f'always {majority["label"]}',
-            '',
-            _percent(majority['accuracy']),
-            _percent(majority['macro_f1']),
-            style='dim',
-        )
-        view.add_row('chance', '', _percent(best['chance']['accuracy']), style='dim')
+        figures = (_percent(majority['accuracy']), _percent(majority['macro_f1']))
+        view.add_row(f'always {majority["label"]}', *figures, style='dim')
+        view.add_row('chance', _percent(best['chance']['accuracy']), style='dim')
     console.print(view)
 
 
@@ -181,4 +173,10 @@ def _print_changes(console: Console, changes: list[compare.Change]) -> None:
 
 
 def _percent(value: float | None) -> str:
-    return '' if value is None else f'{100 * value:.1f} %'
+    return '' if value is None else f'{100 * value:.1f}'
+
+
+def span(row: dict[str, Any]) -> str:
+    """Give the 95 % interval of macro-F1."""
+    bounds = row.get('interval', {}).get('macro_f1')
+    return '' if bounds is None else f' ({100 * bounds[0]:.0f} to {100 * bounds[1]:.0f})'
