@@ -25,7 +25,7 @@ COMPRESSIONS = {
     'lz4': mcap.writer.CompressionType.LZ4,
     'none': mcap.writer.CompressionType.NONE,
 }
-CHUNK_BYTES = 4 << 20  # before compression
+CHUNK_BYTES = 1 << 20  # before compression
 METADATA_VERSION = 5  # Humble's; all later distributions read it
 FORMAT = 'cdr'
 
