@@ -1,5 +1,6 @@
 """Bags in, figures out: one bag, many in parallel, and all of them together."""
 
+import bisect
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -12,15 +13,16 @@ import numpy as np
 
 from emotion_core.emotions import EMOTIONS
 from emotion_core.errors import EmotionError
-from emotion_core.messages import to_ns
+from emotion_core.messages import to_evidence, to_ns
 from emotion_core.stamps import NS_PER_S
 from emotion_evaluation import ground_truth, measure
 from emotion_evaluation.bag import Bag
 from emotion_evaluation.errors import BagError
 from emotion_evaluation.ground_truth import Interval, Mark
-from emotion_evaluation.offline import Run, Setup, run_bag
+from emotion_evaluation.offline import Frame, Run, Setup, fuse, run_bag
 from emotion_evaluation.provenance import commit, sha256_of_files, versions
 from emotion_evaluation.topics import Topics, find_topics
+from emotion_fusion.parameters import FusionParameters
 
 SAME_SEGMENT_NS = NS_PER_S // 20  # ends of one segment, live and here, differ by less
 TRACK_STEP_NS = NS_PER_S // 5  # of the timeline in a report
@@ -97,11 +99,7 @@ def evaluate_bags_with_dask(jobs: Sequence[Job], scheduler: str, done: Callable[
     except ImportError as error:
         raise BagError('Dask is not installed: `pip install "dask[distributed]"`') from error
     try:
-        client = (
-            distributed.Client(scheduler or None, threads_per_worker=1)
-            if not scheduler
-            else distributed.Client(scheduler)
-        )
+        client = distributed.Client(scheduler) if scheduler else distributed.Client(threads_per_worker=1)
     except OSError as error:
         raise BagError(f"there is no Dask scheduler at '{scheduler}': {error}") from error
     with client:
@@ -172,7 +170,7 @@ def _evaluate(job: Job, progress: Callable[[float, float], None]) -> Result:
         run = run_bag(job.path, topics, job.setup, job.threads, lambda seconds: progress(seconds, total))
         result = Result(job.path, bag.name, models=run.models, detector=run.detector)
         result.samples = measure.sample(run, truth, job.setup.fusion, f'{bag.name}/')
-        live, result.live = _live_figures(bag, topics, run)
+        live, result.live = _live_figures(bag, topics, run, job.setup.fusion)
         result.track = track_of(run, truth, job.setup)
         result.entry = {
             'bag': str(job.path),
@@ -210,7 +208,9 @@ def _latencies(results: Iterable[Result]) -> dict[str, Any]:
     return {'live': {name: _percentiles(values) for name, values in sorted(gathered.items())}} if gathered else {}
 
 
-def _live_figures(bag: Bag, topics: Topics, run: Run) -> tuple[dict[str, Any], dict[str, list[float]]]:
+def _live_figures(
+    bag: Bag, topics: Topics, run: Run, parameters: FusionParameters
+) -> tuple[dict[str, Any], dict[str, list[float]]]:
     """Give what the recorded results tell: latencies, dropped frames, and how they agree with those made here."""
     figures: dict[str, Any] = {}
     latencies: dict[str, list[float]] = {}
@@ -224,7 +224,7 @@ def _live_figures(bag: Bag, topics: Topics, run: Run) -> tuple[dict[str, Any], d
     if topics.speech:
         latencies['speech_ms'], figures['speech_agreement'] = _compare_speech(bag, topics.speech, run)
     if topics.fused:
-        figures['fused_agreement'] = _compare_fused(bag, topics.fused, run)
+        figures['fused_agreement'] = _compare_fused(bag, topics, parameters)
     latencies = {name: values for name, values in latencies.items() if values}
     figures |= {name: _percentiles(values) for name, values in latencies.items()}
     return {name: value for name, value in figures.items() if value}, latencies
@@ -258,12 +258,23 @@ def _compare_speech(bag: Bag, topic: str, run: Run) -> tuple[list[float], dict[s
     return latencies, _agreement(pairs, len(latencies))
 
 
-def _compare_fused(bag: Bag, topic: str, run: Run) -> dict[str, Any]:
-    """Compare the newest estimate about the speaker, there and here, five times a second."""
-    there = [(received_ns, msg) for received_ns, msg in _messages(bag, topic) if msg.is_speaker]
-    here = [(known_ns, fused) for known_ns, fused in run.fused if fused.is_speaker]
+def _compare_fused(bag: Bag, topics: Topics, parameters: FusionParameters) -> dict[str, Any]:
+    """
+    Fuse the recorded opinions here, and compare the newest estimate about the speaker with the recorded one.
+
+    So it is the fusion alone that is compared: opinions that were dropped or late live are so here.
+    """
+    heard = Run(bag.start_ns, bag.end_ns)
+    if topics.face:
+        for received_ns, msg in _messages(bag, topics.face):
+            evidence = to_evidence(msg)
+            heard.frames.append(Frame(received_ns, evidence.stamp_ns, ((evidence, (0.0, 0.0, 0.0, 0.0)),)))
+    if topics.speech:
+        heard.speech = [(received_ns, to_evidence(msg)) for received_ns, msg in _messages(bag, topics.speech)]
+    there = [(received_ns, msg) for received_ns, msg in _messages(bag, topics.fused) if msg.is_speaker]
+    here = [(known_ns, fused) for known_ns, fused in fuse(heard, parameters) if fused.is_speaker]
     pairs = []
-    for now_ns in range(run.start_ns, run.end_ns, TRACK_STEP_NS):
+    for now_ns in range(bag.start_ns, bag.end_ns, TRACK_STEP_NS):
         old, new = _newest(there, now_ns), _newest(here, now_ns)
         if old is not None and new is not None and old.face_weight + old.speech_weight > 0:
             pairs.append((np.asarray(old.fused.probabilities), new.evidence.probabilities))
@@ -271,8 +282,6 @@ def _compare_fused(bag: Bag, topic: str, run: Run) -> dict[str, Any]:
 
 
 def _newest(items: list[tuple[int, Any]], now_ns: int) -> Any:
-    import bisect
-
     index = bisect.bisect_right(items, now_ns, key=lambda item: item[0])
     return items[index - 1][1] if index and now_ns - items[index - 1][0] <= measure.FUSED_MAX_AGE_NS else None
 
