@@ -260,7 +260,7 @@ def _compare_speech(bag: Bag, topic: str, run: Run) -> tuple[list[float], dict[s
 
 def _compare_fused(bag: Bag, topics: Topics, parameters: FusionParameters) -> dict[str, Any]:
     """
-    Fuse the recorded opinions here, and compare the newest estimate about the speaker with the recorded one.
+    Fuse the recorded opinions here, and compare each recorded estimate with that of the same opinions.
 
     So it is the fusion alone that is compared: opinions that were dropped or late live are so here.
     """
@@ -271,14 +271,21 @@ def _compare_fused(bag: Bag, topics: Topics, parameters: FusionParameters) -> di
             heard.frames.append(Frame(received_ns, evidence.stamp_ns, ((evidence, (0.0, 0.0, 0.0, 0.0)),)))
     if topics.speech:
         heard.speech = [(received_ns, to_evidence(msg)) for received_ns, msg in _messages(bag, topics.speech)]
-    there = [(received_ns, msg) for received_ns, msg in _messages(bag, topics.fused) if msg.is_speaker]
-    here = [(known_ns, fused) for known_ns, fused in fuse(heard, parameters) if fused.is_speaker]
-    pairs = []
-    for now_ns in range(bag.start_ns, bag.end_ns, TRACK_STEP_NS):
-        old, new = _newest(there, now_ns), _newest(here, now_ns)
-        if old is not None and new is not None and old.face_weight + old.speech_weight > 0:
-            pairs.append((np.asarray(old.fused.probabilities), new.evidence.probabilities))
-    return _agreement(pairs, len(pairs))
+    here: dict[tuple, list[tuple[int, np.ndarray]]] = {}  # by who it is about, and the opinions that went in
+    for known_ns, fused in fuse(heard, parameters):
+        key = (fused.evidence.subject_id, *(side.stamp_ns if side else 0 for side in (fused.face, fused.speech)))
+        here.setdefault(key, []).append((known_ns, fused.evidence.probabilities))
+    pairs, total = [], 0
+    for received_ns, msg in _messages(bag, topics.fused):
+        if msg.face_weight + msg.speech_weight == 0:
+            continue
+        total += 1
+        stamps = (to_ns(side.header.stamp) if side.source else 0 for side in (msg.face, msg.speech))
+        same = here.get((msg.subject_id, *stamps))
+        if same:
+            nearest = min(same, key=lambda item: abs(item[0] - received_ns))
+            pairs.append((np.asarray(msg.fused.probabilities), nearest[1]))
+    return _agreement(pairs, total)
 
 
 def _newest(items: list[tuple[int, Any]], now_ns: int) -> Any:

@@ -74,7 +74,7 @@ def test_live_graph_and_evaluation_say_the_same(ros, tmp_path):  # noqa: F811
     # Live, frames are dropped when the machine is busy; those that were not must agree.
     assert face['n'] >= 5 and face['same_label'] >= 0.9 and face['mean_difference'] < 0.1
     assert speech['n'] == speech['of'] >= 2 and speech['same_label'] == 1 and speech['mean_difference'] < 0.05
-    assert fused['n'] >= 5 and fused['same_label'] >= 0.9 and fused['mean_difference'] < 0.1
+    assert fused['n'] >= max(5, 0.3 * fused['of']) and fused['same_label'] >= 0.9 and fused['mean_difference'] < 0.1
 
 
 def test_recording_that_is_killed_is_a_bag(ros, tmp_path):  # noqa: F811
