@@ -97,7 +97,7 @@ def evaluate_bags_with_dask(jobs: Sequence[Job], scheduler: str, done: Callable[
     try:
         import distributed
     except ImportError as error:
-        raise BagError('Dask is not installed: `pip install "dask[distributed]"`') from error
+        raise BagError(f'Dask is missing ({error}): `pip install "dask[distributed]"`') from error
     try:
         client = distributed.Client(scheduler) if scheduler else distributed.Client(threads_per_worker=1)
     except OSError as error:
