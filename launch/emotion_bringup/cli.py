@@ -7,12 +7,20 @@ from pathlib import Path
 
 VERSION = '0.1.0'
 
+# Of emotion_evaluation.cli, which needs more than a first look at --help should.
+BAG_COMMANDS = {
+    'record': 'Record a running graph to a rosbag2 bag.',
+    'replay': 'Publish a bag, for a live graph.',
+    'label': 'Write ground truth.',
+    'evaluate': 'Measure recognisers and fusion on bags or data sets.',
+}
 EXAMPLES = """examples:
   ./emotion demo                                   see it work, no hardware needed
   ./emotion up                                     camera 0 and the default microphone
   ./emotion up camera:=clip.mp4 microphone:=clip.mp4
   ./emotion up face camera:=/dev/video2 namespace:=robot1
   ./emotion up session continuous:=true            hold an expression, speak, see both
+  ./emotion record; ./emotion evaluate emotion_2*  keep what happens in a bag, and measure on it
   eval "$(./emotion env)"                          have it all in this shell
 """
 
@@ -143,6 +151,8 @@ def build_parser() -> argparse.ArgumentParser:
 
     command('manifest', 'List a corpus of voices for training: files, labels, speakers, split; --help says which.')
     command('train', 'Train a model; arguments go to `python -m emotion_training`.')
+    for name, text in BAG_COMMANDS.items():
+        command(name, text)
     env = command('env', 'Print what to `eval` to have environment and workspace in a shell.')
     env.add_argument('--training', action='store_true', help='with what training needs')
     return parser
@@ -152,7 +162,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run one subcommand and exit with its code."""
     argv = list(sys.argv[1:] if argv is None else argv)
     parser = build_parser()
-    if argv[:1] in (['train'], ['manifest']):  # have parsers of their own
+    if argv and argv[0] in BAG_COMMANDS:  # have parsers of their own, and so have manifests and training
+        from emotion_evaluation.cli import main as bag_command
+
+        sys.exit(bag_command(argv[0], argv[1:]))
+    if argv[:1] in (['train'], ['manifest']):
         options, others = argparse.Namespace(command=argv[0]), argv[1:]
     else:
         options, others = parser.parse_known_args(argv)

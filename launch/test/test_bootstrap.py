@@ -212,8 +212,9 @@ def test_setup_file_acts_like_that_of_a_distribution(emotion, tmp_path):
     [
         ([], ['runtime']),
         (['up', 'face'], ['runtime']),
-        (['test', '--fast'], ['runtime', 'test']),
-        (['test', '--training'], ['runtime', 'test', 'personalisation', 'training']),
+        (['test', '--fast'], ['runtime', 'test', 'evaluation']),
+        (['evaluate', 'walk'], ['runtime', 'evaluation']),
+        (['test', '--training'], ['runtime', 'test', 'evaluation', 'personalisation', 'training']),
         (['train', 'fer'], ['runtime', 'personalisation', 'training']),
         (['models', 'import', 'weights.pth'], ['runtime']),  # which asks for more when it has looked at the file
         (['env', '--training'], ['runtime', 'personalisation', 'training']),

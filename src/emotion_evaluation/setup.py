@@ -6,6 +6,7 @@ setup(
     name=package_name,
     version='0.1.0',
     packages=find_packages(exclude=['test']),
+    package_data={package_name: ['*.css', '*.j2']},
     data_files=[
         ('share/ament_index/resource_index/packages', ['resource/' + package_name]),
         ('share/' + package_name, ['package.xml']),
@@ -14,7 +15,7 @@ setup(
     zip_safe=True,
     maintainer='emotion_ros maintainers',
     maintainer_email='maintainers@emotion-ros.org',
-    description='Measures emotion_ros: speed and latency of a running graph.',
+    description='Records, replays, labels and evaluates bags, and measures a running graph.',
     license='Apache-2.0',
     extras_require={'test': ['pytest']},
 )

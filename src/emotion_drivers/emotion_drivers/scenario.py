@@ -49,6 +49,15 @@ def what_happens(seconds: float) -> str:
     return [sentence for begin, sentence in EVENTS if begin <= max(seconds, 0.0)][-1]
 
 
+def make_room() -> np.ndarray:
+    """Paint a wall with soft shapes: nothing that could be taken for a face, and nothing that is black."""
+    y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
+    shade = 205 - 45 * y / HEIGHT + 12 * np.sin(x / 170) - 25 * (np.abs(x - 520) < 70) * (y < 260)
+    room = np.stack([shade * 0.93, shade * 0.96, shade], axis=-1)
+    room[400:] *= 0.75
+    return cv2.GaussianBlur(np.clip(room, 0, 255).astype(np.uint8), (0, 0), 12)
+
+
 class Scene:
     """Draws the picture of any moment; the same moment always looks the same."""
 
@@ -58,20 +67,11 @@ class Scene:
         self._mask = cv2.imread(str(ASSETS / 'portrait_mask.png'))
         self._person = cv2.multiply(portrait, self._mask, scale=1 / 255)
         self._bottom = portrait.shape[0] - HEAD[1]
-        self._room = self._make_room()
+        self._room = make_room()
         self._noise = [
             np.random.default_rng(seed).normal(0, SENSOR_NOISE, (HEIGHT, WIDTH, 3)).round().astype(np.int16)
             for seed in range(4)
         ]
-
-    @staticmethod
-    def _make_room() -> np.ndarray:
-        """Paint a wall with soft shapes: nothing that could be taken for a face, and nothing that is black."""
-        y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
-        shade = 205 - 45 * y / HEIGHT + 12 * np.sin(x / 170) - 25 * (np.abs(x - 520) < 70) * (y < 260)
-        room = np.stack([shade * 0.93, shade * 0.96, shade], axis=-1)
-        room[400:] *= 0.75
-        return cv2.GaussianBlur(np.clip(room, 0, 255).astype(np.uint8), (0, 0), 12)
 
     def draw(self, seconds: float) -> np.ndarray:
         """Give the picture at a time [s]: uint8 of shape (480, 640, 3), BGR."""

@@ -98,4 +98,4 @@ def test_last_word_is_uncertain_whatever_the_phase(ros):
         face.publish(probs('face', 'happy', node.now_ns(), f'f{trial:04d}'))
         ros.spin_until(lambda: fused and fused[-1].label == UNCERTAIN, 'the estimate ends with uncertain')
         assert (fused[-1].face_weight, fused[-1].speech_weight) == (0.0, 0.0)
-    assert node._published_ns == {}
+    assert node._stream._given_ns == {}

@@ -12,9 +12,9 @@ import onnxruntime
 import torch
 from torch import nn
 
+from emotion_core import metrics
 from emotion_core.emotions import softmax
 from emotion_core.model_card import MODEL_FILE, ModelCard, sha256_of
-from emotion_training import metrics
 from emotion_training.calibration import fit_temperature
 from emotion_training.errors import TrainingError
 from emotion_training.recipe import Recipe

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from rich.console import Console
 
+from emotion_core import metrics
 from emotion_core.emotions import softmax
 from emotion_core.model_card import ImageInput
 from emotion_face.preprocess import to_batch
 from emotion_face.quality import crop_quality
-from emotion_training import fer2013, metrics
+from emotion_training import fer2013
 from emotion_training.corruption import FACE_KINDS, corrupt_face
 from emotion_training.face_augmentation import augment
 from emotion_training.parallel import own

@@ -10,11 +10,12 @@ import cv2
 import numpy as np
 from rich.console import Console
 
+from emotion_core import metrics
 from emotion_core.emotions import EMOTIONS, softmax
 from emotion_core.model_card import ImageInput
 from emotion_face.preprocess import to_batch
 from emotion_face.quality import crop_quality
-from emotion_training import fer2013, metrics, raf_db
+from emotion_training import fer2013, raf_db
 from emotion_training.corruption import FACE_KINDS, corrupt_face
 from emotion_training.parallel import own
 from emotion_training.recipe import Corrupted, HeldOut, Lazy, ModelFunction

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
+from emotion_core import metrics
 from emotion_core.emotions import LabelMap, softmax
 from emotion_core.model_card import ModelCard
 from emotion_core.onnx_model import OnnxModel
-from emotion_training import metrics
 from emotion_training.calibration import HIGHEST, LOWEST
 from emotion_training.personalise import check_enough
 from emotion_training.personalise_data import READERS, find_recordings, read

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from emotion_core import metrics
 from emotion_core.model_card import ModelCard
 from emotion_core.onnx_model import OnnxModel
 from emotion_core.reliability import Reliability
-from emotion_training import metrics
 from emotion_training.recipe import HeldOut, Recipe
 from emotion_training.reliability_fit import auroc, cross_fit, fit_reliability
 

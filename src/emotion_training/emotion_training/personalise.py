@@ -15,12 +15,13 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from emotion_core import metrics
 from emotion_core.emotions import EMOTIONS, softmax
 from emotion_core.model_card import ModelCard
 from emotion_core.onnx_model import EMBEDDING, OnnxModel
 from emotion_core.store import NAME, ModelStore
 from emotion_speech.speaker import HEARD, MOST_HEARD, REFERENCE, VOICE, Speaker, voice_quality
-from emotion_training import metrics, personalise_model
+from emotion_training import personalise_model
 from emotion_training.errors import TrainingError
 from emotion_training.personalise_data import (
     READERS,

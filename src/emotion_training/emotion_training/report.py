@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from emotion_core import metrics
 from emotion_core.emotions import EMOTIONS
 from emotion_core.model_card import MODEL_FILE, AudioInput, ModelCard
 from emotion_core.onnx_model import OnnxModel
-from emotion_training import metrics
 from emotion_training.errors import TrainingError
 from emotion_training.recipe import HeldOut, Recipe
 

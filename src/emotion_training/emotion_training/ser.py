@@ -10,12 +10,13 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from emotion_core import metrics
 from emotion_core.emotions import softmax
 from emotion_core.model_card import AudioInput
 from emotion_speech.preprocess import to_batch
 from emotion_speech.quality import segment_quality
 from emotion_speech.segmenter import TAIL_S, Segmentation
-from emotion_training import metrics, speech_corpora
+from emotion_training import speech_corpora
 from emotion_training.corruption import SPEECH_KINDS, corrupt_speech
 from emotion_training.manifest import Clip, split_hash
 from emotion_training.parallel import own

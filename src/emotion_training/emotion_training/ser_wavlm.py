@@ -9,10 +9,10 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from emotion_core import metrics
 from emotion_core.emotions import EMOTIONS, softmax
 from emotion_core.model_card import AudioInput
 from emotion_speech.preprocess import to_batch
-from emotion_training import metrics
 from emotion_training.errors import TrainingError
 from emotion_training.manifest import Clip, load_clips, split_hash
 from emotion_training.parallel import RANK, own

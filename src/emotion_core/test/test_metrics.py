@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from emotion_training import metrics
-from emotion_training.calibration import fit_temperature
+from emotion_core import metrics
 
 
 def test_report_of_a_perfect_classifier():
@@ -36,14 +35,6 @@ def test_calibration_error_is_the_gap_between_confidence_and_accuracy():
     probabilities = np.tile([0.8, 0.2, 0, 0, 0, 0], (10, 1))
     assert metrics.calibration_error(np.array([0] * 8 + [1] * 2), probabilities) == pytest.approx(0)
     assert metrics.calibration_error(np.array([0] * 5 + [1] * 5), probabilities) == pytest.approx(0.3)
-
-
-def test_temperature_of_an_overconfident_model_is_found():
-    rng = np.random.default_rng(0)
-    logits = rng.normal(0, 2, (20000, 6))
-    gumbel = rng.gumbel(size=logits.shape)
-    truth = (logits + gumbel).argmax(axis=1)  # drawn from softmax(logits)
-    assert fit_temperature(logits * 3, truth) == pytest.approx(3, rel=0.05)
 
 
 def test_precision_recall_and_f1_of_a_class():

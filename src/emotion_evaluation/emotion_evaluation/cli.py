@@ -1,0 +1,207 @@
+"""The commands ``emotion record``, ``replay``, ``label`` and ``evaluate``."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from emotion_core.errors import EmotionError
+from emotion_evaluation.bag_writer import COMPRESSIONS, STORAGES
+from emotion_evaluation.compare import RELATIVE, THRESHOLD
+
+COMMANDS = {
+    'record': 'Record a running graph to a rosbag2 bag, until Ctrl-C.',
+    'replay': 'Publish a bag, so that a live graph runs as if camera and microphone were there.',
+    'label': 'Write ground truth: what a subject shows, and when.',
+    'evaluate': 'Measure the recognisers and the fusion on bags or data sets, without DDS.',
+}
+EXAMPLES = {
+    'record': """\
+  ./emotion record                                  inputs, results, ground truth and diagnostics
+  ./emotion record -o walk --duration 60
+  ./emotion record --topics '/robot1/*' /tf
+  ./emotion record --storage sqlite3 -o for_foxy
+  ./emotion record --scenario --data ../shared/data -o scenario      no graph needed: a scripted scene with ground truth
+""",
+    'replay': """\
+  ./emotion up drivers:=none use_sim_time:=true image_transport:=compressed      in another terminal, first
+  ./emotion replay walk --clock
+  ./emotion replay walk --clock --rate 2 --start 10 --duration 30
+  ./emotion replay foreign.mcap --remap /cam/color/image_raw:=image_raw /mic/audio:=audio
+""",
+    'label': """\
+  ./emotion label                            live: keys 1 to 6 say what everyone shows; on emotion/ground_truth
+  ./emotion label walk                       along a bag, in real time, to walk.csv
+  ./emotion label walk --rate 0.5 --subject anna -o anna.csv
+  ./emotion label --names clips/*.mcap       happy_03.mcap is happy from beginning to end: writes happy_03.csv beside it
+""",
+    'evaluate': """\
+  ./emotion evaluate walk
+  ./emotion evaluate walk --labels walk.csv --out results
+  ./emotion evaluate bags/ --jobs 2 --compare results/metrics.json
+  ./emotion evaluate foreign.mcap --remap /cam/color/image_raw:=image_raw
+  ./emotion evaluate --dataset fer2013 --data ../shared/data --limit 600
+  ./emotion evaluate --dataset my_voices/ --model ser_compact
+""",
+}
+
+
+def make_parser(command: str, prog: str = '') -> argparse.ArgumentParser:
+    """Give the parser of one of COMMANDS."""
+    parser = argparse.ArgumentParser(
+        prog=prog or f'emotion {command}',
+        description=COMMANDS[command],
+        epilog='examples:\n' + EXAMPLES[command],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    {'record': _record, 'replay': _replay, 'label': _label, 'evaluate': _evaluate}[command](parser)
+    return parser
+
+
+def main(command: str, arguments: Sequence[str], prog: str = '') -> int:
+    """Run one of COMMANDS; gives the exit code."""
+    options = make_parser(command, prog).parse_args(arguments)
+    try:
+        return _runner(command)(options, list(arguments))
+    except EmotionError as error:
+        print(f'emotion {command}: {error}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _runner(command: str) -> Callable[[argparse.Namespace, list[str]], int]:
+    """Give what runs a command; the others' imports take time that this one need not wait for."""
+    if command == 'record':
+        from emotion_evaluation.run_record import run
+    elif command == 'replay':
+        from emotion_evaluation.run_replay import run
+    elif command == 'label':
+        from emotion_evaluation.run_label import run
+    else:
+        from emotion_evaluation.run_evaluate import run
+    return run
+
+
+def _record(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('-o', '--out', type=Path, metavar='DIR', help='the bag; by default named by the time')
+    parser.add_argument(
+        '--topics',
+        nargs='+',
+        default=[],
+        metavar='TOPIC',
+        help="instead of the graph's own; '*' stands for anything, names without '/' are in the namespace",
+    )
+    parser.add_argument('--namespace', default='', help='of the graph to record')
+    parser.add_argument('--storage', choices=STORAGES, default='mcap', help='default: %(default)s')
+    parser.add_argument(
+        '--compression', choices=COMPRESSIONS, default='zstd', help='of an MCAP file, default: %(default)s'
+    )
+    parser.add_argument('--duration', type=_seconds, metavar='S', help='stop after so long [s]')
+    parser.add_argument('--use-sim-time', action='store_true', help='stamp messages by /clock, for a replayed graph')
+    parser.add_argument('--scenario', action='store_true', help='write the scripted scene with ground truth')
+    parser.add_argument(
+        '--data', type=Path, metavar='FOLDER', help='faces and voices of the scenario; by default those of the demo'
+    )
+
+
+def _replay(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('bag', type=Path, metavar='BAG', help='a rosbag2 folder, an .mcap or a .db3 file')
+    parser.add_argument('--rate', type=_positive, default=1.0, help='times real time, default: 1')
+    parser.add_argument('--clock', action='store_true', help='publish the time of the bag on /clock')
+    parser.add_argument('--start', type=_seconds, default=0.0, metavar='S', help='begin so far into the bag [s]')
+    parser.add_argument('--duration', type=_seconds, metavar='S', help='end after so long [s]')
+    _remap(parser, 'name it is published under')
+    parser.add_argument(
+        '--topics', nargs='+', default=[], metavar='TOPIC', help="only these of the bag; '*' stands for anything"
+    )
+    parser.add_argument(
+        '--results', action='store_true', help='publish also what a graph said when the bag was recorded'
+    )
+    parser.add_argument('--namespace', default='', help='of the graph to play to')
+    parser.add_argument(
+        '--wait', type=_seconds, default=10.0, metavar='S', help='for subscribers, at most so long [s]; default: 10'
+    )
+
+
+def _label(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('bag', type=Path, nargs='?', metavar='BAG', help='label along this bag; by default live')
+    parser.add_argument('-o', '--out', type=Path, metavar='CSV', help='by default BAG.csv; live: only if given')
+    parser.add_argument('--subject', default='', help='whom the labels are about; by default everyone')
+    parser.add_argument('--rate', type=_positive, default=1.0, help='how fast the bag goes by, default: 1')
+    parser.add_argument('--namespace', default='', help='of the graph to label live')
+    parser.add_argument(
+        '--names', type=Path, nargs='+', metavar='BAG', help="the label is in the name, as in 'happy_03' or 'anna_sad'"
+    )
+
+
+def _evaluate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('bags', type=Path, nargs='*', metavar='BAG', help='bags, or folders of bags')
+    parser.add_argument(
+        '--labels',
+        type=Path,
+        metavar='CSV',
+        help='ground truth (start,end,subject,label), or a folder with BAG.csv for each bag; by default the BAG.csv '
+        "beside a bag, otherwise the bag's own emotion/ground_truth",
+    )
+    parser.add_argument('--out', type=Path, default=Path('evaluation'), metavar='DIR', help='default: %(default)s')
+    parser.add_argument('--compare', type=Path, metavar='OLD.json', help='exit with 3 when something got worse')
+    parser.add_argument(
+        '--threshold',
+        type=_seconds,
+        default=THRESHOLD,
+        help=f'how much a share may get worse; other figures by {RELATIVE} times that, relative; default: %(default)s',
+    )
+    _remap(parser, 'name in a graph of ours')
+    parser.add_argument('--face-model', metavar='NAME', help='instead of the bundled one')
+    parser.add_argument('--speech-model', metavar='NAME', help='instead of the bundled one')
+    parser.add_argument('--fusion-method', choices=('fixed', 'dynamic', 'log_linear'), help='instead of the default')
+    parser.add_argument('--detector', metavar='NAME', help="'auto', 'yunet' or 'haar'")
+    parser.add_argument('--jobs', type=int, default=0, metavar='N', help='bags at a time; default: one a core')
+    parser.add_argument(
+        '--dask', nargs='?', const='', metavar='ADDRESS', help='on a Dask cluster; without an address on this machine'
+    )
+    parser.add_argument('--no-report', action='store_true', help='only metrics.json, no page')
+    data = parser.add_argument_group('data sets')
+    data.add_argument(
+        '--dataset',
+        metavar='fer2013|ravdess|nemo|PATH',
+        help='pictures or sounds: a folder with a folder for each label, or a CSV with path,label[,speaker]',
+    )
+    data.add_argument('--data', type=Path, default=Path('.'), metavar='FOLDER', help='holds a named data set')
+    data.add_argument('--model', metavar='NAME', help='by default the bundled one')
+    data.add_argument('--limit', type=int, metavar='N', help='only so many, evenly over the labels')
+
+
+def _remap(parser: argparse.ArgumentParser, meaning: str) -> None:
+    parser.add_argument(
+        '--remap', nargs='+', type=_pair, default=[], metavar='TOPIC:=NAME', help=f'topic of the bag := {meaning}'
+    )
+
+
+def _pair(text: str) -> tuple[str, str]:
+    topic, separator, name = text.partition(':=')
+    if not (topic and separator and name):
+        raise argparse.ArgumentTypeError(f"'{text}' is not TOPIC:=NAME")
+    return topic, name
+
+
+def _seconds(text: str) -> float:
+    value = _number(text)
+    if not 0 <= value < float('inf'):
+        raise argparse.ArgumentTypeError(f'{text} is negative or no number')
+    return value
+
+
+def _positive(text: str) -> float:
+    value = _seconds(text)
+    if value == 0:
+        raise argparse.ArgumentTypeError('0 is not positive')
+    return value
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number") from error

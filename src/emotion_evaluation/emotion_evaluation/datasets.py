@@ -1,0 +1,187 @@
+"""Pictures and sounds with labels: named corpora, folders, and CSV files."""
+
+import csv
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from emotion_core.emotions import EMOTIONS, to_emotion
+from emotion_core.errors import EmotionError, ModelError
+from emotion_evaluation.errors import BagError
+
+PICTURES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
+SOUNDS = ('.wav', '.flac', '.ogg', '.opus', '.mp3')
+FACE, SPEECH = 'fer', 'ser'
+# What the bundled models were not trained on, and neither chosen by.
+RAVDESS_TEST, NEMO_TEST = ('21', '22', '23', '24'), ('KD0', 'WR0')
+
+
+@dataclass(frozen=True)
+class Item:
+    """One picture or sound."""
+
+    name: str
+    label: int  # index into EMOTIONS
+    source: str  # who or what it comes from, for the bootstrap: a speaker, or the item itself
+    read: Callable[[], np.ndarray]  # (height, width, 3) uint8 BGR, or mono float32; raises EmotionError
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What is measured on."""
+
+    name: str
+    description: str
+    task: str  # FACE or SPEECH
+    sample_rate: int  # [Hz] of sounds; 0 for pictures
+    items: Sequence[Item]
+
+    def part(self, limit: int | None) -> 'Dataset':
+        """Give a part with as many of each label as can be, the same each time."""
+        if limit is None or limit >= len(self.items):
+            return self
+        order = np.random.default_rng(0).permutation(len(self.items))
+        seen = [0] * len(EMOTIONS)
+        ranked = []
+        for index in order.tolist():
+            label = self.items[index].label
+            ranked.append((seen[label], index))
+            seen[label] += 1
+        chosen = sorted(index for _, index in sorted(ranked)[:limit])
+        return Dataset(
+            self.name,
+            f'{self.description}; {limit} of them, evenly over the labels',
+            self.task,
+            self.sample_rate,
+            [self.items[index] for index in chosen],
+        )
+
+
+def load(name: str, data: Path) -> Dataset:
+    """
+    Load a data set.
+
+    :param name: 'fer2013', 'ravdess', 'nemo', or the path of a folder or a CSV file.
+    :param data: The folder that holds a named one.
+    :raises BagError: when it is not there, or holds nothing usable.
+    """
+    named = {'fer2013': _fer2013, 'ravdess': _ravdess, 'nemo': _nemo}
+    if name in named:
+        return named[name](data)
+    path = Path(name)
+    if path.is_dir():
+        return _of_files(path, _in_folders(path))
+    if path.suffix.lower() == '.csv' and path.is_file():
+        return _of_files(path, _in_table(path))
+    raise BagError(f"'{name}' is neither one of {', '.join(named)} nor a folder or CSV file that is there")
+
+
+def _fer2013(data: Path) -> Dataset:
+    from emotion_training import fer2013
+
+    faces = fer2013.load(data)
+    items = [
+        Item(
+            f'PrivateTest {row}',
+            int(faces.labels[row]),
+            f'{row}',
+            lambda row=row: cv2.cvtColor(faces.images[row], cv2.COLOR_GRAY2BGR),
+        )
+        for row in np.flatnonzero(faces.usage == fer2013.PRIVATE_TEST).tolist()
+    ]
+    return Dataset('fer2013', 'FER2013 PrivateTest, six classes, 48x48 crops', FACE, 0, items)
+
+
+def _ravdess(data: Path) -> Dataset:
+    from emotion_training import speech_corpora
+
+    return _clips('ravdess', 'RAVDESS speech, actors 21 to 24', speech_corpora.load_ravdess(data), RAVDESS_TEST)
+
+
+def _nemo(data: Path) -> Dataset:
+    from emotion_training import speech_corpora
+
+    return _clips('nemo', 'nEMO, speakers KD0 and WR0', speech_corpora.load_nemo(data), NEMO_TEST)
+
+
+def _clips(name: str, description: str, clips: Sequence, speakers: Sequence[str]) -> Dataset:
+    from emotion_training.speech_corpora import SAMPLE_RATE
+
+    items = [
+        Item(clip.path, clip.label, clip.speaker, lambda clip=clip: clip.samples)
+        for clip in clips
+        if clip.speaker.split('/')[1] in speakers
+    ]
+    return Dataset(name, description, SPEECH, SAMPLE_RATE, items)
+
+
+def _in_folders(path: Path) -> list[tuple[Path, int, str]]:
+    found = []
+    for folder in sorted(item for item in path.iterdir() if item.is_dir() and not item.name.startswith('.')):
+        label = _label(folder.name, f"folder '{folder}'")
+        if label is not None:
+            found += [(file, label, '') for file in sorted(folder.rglob('*')) if _is_known(file)]
+    if not found:
+        raise BagError(f"'{path}' holds no folders named {', '.join(EMOTIONS)} with pictures or sounds")
+    return found
+
+
+def _in_table(path: Path) -> list[tuple[Path, int, str]]:
+    with open(path, newline='', encoding='utf-8-sig') as file:
+        rows = list(csv.DictReader(file))
+    if not rows or not {'path', 'label'} <= set(rows[0]):
+        raise BagError(f"'{path}' needs the columns path,label and perhaps speaker")
+    found = []
+    for number, row in enumerate(rows, start=2):
+        label = _label(row['label'] or '', f"'{path}', line {number}")
+        file = path.parent / (row['path'] or '')
+        if not _is_known(file) or not file.is_file():
+            raise BagError(f"'{path}', line {number}: '{file}' is no picture or sound that is there")
+        if label is not None:
+            found.append((file, label, (row.get('speaker') or '').strip()))
+    return found
+
+
+def _of_files(path: Path, files: list[tuple[Path, int, str]]) -> Dataset:
+    pictures = [entry for entry in files if entry[0].suffix.lower() in PICTURES]
+    if pictures and len(pictures) < len(files):
+        raise BagError(f"'{path}' holds pictures and sounds: measure them one after the other")
+    kind, read = (FACE, _read_picture) if pictures else (SPEECH, _read_sound)
+    items = [Item(str(file), label, who or str(file), lambda file=file: read(file)) for file, label, who in files]
+    what = 'pictures' if pictures else 'sounds'
+    return Dataset(path.stem, f'{len(items)} {what} of {path}', kind, 0 if pictures else 16000, items)
+
+
+def _is_known(path: Path) -> bool:
+    return path.suffix.lower() in (*PICTURES, *SOUNDS)
+
+
+def _label(name: str, where: str) -> int | None:
+    """Give the index of an emotion; None for one that is left out."""
+    try:
+        emotion = to_emotion(name)
+    except ModelError as error:
+        raise BagError(f"{where}: '{name}' is none of {', '.join(EMOTIONS)}") from error
+    return None if emotion is None else EMOTIONS.index(emotion)
+
+
+def _read_picture(path: Path) -> np.ndarray:
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise EmotionError(f"'{path}' is no picture that can be read")
+    return image
+
+
+def _read_sound(path: Path) -> np.ndarray:
+    from emotion_drivers.audio import SoundFile
+
+    sound = SoundFile(str(path), 16000, 1)
+    try:
+        return np.concatenate([np.zeros(0, np.float32), *(block[:, 0] / 32768 for block in sound.samples(0))]).astype(
+            np.float32
+        )
+    finally:
+        sound.close()

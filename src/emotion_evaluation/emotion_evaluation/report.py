@@ -1,0 +1,66 @@
+"""The report of an evaluation: one HTML page that stands alone."""
+
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from emotion_evaluation.compare import Change
+from emotion_evaluation.errors import BagError
+from emotion_evaluation.evaluate import Result
+from emotion_evaluation.measure import ROWS
+
+DRAWN = ('face', 'speech', 'fused')
+TIMELINES = 20  # of so many bags at most: more would make a page that nobody scrolls
+
+
+def write(
+    path: Path, table: dict[str, Any], results: Sequence[Result], changes: Sequence[Change] = (), old: str = ''
+) -> None:
+    """
+    Write the page.
+
+    :param table: As ``summarise`` gives it.
+    :param results: Of the same bags in the same order.
+    :param changes: Since the evaluation ``old``.
+    :raises BagError: when matplotlib or Jinja is missing.
+    """
+    try:
+        import jinja2
+
+        from emotion_evaluation import figures
+    except ImportError as error:
+        raise BagError(
+            f'a report needs matplotlib and Jinja ({error.name} is missing): pip install matplotlib jinja2'
+        ) from error
+    package = resources.files('emotion_evaluation')
+    rows = {
+        name: row
+        for name, row in table['all'].get('against_truth', {}).get('rows', {}).items()
+        if name in DRAWN and 'confusion' in row
+    }
+    plots = {
+        'confusion': {name: figures.confusion(name, row['confusion']) for name, row in rows.items()},
+        'reliability': figures.reliability(
+            {name: row['bins'] for name, row in rows.items()},
+            {name: row['calibration_error'] for name, row in rows.items()},
+        )
+        if rows
+        else '',
+        'timelines': [
+            figures.timeline(f'{number} {result.name}', result.track)
+            if number < TIMELINES and result.track.get('seconds')
+            else ''
+            for number, result in enumerate(results)
+        ],
+    }
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True)
+    page = environment.from_string(package.joinpath('report.html.j2').read_text(encoding='utf-8')).render(
+        table,
+        css=package.joinpath('report.css').read_text(encoding='utf-8'),
+        meanings=ROWS,
+        plots=plots,
+        changes=changes,
+        compared_with=old,
+    )
+    path.write_text(page, encoding='utf-8')

@@ -1,0 +1,73 @@
+"""``emotion evaluate --dataset``."""
+
+import argparse
+import hashlib
+import shlex
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from emotion_core.errors import EmotionError
+from emotion_evaluation import dataset_run, datasets
+from emotion_evaluation.errors import BagError
+from emotion_evaluation.provenance import commit, versions
+from emotion_evaluation.run_evaluate import METRICS, span, write_json
+
+TITLES = {'alone': 'as they are', 'through_node': 'through the node'}
+
+
+def run(options: argparse.Namespace, arguments: list[str], console: Console) -> int:
+    """Measure a model on a data set; gives the exit code."""
+    if options.limit is not None and options.limit < 1:
+        raise BagError('--limit must be at least 1')
+    with console.status('reading'):
+        data = datasets.load(options.dataset, options.data).part(options.limit)
+    columns = (TextColumn('{task.description}'), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(data.name, total=len(data.items))
+        figures = dataset_run.measure(
+            data, options.model or '', options.detector or 'auto', lambda done: progress.update(task, completed=done)
+        )
+    table: dict[str, Any] = {
+        'made': {
+            'command': shlex.join(['./emotion', 'evaluate', *arguments]),
+            'commit': commit(),
+            'versions': versions(),
+            'data_sha256': _digest(data),
+        },
+        'dataset': data.name,
+        'description': data.description,
+        **figures,
+    }
+    options.out.mkdir(parents=True, exist_ok=True)
+    write_json(options.out / METRICS, table)
+    view = Table(
+        '', 'n', 'coverage %', 'accuracy %', 'macro-F1 %', '95 %', 'cal. error %', 'accuracy of all %', box=None
+    )
+    for key, title in TITLES.items():
+        row = figures[key]
+        names = ('accuracy', 'macro_f1', 'calibration_error', 'accuracy_of_all')
+        accuracy, f1, error, of_all = (f'{100 * row[name]:.1f}' if name in row else '' for name in names)
+        view.add_row(
+            title, str(row.get('n', 0)), f'{100 * row["coverage"]:.1f}', accuracy, f1 + span(row), error, of_all
+        )
+    console.print(f'{data.description}; {figures["model"]}', highlight=False)
+    console.print(view)
+    for sentence in figures.get('unread', [])[:5]:
+        console.print(f'[yellow]left out: {sentence}', highlight=False)
+    console.print(f'{options.out / METRICS}', highlight=False)
+    return 1 if figures.get('unread') else 0
+
+
+def _digest(data: datasets.Dataset) -> str:
+    """Hash names, labels and contents."""
+    digest = hashlib.sha256()
+    for item in data.items:
+        digest.update(f'{item.name}\0{item.label}\0'.encode())
+        try:
+            digest.update(item.read().tobytes())
+        except EmotionError:  # what cannot be read is said elsewhere
+            continue
+    return digest.hexdigest()

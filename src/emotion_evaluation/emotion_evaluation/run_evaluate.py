@@ -1,0 +1,182 @@
+"""``emotion evaluate``."""
+
+import argparse
+import json
+import os
+import shlex
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from emotion_evaluation import compare
+from emotion_evaluation.bag import find_bags
+from emotion_evaluation.errors import BagError
+from emotion_evaluation.evaluate import (
+    Job,
+    Result,
+    default_workers,
+    evaluate_bag,
+    evaluate_bags,
+    evaluate_bags_with_dask,
+    summarise,
+)
+from emotion_evaluation.offline import Setup
+
+METRICS, REPORT = 'metrics.json', 'report.html'
+WORSE = 3  # exit code
+
+
+def run(options: argparse.Namespace, arguments: list[str]) -> int:
+    """Evaluate; gives 0, 1 when a bag could not be evaluated, or WORSE."""
+    console = Console()
+    if options.dataset:
+        from emotion_evaluation.run_dataset import run as run_dataset
+
+        return run_dataset(options, arguments, console)
+    if not options.bags:
+        raise BagError('name a bag, or a data set: --dataset')
+    old = compare.load(options.compare) if options.compare else None
+    bags = [bag for path in options.bags for bag in find_bags(path)]
+    setup = make_setup(options)
+    jobs = [Job(bag, _labels_of(bag, options.labels, len(bags)), tuple(options.remap), setup) for bag in bags]
+    begin = time.monotonic()
+    results = _evaluate(jobs, options, console)
+    elapsed = time.monotonic() - begin
+    table = summarise(results, shlex.join(['./emotion', 'evaluate', *arguments]))
+    options.out.mkdir(parents=True, exist_ok=True)
+    write_json(options.out / METRICS, table)
+    changes = compare.compare(old, table, options.threshold) if old else []
+    if not options.no_report:
+        from emotion_evaluation import report
+
+        report.write(options.out / REPORT, table, results, changes, str(options.compare or ''))
+    _print(console, table, results, elapsed)
+    _print_changes(console, changes)
+    page = '' if options.no_report else f' and {options.out / REPORT}'
+    console.print(f'{options.out / METRICS}{page}', highlight=False, soft_wrap=True)
+    if any(result.error for result in results):
+        return 1
+    return WORSE if any(change.is_past for change in changes) else 0
+
+
+def make_setup(options: argparse.Namespace) -> Setup:
+    """Give the parameters of the nodes that the options ask for."""
+    setup = Setup()
+    face = {'model': options.face_model, 'detector': options.detector}
+    return Setup(
+        replace(setup.face, **{name: value for name, value in face.items() if value}),
+        replace(setup.speech, **({'model': options.speech_model} if options.speech_model else {})),
+        replace(setup.fusion, **({'method': options.fusion_method} if options.fusion_method else {})),
+    )
+
+
+def write_json(path: Path, table: dict[str, Any]) -> None:
+    """Write a table so that equal ones give equal bytes."""
+    path.write_text(json.dumps(table, indent=1, ensure_ascii=False) + '\n', encoding='utf-8')
+
+
+def _labels_of(bag: Path, labels: Path | None, bags: int) -> Path | None:
+    """Give the CSV file of a bag."""
+    if labels is None:
+        beside = bag.parent / f'{bag.stem}.csv'
+        return beside if beside.is_file() else None
+    if labels.is_dir():
+        return labels / f'{bag.stem}.csv'
+    if bags > 1:
+        raise BagError(f"'{labels}' is one file for {bags} bags: name a folder that holds a CSV for each")
+    return labels
+
+
+def _evaluate(jobs: list[Job], options: argparse.Namespace, console: Console) -> list[Result]:
+    columns = (TextColumn('{task.description}'), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        if options.dask is None and len(jobs) == 1:
+            task = progress.add_task(jobs[0].path.name, total=None)
+            cores = len(os.sched_getaffinity(0))
+
+            def advance(seconds: float, total: float) -> None:
+                progress.update(task, completed=seconds, total=total)
+
+            return [evaluate_bag(replace(jobs[0], threads=min(cores, 2)), advance)]
+        task = progress.add_task('bags', total=len(jobs))
+
+        def done(result: Result) -> None:
+            if result.error:
+                progress.console.print(f'[red]{result.path}: {result.error}', highlight=False, soft_wrap=True)
+            progress.advance(task)
+
+        single = [replace(job, threads=1) for job in jobs]
+        if options.dask is not None:
+            return evaluate_bags_with_dask(single, options.dask, done)
+        return evaluate_bags(single, options.jobs or default_workers(len(jobs)), done)
+
+
+def _print(console: Console, table: dict[str, Any], results: list[Result], elapsed: float) -> None:
+    for result in results:
+        if result.error and len(results) == 1:
+            console.print(f'[red]{result.error}', highlight=False, soft_wrap=True)
+        for key, sentence in result.entry.get('sentences', {}).items():
+            console.print(f'[yellow]{result.name}: {result.entry["problems"][key]} x {sentence}', highlight=False)
+        if 'notice' in result.entry:
+            console.print(f'[yellow]{result.name}: {result.entry["notice"]}', highlight=False)
+    everything = table['all']
+    if everything['bags'] == 0:
+        return
+    seconds, bags = everything['seconds'], everything['bags']
+    console.print(
+        f'{bags} bag{"s" if bags > 1 else ""}, {seconds:.1f} s in {elapsed:.1f} s: {seconds / elapsed:.1f} times real '
+        f'time; {everything["frames"]} frames, {_percent(everything["with_face"]) or 0} % with a face',
+        highlight=False,
+    )
+    truth = everything.get('against_truth')
+    if truth is None:
+        console.print('no ground truth: `./emotion label BAG` writes some', highlight=False)
+        return
+    view = Table('%', 'accuracy', 'macro-F1', 'cal. error', 'coverage', 'changes/min', 'locked', box=None)
+    for name, row in truth['rows'].items():
+        lock = row.get('lock', {})
+        after = '' if lock.get('seconds') is None else f' after {lock["seconds"]:.1f} s'
+        view.add_row(
+            name,
+            _percent(row.get('accuracy')),
+            _percent(row.get('macro_f1')) + span(row),
+            '' if name == 'label' else _percent(row.get('calibration_error')),
+            _percent(row['coverage']),
+            f'{row["flicker"]:.1f}' if 'flicker' in row else '',
+            _percent(lock.get('share')) + after,
+        )
+    best = next(
+        (truth['rows'][name] for name in ('fused', 'face', 'speech') if 'majority' in truth['rows'][name]), None
+    )
+    if best is not None:
+        majority = best['majority']
+        figures = (_percent(majority['accuracy']), _percent(majority['macro_f1']))
+        view.add_row(f'always {majority["label"]}', *figures, style='dim')
+        view.add_row('chance', _percent(best['chance']['accuracy']), style='dim')
+    console.print(view)
+
+
+def _print_changes(console: Console, changes: list[compare.Change]) -> None:
+    if not changes:
+        return
+    view = Table('since then', 'before', 'now', 'better by', '')
+    for change in changes:
+        if change.better or change.before is None or change.now is None:
+            verdict = 'PAST THE THRESHOLD' if change.is_past else 'worse' if change.better < 0 else 'better'
+            view.add_row(change.name, str(change.before), str(change.now), f'{change.better:+.4g}', verdict)
+    console.print(view if view.row_count else 'nothing has changed')
+
+
+def _percent(value: float | None) -> str:
+    return '' if value is None else f'{100 * value:.1f}'
+
+
+def span(row: dict[str, Any]) -> str:
+    """Give the 95 % interval of macro-F1."""
+    bounds = row.get('interval', {}).get('macro_f1')
+    return '' if bounds is None else f' ({100 * bounds[0]:.0f} to {100 * bounds[1]:.0f})'

@@ -1,0 +1,190 @@
+"""``emotion label``: from the keyboard, live or along a bag, or from the names of bags."""
+
+import argparse
+import os
+import re
+import select
+import signal
+import sys
+import termios
+import time
+import tty
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+
+from emotion_core.emotions import EMOTIONS, to_emotion
+from emotion_core.errors import ModelError
+from emotion_core.stamps import NS_PER_S
+from emotion_evaluation import ground_truth
+from emotion_evaluation.bag import Bag
+from emotion_evaluation.errors import LabelError
+from emotion_evaluation.ground_truth import Mark
+
+KEYS = {str(number): label for number, label in enumerate(EMOTIONS, start=1)} | {'0': '', ' ': ''}
+UNDO, QUIT = 'u', 'q'
+POLL_S = 0.05
+HELP = '  '.join(f'{key} {label}' for key, label in KEYS.items() if label) + '   0 or space unknown   u undo   q end'
+
+
+@dataclass
+class Labeller:
+    """Turns keys into marks."""
+
+    subject: str
+    marks: list[Mark] = field(default_factory=list)
+
+    def press(self, key: str, now_ns: int) -> Mark | None:
+        """Take a key at a time; gives the mark that comes of it, after an undo what counts again from now on."""
+        if key == UNDO and self.marks:
+            self.marks.pop()
+            label = self.marks[-1].label if self.marks else ''
+            return Mark(now_ns, self.subject, label)
+        if key not in KEYS or (self.marks and self.marks[-1].label == KEYS[key]):
+            return None
+        mark = Mark(now_ns, self.subject, KEYS[key])
+        self.marks.append(mark)
+        return mark
+
+
+def label_in_name(path: Path) -> str:
+    """
+    Give the emotion that the name of a bag tells, as in 'happy_03' or 'anna-sad'.
+
+    :raises LabelError: when it tells none, or several.
+    """
+    found = set()
+    for word in re.split(r'[^a-z]+', path.stem.lower()):
+        try:
+            found.add(to_emotion(word) if word else None)
+        except ModelError:
+            continue
+    labels = sorted(label for label in found if label)
+    if len(labels) != 1:
+        raise LabelError(f"the name '{path.name}' tells {' and '.join(labels) or 'no emotion'}: one is needed")
+    return labels[0]
+
+
+def run(options: argparse.Namespace, arguments: list[str]) -> int:
+    """Label; gives the exit code."""
+    console = Console(stderr=True)
+    if options.names:
+        return _from_names(options, console)
+    if not sys.stdin.isatty():
+        raise LabelError('labels are typed on a terminal: run this in one, or take them from names with --names')
+    return _live(options, console) if options.bag is None else _along(options, console)
+
+
+def _from_names(options: argparse.Namespace, console: Console) -> int:
+    if options.out is not None and len(options.names) > 1:
+        raise LabelError('each bag gets a CSV file beside it: leave -o out')
+    for path in options.names:
+        label = label_in_name(path)
+        with Bag(path) as bag:
+            interval = ground_truth.Interval(bag.start_ns, bag.end_ns, options.subject, label)
+            target = options.out or _beside(path)
+            ground_truth.write_csv(target, [interval], bag.start_ns)
+        console.print(f'{target}: {label}', highlight=False)
+    return 0
+
+
+def _along(options: argparse.Namespace, console: Console) -> int:
+    """Label along a bag, whose time goes by here; another terminal may show it with ``emotion replay``."""
+    target = options.out or _beside(options.bag)
+    if target.exists():
+        raise LabelError(f"'{target}' is there already: choose another file with -o")
+    with Bag(options.bag) as bag:
+        begin_ns, end_ns = bag.start_ns, bag.end_ns
+    total = (end_ns - begin_ns) / NS_PER_S
+    labeller = Labeller(options.subject)
+    console.print(HELP, highlight=False)
+    origin = time.monotonic()
+
+    def now_ns() -> int:
+        return begin_ns + round((time.monotonic() - origin) * options.rate * NS_PER_S)
+
+    for key in _keys(lambda: now_ns() < end_ns):
+        if key == QUIT:
+            break
+        _show(console, labeller.press(key, now_ns()), (now_ns() - begin_ns) / NS_PER_S, total)
+    intervals = ground_truth.intervals_of(labeller.marks, min(now_ns(), end_ns))
+    ground_truth.write_csv(target, intervals, begin_ns)
+    console.print(f'{len(intervals)} intervals in {target}', highlight=False)
+    return 0
+
+
+def _live(options: argparse.Namespace, console: Console) -> int:
+    """Publish what is typed, for a recorder."""
+    import rclpy
+    from rclpy.signals import SignalHandlerOptions
+
+    from emotion_core import qos
+    from emotion_core.messages import to_header
+    from emotion_msgs.msg import GroundTruth
+
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    node = rclpy.create_node('emotion_label', namespace=options.namespace)
+    publisher = node.create_publisher(GroundTruth, ground_truth.TOPIC, qos.RESULT)
+    labeller = Labeller(options.subject)
+    console.print(f'{HELP}\non {publisher.topic_name}; `./emotion record` keeps it', highlight=False)
+    begin_ns = node.get_clock().now().nanoseconds
+    try:
+        for key in _keys(lambda: True):
+            if key == QUIT:
+                break
+            now_ns = node.get_clock().now().nanoseconds
+            mark = labeller.press(key, now_ns)
+            if mark is not None:
+                publisher.publish(
+                    GroundTruth(header=to_header(mark.stamp_ns), subject_id=mark.subject, label=mark.label)
+                )
+            _show(console, mark, (now_ns - begin_ns) / NS_PER_S, None)
+        end_ns = node.get_clock().now().nanoseconds
+        publisher.publish(GroundTruth(header=to_header(end_ns), subject_id=options.subject, label=''))
+        time.sleep(0.2)  # so that it is on its way
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown()
+    if options.out is not None:
+        ground_truth.write_csv(options.out, ground_truth.intervals_of(labeller.marks, end_ns), 0)
+        console.print(f'{len(labeller.marks)} marks in {options.out}', highlight=False)
+    return 0
+
+
+def _beside(bag: Path) -> Path:
+    return bag.resolve().parent / f'{bag.resolve().stem}.csv'
+
+
+def _show(console: Console, mark: Mark | None, seconds: float, total: float | None) -> None:
+    if mark is not None:
+        of = '' if total is None else f' of {total:.1f}'
+        console.print(f'{seconds:7.1f}{of} s  {mark.label or "unknown"}', highlight=False)
+
+
+def _keys(go_on: Callable[[], bool]) -> Iterator[str]:
+    """Give keys as they are pressed, without Enter, until Ctrl-C, Ctrl-D or ``go_on`` is false."""
+    stop: list[int] = []
+    with _raw_terminal(stop) as descriptor:
+        while go_on() and not stop:
+            if select.select([descriptor], [], [], POLL_S)[0]:
+                typed = os.read(descriptor, 32).decode(errors='ignore')
+                if not typed or '\x04' in typed:
+                    return
+                yield from typed
+
+
+@contextmanager
+def _raw_terminal(stop: list[int]) -> Iterator[int]:
+    """Have keys at once, and Ctrl-C noted rather than raised: what was typed is kept."""
+    descriptor = sys.stdin.fileno()
+    before = termios.tcgetattr(descriptor)
+    handler = signal.signal(signal.SIGINT, lambda number, _: stop.append(number))
+    try:
+        tty.setcbreak(descriptor)
+        yield descriptor
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+        signal.signal(signal.SIGINT, handler)

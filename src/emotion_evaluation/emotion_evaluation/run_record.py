@@ -1,0 +1,95 @@
+"""``emotion record``."""
+
+import argparse
+import signal
+import time
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from emotion_evaluation.bag_writer import BagWriter
+
+IDLE_S = 0.05
+HINT_S = 3.0  # without any topic
+
+
+def run(options: argparse.Namespace, arguments: list[str]) -> int:
+    """Record until a signal, the end of the duration, or a full disk; gives the exit code."""
+    console = Console(stderr=True)
+    folder = options.out or Path(datetime.now().strftime('emotion_%Y-%m-%d_%H-%M-%S'))
+    if options.scenario:
+        return _write_scenario(folder, options, console)
+    writer = BagWriter(folder, options.storage, options.compression)
+
+    import rclpy
+    from rclpy.executors import SingleThreadedExecutor
+    from rclpy.parameter import Parameter
+    from rclpy.signals import SignalHandlerOptions
+
+    from emotion_evaluation.recorder import Recorder
+
+    stop: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: stop.append(number))
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    recorder = Recorder(writer, options.topics, options.namespace)
+    if options.use_sim_time:
+        recorder.set_parameters([Parameter('use_sim_time', value=True)])
+    executor = SingleThreadedExecutor()
+    executor.add_node(recorder)
+    begin_s = time.monotonic()
+    said = 0
+    hinted = False
+    console.print(f"recording to '{folder}'; Ctrl-C ends it", markup=False, highlight=False)
+    with console.status('waiting for topics') as status:
+        while not stop and recorder.failure is None:
+            seconds = time.monotonic() - begin_s
+            if options.duration is not None and seconds >= options.duration:
+                break
+            recorder.look()
+            executor.spin_once(timeout_sec=IDLE_S)
+            for notice in recorder.notices[said:]:
+                console.print(f'[yellow]{notice}', highlight=False)
+            said = len(recorder.notices)
+            if not writer.topics and seconds > HINT_S and not hinted:
+                hinted = True
+                console.print('nothing to record yet: is a graph running? `./emotion up`', highlight=False)
+            if writer.topics:
+                status.update(f'{seconds:.0f} s, {recorder.received} messages of {len(writer.topics)} topics')
+    recorder.end()
+    executor.shutdown()
+    recorder.destroy_node()
+    rclpy.try_shutdown()
+    console.print(_summary(writer))
+    size = sum(file.stat().st_size for file in folder.iterdir())
+    console.print(f"'{folder}': {sum(writer.counts.values())} messages, {size / 1e6:.1f} MB", highlight=False)
+    if recorder.dropped:
+        console.print(f'[red]{recorder.dropped} messages were dropped: the disk is too slow for these topics')
+    if recorder.failure is not None:
+        console.print(f'[red]emotion record: {recorder.failure}', highlight=False, soft_wrap=True)
+        return 1
+    return 0 if sum(writer.counts.values()) else 1
+
+
+def _summary(writer: BagWriter) -> Table:
+    table = Table('topic', 'type', 'messages', box=None, title_justify='left')
+    for topic in sorted(writer.topics.values(), key=lambda topic: topic.name):
+        table.add_row(topic.name, topic.type, str(writer.counts[topic.name]))
+    return table
+
+
+def _write_scenario(folder: Path, options: argparse.Namespace, console: Console) -> int:
+    from emotion_evaluation import scenario_bag
+
+    total = sum(scene.seconds for scene in scenario_bag.SCENES)
+    columns = (TextColumn('{task.description}'), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task('drawing the scenario', total=total)
+        scenario_bag.make(
+            folder, options.data, storage=options.storage, progress=lambda s: progress.update(task, completed=s)
+        )
+    console.print(f"'{folder}' holds {total:.0f} s; next: `./emotion evaluate {folder}`", highlight=False)
+    return 0

@@ -1,0 +1,157 @@
+import os
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from bags import START_NS, write_strings
+from mcap.reader import make_reader
+from rosbags.highlevel import AnyReader
+
+from emotion_evaluation.bag import Bag
+from emotion_evaluation.errors import BagError
+
+HERE = Path(__file__).parent
+
+
+def words_of(folder):
+    """Read with the public library alone, and without a definition from here."""
+    with AnyReader([folder]) as reader:
+        return [reader.deserialize(data, item.msgtype).data for item, _, data in reader.messages()]
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_what_is_written_is_read_by_others_with_the_definitions_inside(tmp_path, storage):
+    folder = tmp_path / 'bag'
+    write_strings(folder, storage=storage)
+    assert words_of(folder) == [f'word {number}' for number in range(20)]
+    information = yaml.safe_load((folder / 'metadata.yaml').read_text())['rosbag2_bagfile_information']
+    assert (information['version'], information['storage_identifier']) == (5, storage)
+    assert information['message_count'] == 20
+    assert information['starting_time']['nanoseconds_since_epoch'] == START_NS
+    assert information['duration']['nanoseconds'] == 1_900_000_000
+    assert [(folder / name).is_file() for name in information['relative_file_paths']] == [True]
+    with Bag(folder) as bag:
+        assert bag.topics['/words'].count == 20 and bag.notice == ''
+
+
+def test_file_has_chunks_that_are_compressed_an_index_and_a_ros2_profile(tmp_path):
+    write_strings(tmp_path / 'bag')
+    with open(tmp_path / 'bag' / 'bag.mcap', 'rb') as file:
+        reader = make_reader(file)
+        assert reader.get_header().profile == 'ros2'
+        summary = reader.get_summary()
+    assert {index.compression for index in summary.chunk_indexes} == {'zstd'} and len(summary.chunk_indexes) == 4
+    assert summary.statistics.message_count == 20
+    schema = next(iter(summary.schemas.values()))
+    assert (schema.name, schema.encoding) == ('std_msgs/msg/String', 'ros2msg') and b'string data' in schema.data
+
+
+def test_same_messages_give_the_same_bytes(tmp_path):
+    for name in ('one', 'two'):
+        write_strings(tmp_path / name / 'bag')
+    one, two = ((tmp_path / name / 'bag' / 'bag.mcap').read_bytes() for name in ('one', 'two'))
+    assert one == two
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_killed_writer_leaves_a_bag_that_everybody_reads(tmp_path, storage):
+    code = (
+        f'import os, signal, sys; sys.path.insert(0, {str(HERE)!r}); from bags import write_strings; '
+        f'from pathlib import Path; write_strings(Path({str(tmp_path / "bag")!r}), 18, {storage!r}, close=False); '
+        'os.kill(os.getpid(), signal.SIGKILL)'
+    )
+    assert subprocess.run([sys.executable, '-c', code]).returncode == -signal.SIGKILL
+    assert words_of(tmp_path / 'bag') == [f'word {number}' for number in range(15)]
+    with Bag(tmp_path / 'bag') as bag:
+        assert bag.count == 15
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_full_disk_stops_with_a_sentence_and_keeps_what_was_there(tmp_path, storage):
+    limit = 60_000 if storage == 'sqlite3' else 3_000
+    code = (
+        f'import resource, sys; sys.path.insert(0, {str(HERE)!r}); from bags import write_strings; '
+        f'from pathlib import Path; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n'
+        f'try: write_strings(Path({str(tmp_path / "bag")!r}), 5000, {storage!r})\n'
+        'except Exception as error: print(type(error).__name__, error)'
+    )
+    said = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True).stdout
+    assert said.startswith('BagError cannot write to') and 'is there' in said
+    words = words_of(tmp_path / 'bag')
+    assert len(words) >= 5 and words == [f'word {number}' for number in range(len(words))]
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != limit  # only the child's
+
+
+def test_file_cut_off_anywhere_keeps_the_whole_messages_before(tmp_path):
+    write_strings(tmp_path / 'bag')
+    path = tmp_path / 'bag' / 'bag.mcap'
+    whole = path.read_bytes()
+    counts = []
+    for size in range(len(whole) - 1, 900, -97):
+        os.truncate(path, size)
+        try:
+            with Bag(tmp_path / 'bag') as bag:
+                words = [bag.deserialize(record).data for record in bag.read()]
+                assert 'byte' in bag.notice
+        except BagError as error:
+            assert 'no whole message' in str(error)
+            words = []
+        assert words == [f'word {number}' for number in range(len(words))]
+        counts.append(len(words))
+    assert counts[0] == 20 and sorted(counts, reverse=True) == counts
+
+
+def test_bag_without_metadata_is_read(tmp_path):
+    write_strings(tmp_path / 'bag')
+    (tmp_path / 'bag' / 'metadata.yaml').unlink()
+    with Bag(tmp_path / 'bag') as bag:
+        assert bag.count == 20 and 'metadata' in bag.notice
+
+
+def test_folder_that_is_there_is_not_touched(tmp_path):
+    with pytest.raises(BagError, match='is there already'):
+        write_strings(tmp_path)
+
+
+def test_type_that_is_not_installed_is_named(tmp_path):
+    from emotion_evaluation.bag_writer import BagWriter
+
+    writer = BagWriter(tmp_path / 'bag')
+    with pytest.raises(BagError, match='nobody_msgs'):
+        writer.add_topic('/x', 'nobody_msgs/msg/Nothing')
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    'name, content, sentence',
+    [
+        ('missing.mcap', None, 'there is no bag'),
+        ('notes.txt', b'hello', 'is no bag'),
+        ('empty.mcap', b'', 'no whole message'),
+        ('text.mcap', b'these are no records at all, only words', 'no whole message'),
+        ('text.db3', b'these are no tables at all, only words' * 40, 'cannot be read as a bag'),
+        ('old.bag', b'#ROSBAG V2.0', 'rosbags-convert'),
+    ],
+)
+def test_what_is_no_bag_gets_a_sentence(tmp_path, name, content, sentence):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(BagError, match=sentence):
+        Bag(tmp_path / name)
+
+
+def test_damaged_chunk_is_named_by_what_comes_before(tmp_path):
+    write_strings(tmp_path / 'bag')
+    path = tmp_path / 'bag' / 'bag.mcap'
+    with open(path, 'rb') as file:
+        third = make_reader(file).get_summary().chunk_indexes[2]
+    content = bytearray(path.read_bytes())
+    middle = third.chunk_start_offset + third.chunk_length // 2
+    content[middle : middle + 8] = b'\xff' * 8
+    path.write_bytes(content)
+    with Bag(tmp_path / 'bag') as bag, pytest.raises(BagError, match='after a message of /words at 0.900 s'):
+        list(bag.read())

@@ -1,0 +1,192 @@
+"""The command on real bags, with the demo's face and voices."""
+
+import csv
+import json
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+import soundfile
+from bags import MS, SCENES, START_NS, write_strings
+
+from emotion_drivers.scenario import ASSETS
+from emotion_evaluation import scenario_bag
+from emotion_evaluation.bag import Bag
+from emotion_evaluation.bag_writer import BagWriter
+from emotion_evaluation.cli import main
+from emotion_evaluation.definitions import installed_types
+from emotion_evaluation.errors import BagError
+from emotion_evaluation.evaluate import Job, evaluate_bag, summarise
+from emotion_evaluation.topics import COMPRESSED, IMAGE, find_topics
+
+
+@pytest.fixture(scope='module')
+def scene(tmp_path_factory):
+    """A bag of 8 s."""
+    folder = tmp_path_factory.mktemp('bags') / 'scene'
+    scenario_bag.make(folder, scenes=SCENES)
+    return folder
+
+
+@pytest.fixture(scope='module')
+def result(scene):
+    return evaluate_bag(Job(scene))
+
+
+def test_scene_is_seen_and_heard(result):
+    entry, rows = result.entry, result.entry['against_truth']['rows']
+    assert result.error == '' and entry['frames'] == 120 and 'problems' not in entry
+    assert 0.45 < entry['with_face'] < 0.65  # she is there for 4.5 of 8 s
+    assert entry['utterances'] >= 2 and entry['against_truth']['utterances']['n'] >= 2  # pauses part an utterance
+    assert rows['face']['coverage'] < rows['fused']['coverage']  # the second voice has no face
+    assert set(rows) == {'face', 'speech', 'fused', 'label'}
+    assert rows['face']['majority']['label'] == 'happy' and rows['face']['chance']['accuracy'] > 0
+
+
+def test_two_runs_give_the_same_bytes_whatever_the_number_of_threads(scene, result):
+    again = evaluate_bag(Job(scene, threads=1))
+    one, two = (json.dumps(summarise([item], 'x')) for item in (result, again))
+    assert one == two
+
+
+def test_bags_that_cannot_be_used_do_not_keep_the_others_from_it(scene, tmp_path, capsys):
+    bags = tmp_path / 'bags'
+    shutil.copytree(scene, bags / 'good')
+    shutil.copytree(scene, bags / 'cut_off')
+    cut = bags / 'cut_off' / 'scene.mcap'
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
+    write_strings(bags / 'words')
+    (bags / 'empty').mkdir()
+    (bags / 'empty' / 'metadata.yaml').write_text('')
+    out = tmp_path / 'out'
+    assert main('evaluate', [str(bags), '--out', str(out), '--jobs', '1', '--no-report']) == 1
+    table = json.loads((out / 'metrics.json').read_text())
+    found = {entry['bag'].rsplit('/')[-1]: entry for entry in table['bags']}
+    assert found['good']['frames'] == 120 and 'error' not in found['good']
+    assert 20 < found['cut_off']['frames'] < 100 and 'breaks off at byte' in found['cut_off']['notice']
+    assert '/words (std_msgs/msg/String)' in found['words']['error']
+    assert 'cannot be read as a bag' in found['empty']['error']
+    assert (table['all']['bags'], table['all']['failed']) == (2, 2)
+    assert 'neither images nor sound' in capsys.readouterr().out.replace('\n', ' ')
+
+
+def test_page_has_every_bag_and_figure_and_comparison_fails_on_what_got_worse(scene, tmp_path, capsys):
+    labels = tmp_path / 'labels.csv'
+    with open(labels, 'w', newline='') as file:
+        csv.writer(file).writerows(
+            [('start', 'end', 'subject', 'label'), (0, 4.5, '', 'happy'), (4.5, 8, '', 'surprise')]
+        )
+    out = tmp_path / 'out'
+    arguments = [str(scene), '--out', str(out), '--labels', str(labels)]
+    assert main('evaluate', arguments) == 0
+    page = (out / 'report.html').read_text()
+    assert 'Against ground truth' in page and page.count('<svg') == 5 and '{{' not in page
+    old = json.loads((out / 'metrics.json').read_text())
+    assert old['made']['models'].keys() == {'face', 'speech'} and len(old['bags'][0]['sha256']) == 64
+    old['all']['against_truth']['rows']['face']['accuracy'] += 0.1
+    old['all']['with_face'] -= 0.3
+    (tmp_path / 'old.json').write_text(json.dumps(old))
+    assert main('evaluate', [*arguments, '--compare', str(tmp_path / 'old.json')]) == 3
+    said = capsys.readouterr().out
+    assert 'PAST THE THRESHOLD' in said and 'with face' in said
+    assert 'past the threshold' in (out / 'report.html').read_text()
+
+
+def write_foreign(folder, images=4):
+    """A raw camera and float sound under other names, with bytes that are no message among them."""
+    kinds = {
+        '/cam/color/image': IMAGE,
+        '/mic/sound': 'audio_common_msgs/msg/AudioData',
+        '/mic/info': 'audio_common_msgs/msg/AudioInfo',
+    }
+    types = installed_types(kinds.values())
+    made = types.types
+    writer = BagWriter(folder, types=types)
+    for name, kind in kinds.items():
+        writer.add_topic(name, kind)
+
+    def put(name, stamp, message):
+        writer.write(name, stamp, bytes(types.serialize_cdr(message, kinds[name])))
+
+    put('/mic/info', START_NS, made['audio_common_msgs/msg/AudioInfo'](1, 16000, 'F32LE', 512000, 'wave'))
+    samples, rate = soundfile.read(ASSETS / 'glad.ogg', dtype='float32')
+    samples = np.concatenate([samples[:: rate // 16000], np.zeros(16000, np.float32)])
+    for number in range(len(samples) // 800):
+        block = samples[800 * number : 800 * number + 800].view(np.uint8)
+        put('/mic/sound', START_NS + 50 * MS * (number + 1), made['audio_common_msgs/msg/AudioData'](block))
+    face = cv2.resize(cv2.imread(str(ASSETS / 'portrait.jpg')), None, fx=0.7, fy=0.7)
+    for number in range(images):
+        stamp = made['builtin_interfaces/msg/Time'](*divmod(START_NS + 100 * MS * number, 1_000_000_000))
+        header = made['std_msgs/msg/Header'](stamp, 'cam')
+        height, width = face.shape[:2]
+        image = made[IMAGE](header, height, width, 'rgb8', 0, 3 * width, face[..., ::-1].ravel())
+        put('/cam/color/image', START_NS + 100 * MS * number, image)
+    writer.write('/cam/color/image', START_NS + 100 * MS * images, b'\0\1\0\0 no image')
+    writer.close()
+
+
+def test_bag_from_elsewhere_is_understood_by_its_types(tmp_path):
+    write_foreign(tmp_path / 'foreign')
+    result = evaluate_bag(Job(tmp_path / 'foreign'))
+    assert result.entry['topics'] == {'image': '/cam/color/image', 'audio': '/mic/sound', 'info': '/mic/info'}
+    assert (result.entry['frames'], result.entry['with_face']) == (4, 1.0)
+    assert result.entry['utterances'] >= 1
+    assert result.entry['problems'] == {'/cam/color/image: damaged message': 1}
+    assert 'bytes are no sensor_msgs/msg/Image' in result.entry['sentences']['/cam/color/image: damaged message']
+
+
+def test_wrong_type_and_unknown_remap_name_the_topic(scene, tmp_path):
+    write_strings(tmp_path / 'words')
+    with Bag(tmp_path / 'words') as bag, pytest.raises(BagError, match='/words.*image_raw must be a sensor_msgs'):
+        find_topics(bag, {'/words': 'image_raw'})
+    with Bag(scene) as bag:
+        with pytest.raises(BagError, match="no topic '/nothing' to remap"):
+            find_topics(bag, {'/nothing': 'image_raw'})
+        assert bag.topics['/image_raw/compressed'].type == COMPRESSED
+
+
+def test_pictures_in_folders_are_measured_as_they_are_and_through_the_node(tmp_path, capsys):
+    portrait = cv2.imread(str(ASSETS / 'portrait.jpg'))
+    for label in ('happy', 'sad'):
+        (tmp_path / 'faces' / label).mkdir(parents=True)
+    cv2.imwrite(str(tmp_path / 'faces' / 'happy' / 'a.png'), portrait)
+    cv2.imwrite(str(tmp_path / 'faces' / 'happy' / 'b.png'), cv2.resize(portrait[:210, 120:330], (48, 48)))
+    cv2.imwrite(str(tmp_path / 'faces' / 'sad' / 'blank.png'), np.full((200, 200, 3), 127, np.uint8))
+    (tmp_path / 'faces' / 'sad' / 'broken.jpg').write_bytes(b'no picture')
+    out = tmp_path / 'out'
+    assert main('evaluate', ['--dataset', str(tmp_path / 'faces'), '--out', str(out)]) == 1  # one cannot be read
+    table = json.loads((out / 'metrics.json').read_text())
+    assert table['alone']['n'] == 3 and table['alone']['coverage'] == 1
+    assert table['through_node']['n'] in (1, 2)  # never the blank one; Haar does not find the small one
+    assert 'broken.jpg' in table['unread'][0] and table['model'].startswith('fer_compact@')
+
+
+def test_sounds_in_a_table_are_measured_with_their_speakers(tmp_path):
+    rows = [('path', 'label', 'speaker')]
+    for name, label in (('glad', 'joy'), ('weary', 'sadness')):
+        shutil.copy(ASSETS / f'{name}.ogg', tmp_path)
+        rows.append((f'{name}.ogg', label, name))
+    soundfile.write(tmp_path / 'nothing.wav', np.zeros(16000), 16000)
+    rows += [('nothing.wav', 'neutral', 'nobody'), ('glad.ogg', 'disgust', 'glad')]
+    with open(tmp_path / 'table.csv', 'w', newline='') as file:
+        csv.writer(file).writerows(rows)
+    assert main('evaluate', ['--dataset', str(tmp_path / 'table.csv'), '--out', str(tmp_path / 'out')]) == 0
+    table = json.loads((tmp_path / 'out' / 'metrics.json').read_text())
+    assert (table['alone']['n'], table['through_node']['n']) == (3, 2)  # silence is no speech; disgust is left out
+    assert table['through_node']['interval']['sources'] == 2
+
+
+@pytest.mark.parametrize(
+    'arguments, sentence',
+    [
+        ([], 'name a bag'),
+        (['nowhere'], "no bag 'nowhere'"),
+        (['--dataset', 'nowhere'], 'neither one of fer2013'),
+        (['x', '--compare', '/dev/null'], 'no evaluation to compare with'),
+    ],
+)
+def test_mistakes_get_a_sentence(arguments, sentence, tmp_path, capsys):
+    assert main('evaluate', [*arguments, '--out', str(tmp_path / 'out'), '--no-report']) == 1
+    captured = capsys.readouterr()
+    assert sentence in (captured.out + captured.err).replace('\n', ' ')

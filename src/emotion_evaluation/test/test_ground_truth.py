@@ -1,0 +1,81 @@
+import pytest
+
+from emotion_evaluation.errors import LabelError
+from emotion_evaluation.ground_truth import Interval, Mark, intervals_of, marks_of, read_csv, write_csv
+from emotion_evaluation.run_label import Labeller, label_in_name
+
+S = 1_000_000_000
+
+
+def read(tmp_path, text, origin=100 * S):
+    path = tmp_path / 'labels.csv'
+    path.write_text(text)
+    return read_csv(path, origin)
+
+
+def test_times_count_from_the_bag_or_from_the_epoch(tmp_path):
+    rows = 'start,end,subject,label\n1.5,2,anna,joy\n1700000000,1700000001.25,,calm\n'
+    assert read(tmp_path, rows) == [
+        Interval(101_500_000_000, 102 * S, 'anna', 'happy'),
+        Interval(1_700_000_000 * S, 1_700_000_001_250_000_000, '', 'neutral'),
+    ]
+
+
+def test_open_end_lasts_until_the_next_label_of_the_same_subject(tmp_path):
+    found = read(tmp_path, 'start,end,subject,label\n0,,a,sad\n1,2,b,fear\n3,4,a,happy\n')
+    assert [(item.start_ns // S - 100, item.end_ns // S - 100, item.label) for item in found] == [
+        (0, 3, 'sad'),
+        (1, 2, 'fear'),
+        (3, 4, 'happy'),
+    ]
+
+
+@pytest.mark.parametrize(
+    'rows, sentence',
+    [
+        ('0,1,,cheerful\n', "line 2: 'cheerful' is none of"),
+        ('0,1,,sad\n2,1,,sad\n', 'line 3: the end 1 is not after'),
+        ('0,1,,sad\nnan,1,,sad\n', "line 3: 'nan' is no time"),
+        ('0,,,sad\n', 'needs an end'),
+        ('0,5,a,sad\n1,2,b,fear\n4,6,a,happy\n', "subject 'a' overlap, sad and happy at 4.000 s"),
+    ],
+)
+def test_bad_line_is_named(tmp_path, rows, sentence):
+    with pytest.raises(LabelError, match=sentence):
+        read(tmp_path, 'start,end,subject,label\n' + rows)
+
+
+def test_missing_columns_are_named(tmp_path):
+    with pytest.raises(LabelError, match='start,end,subject,label'):
+        read(tmp_path, 'from,to,label\n0,1,sad\n')
+
+
+def test_marks_and_intervals_are_the_same_thing(tmp_path):
+    intervals = [Interval(0, 2 * S, 'a', 'sad'), Interval(2 * S, 3 * S, 'a', 'happy'), Interval(S, 4 * S, 'b', 'fear')]
+    marks = marks_of(intervals)
+    assert [mark.label for mark in marks] == ['sad', 'fear', 'happy', '', '']
+    assert intervals_of(marks, 9 * S) == sorted(intervals)
+    write_csv(tmp_path / 'x.csv', intervals, 0)
+    assert read_csv(tmp_path / 'x.csv', 0) == sorted(intervals)
+
+
+def test_last_mark_lasts_to_the_end_of_the_bag():
+    assert intervals_of([Mark(S, '', 'sad')], 5 * S) == [Interval(S, 5 * S, '', 'sad')]
+
+
+def test_keys_become_marks_and_undo_takes_the_last_back():
+    labeller = Labeller('anna')
+    pressed = [labeller.press(key, number) for number, key in enumerate('33x5u0')]
+    assert [mark and mark.label for mark in pressed] == ['happy', None, None, 'sad', 'happy', '']
+    assert [(mark.stamp_ns, mark.label) for mark in labeller.marks] == [(0, 'happy'), (5, '')]
+
+
+@pytest.mark.parametrize('name, label', [('happy_03.mcap', 'happy'), ('anna-Sadness', 'sad'), ('02_calm_x', 'neutral')])
+def test_name_tells_the_label(tmp_path, name, label):
+    assert label_in_name(tmp_path / name) == label
+
+
+@pytest.mark.parametrize('name', ['walk', 'happy_to_sad'])
+def test_name_that_tells_none_or_two_is_refused(tmp_path, name):
+    with pytest.raises(LabelError, match=name):
+        label_in_name(tmp_path / name)

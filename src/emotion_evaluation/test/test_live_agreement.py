@@ -1,0 +1,132 @@
+"""Replayed through DDS to the live graph and recorded, a bag tells what evaluation says without DDS."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+from bags import SCENES
+from diagnostic_msgs.msg import DiagnosticArray
+
+from emotion_core.testing import ros  # noqa: F401
+from emotion_evaluation import scenario_bag
+from emotion_evaluation.bag import Bag
+from emotion_evaluation.evaluate import Job, evaluate_bag
+from emotion_evaluation.player import Player
+
+NODES = {'emotion_face', 'emotion_speech', 'emotion_fusion'}
+START_S = 90.0  # a loaded machine with two cores starts five Python processes
+
+
+@contextmanager
+def emotion(*arguments):
+    """Run ``./emotion …`` until the block ends."""
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'emotion_bringup.cli', *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGINT)
+        print(process.communicate(timeout=30)[0].decode())
+
+
+def test_live_graph_and_evaluation_say_the_same(ros, tmp_path):  # noqa: F811
+    scenario_bag.make(tmp_path / 'scene', scenes=SCENES)
+    states = {}
+
+    def note(array):
+        states.update({status.name: status.message for status in array.status})
+
+    ros.node.create_subscription(DiagnosticArray, '/diagnostics', note, 10)
+    up = ('up', 'drivers:=none', 'use_sim_time:=true', 'image_transport:=compressed', 'overlay:=false')
+    with emotion(*up), emotion('record', '-o', str(tmp_path / 'live'), '--use-sim-time') as recorder:
+        with Bag(tmp_path / 'scene') as bag:
+            player = ros.add(Player(bag, with_clock=True))
+            wanted = {'/image_raw/compressed': 2, '/audio_stamped': 2, '/audio_info': 2, '/clock': 4}
+            ros.spin_until(
+                lambda: (
+                    NODES <= states.keys()
+                    and 'not active' not in [states[name] for name in NODES]
+                    and all(ros.node.count_subscribers(name) >= count for name, count in wanted.items())
+                ),
+                'graph and recorder listen',
+                START_S,
+            )
+            played = threading.Thread(target=player.play)
+            played.start()
+            ros.spin_until(lambda: not played.is_alive(), 'the bag has been played', START_S)
+        time.sleep(2)  # the last results
+        recorder.send_signal(signal.SIGINT)
+        recorder.wait(30)
+    assert recorder.returncode == 0
+    with Bag(tmp_path / 'live') as bag, Bag(tmp_path / 'scene') as scene:
+        for topic in ('/image_raw/compressed', '/audio_stamped'):
+            assert bag.topics[topic].count == scene.topics[topic].count
+    entry = evaluate_bag(Job(tmp_path / 'live')).entry
+    live = entry['live']
+    assert live['frames']['recorded'] > 0 and live['face_ms']['n'] == live['face_agreement']['of']
+    face, speech, fused = (live[f'{name}_agreement'] for name in ('face', 'speech', 'fused'))
+    # Live, frames are dropped when the machine is busy; those that were not must agree.
+    assert face['n'] >= 5 and face['same_label'] >= 0.9 and face['mean_difference'] < 0.1
+    assert speech['n'] == speech['of'] >= 2 and speech['same_label'] == 1 and speech['mean_difference'] < 0.05
+    assert fused['n'] >= max(5, 0.3 * fused['of']) and fused['same_label'] >= 0.9 and fused['mean_difference'] < 0.1
+
+
+def test_recording_that_is_killed_is_a_bag(ros, tmp_path):  # noqa: F811
+    from std_msgs.msg import String
+
+    from emotion_core import qos
+
+    publisher = ros.node.create_publisher(String, '/words', qos.RESULT)
+    with emotion('record', '-o', str(tmp_path / 'bag'), '--topics', '/words') as recorder:
+        ros.spin_until(lambda: publisher.get_subscription_count() > 0, 'the recorder listens', START_S)
+        deadline = time.monotonic() + 3.5
+        count = 0
+        while time.monotonic() < deadline:
+            publisher.publish(String(data=f'word {count}'))
+            count += 1
+            ros.spin_for(0.02)
+        os.kill(recorder.pid, signal.SIGKILL)
+        recorder.wait(10)
+    with Bag(tmp_path / 'bag') as bag:
+        words = [bag.deserialize(record).data for record in bag.read()]
+        assert bag.notice == ''
+    assert len(words) >= count / 3  # a checkpoint every second
+    assert words == [f'word {number}' for number in range(len(words))]
+
+
+def test_remap_start_and_duration(ros, tmp_path):  # noqa: F811
+    from bags import write_strings
+    from std_msgs.msg import String
+
+    from emotion_core import qos
+
+    write_strings(tmp_path / 'bag', 20)
+    with Bag(tmp_path / 'bag') as bag:
+        player = ros.add(Player(bag, {'/words': 'said'}))
+        heard = ros.collect(String, '/said', qos.RESULT)
+        ros.spin_until(lambda: not player.unheard(), 'the test listens')
+        began = time.monotonic()
+        player.play(rate=2.0, start_s=0.45, duration_s=1.0)
+        assert 0.4 <= time.monotonic() - began < 5
+        ros.spin_until(lambda: len(heard) == 10, 'the chosen part has arrived')
+        ros.spin_for(0.2)
+    assert [msg.data for msg in heard] == [f'word {number}' for number in range(5, 15)]
+
+
+def test_nothing_to_publish_is_a_sentence(ros, tmp_path):  # noqa: F811
+    from bags import write_strings
+
+    from emotion_evaluation.errors import BagError
+
+    write_strings(tmp_path / 'bag', 3)
+    with Bag(tmp_path / 'bag') as bag:
+        with pytest.raises(BagError, match="no topic '/x' to remap"):
+            Player(bag, {'/x': 'y'})
+        with pytest.raises(BagError, match='nothing to publish'):
+            Player(bag, topics=('/nothing',))
