@@ -12,7 +12,7 @@ from emotion_core.stamps import NS_PER_S
 REFERENCE, HEARD = 'reference', 'heard'  # inputs: mean voice of what was heard before, and how many utterances it is of
 VOICE = 'voice'  # output: the voice of this utterance, of the size of the reference
 CHANGE = 'change'  # output: over 0 when it is more likely the voice of somebody else than that of the reference
-MOST_HEARD = 30  # utterances that a voice is the mean of; from then on older ones fade, so that it follows slow changes
+MOST_HEARD = 15  # utterances that a voice is the mean of; then older ones fade, for more do not help
 FORGET_AFTER_S = 60.0
 STAMP_SLACK_S = 1.0  # stamps of one stream may fall back by this much, not more
 
@@ -63,7 +63,7 @@ class SpeakerModel:
         self._model = model
         self._adapt = adapt
         self._forget_after_ns = forget_after_s * NS_PER_S
-        self._nobody: Speaker | None = None
+        self.nobody: Speaker | None = None  # of whom nothing was heard before; None: the model compares with nobody
         self._names = model.output_names[:1]
         size = model.other_inputs.get(REFERENCE)
         if size is not None:
@@ -73,12 +73,12 @@ class SpeakerModel:
                     f"model '{model.card.name}' takes a '{REFERENCE}': it must take '{HEARD}' and give '{VOICE}' and "
                     f"'{CHANGE}' too"
                 )
-            self._nobody = Speaker(np.zeros(size, np.float32))
+            self.nobody = Speaker(np.zeros(size, np.float32))
         self.forget()
 
     def forget(self) -> None:
         """Know nobody: whoever speaks next is heard for the first time."""
-        self._speaker, self._end_ns = self._nobody, 0
+        self._speaker, self._end_ns = self.nobody, 0
 
     def __call__(self, batch: np.ndarray, start_ns: int = 0) -> Heard:
         """
@@ -87,11 +87,18 @@ class SpeakerModel:
         :param batch: One input of the card's shape.
         :param start_ns: When the utterance begins.
         """
-        speaker = self._speaker if self._goes_on(start_ns) else self._nobody
-        outputs = self._run(batch, speaker)
-        if speaker is not self._nobody and outputs[CHANGE][0] > 0:
-            speaker = self._nobody
-            outputs = self._run(batch, speaker)
+        speaker = self._speaker if self._goes_on(start_ns) else self.nobody
+        heard = self.compare(batch, speaker)
+        if speaker is not self.nobody and heard.outputs[CHANGE][0] > 0:
+            heard = self.compare(batch, self.nobody)
+        return heard
+
+    def compare(self, batch: np.ndarray, speaker: Speaker | None) -> Heard:
+        """Classify an utterance as one of a speaker, whether it is or not."""
+        others = {}
+        if speaker is not None:
+            others = {REFERENCE: speaker.voice, HEARD: np.array([speaker.heard], np.float32)}
+        outputs = self._model.run(batch, self._names, **others)
         logits = outputs[self._names[0]]
         return Heard(self._model.probabilities(logits, self.temperature(speaker))[0], outputs, speaker)
 
@@ -101,7 +108,7 @@ class SpeakerModel:
             self._speaker, self._end_ns = heard.speaker.after(heard.outputs[VOICE]), end_ns
 
     def temperature(self, speaker: Speaker | None) -> float:
-        """Give the calibration temperature for a speaker: the warm one for a well known, the cold one for a new voice."""
+        """Give the calibration temperature: the warm one for a well known speaker, the cold one for a new voice."""
         card = self._model.card
         if speaker is None or card.warm_temperature is None:
             return card.temperature
@@ -109,12 +116,6 @@ class SpeakerModel:
 
     def _goes_on(self, start_ns: int) -> bool:
         return -STAMP_SLACK_S * NS_PER_S <= start_ns - self._end_ns <= self._forget_after_ns
-
-    def _run(self, batch: np.ndarray, speaker: Speaker | None) -> dict[str, np.ndarray]:
-        others = {}
-        if speaker is not None:
-            others = {REFERENCE: speaker.voice, HEARD: np.array([speaker.heard], np.float32)}
-        return self._model.run(batch, self._names, **others)
 
 
 def voice_quality(speaker: Speaker | None) -> dict[str, float]:

@@ -78,6 +78,13 @@ def make_parser(prog: str = 'python -m emotion_training') -> argparse.ArgumentPa
             model.add_argument(
                 '--manifest', nargs='+', type=Path, metavar='CSV', help='wavlm: what `emotion manifest` wrote'
             )
+        if name == 'fer':
+            model.add_argument(
+                '--backgrounds',
+                type=Path,
+                metavar='FOLDER',
+                help='compact: photographs without people, to learn what is no face; default: all crops are faces',
+            )
         if name in WEIGHTS:
             model.add_argument('--weights', metavar='WEIGHTS', help=f'to begin with; {WEIGHTS[name]}')
         model.add_argument('--epochs', type=_positive, help=f'default: {defaults}')
@@ -157,7 +164,7 @@ def _recipe(options: argparse.Namespace) -> Recipe:
     make = TIERS[options.model][options.tier]
     run = options.out / make.name
     if options.tier == COMPACT:
-        return make(options.data)
+        return make(options.data, options.backgrounds) if options.model == 'fer' else make(options.data)
     if options.tier == WAVLM:
         return make(options.manifest, options.data, run, options.weights)
     return make(options.data, run, options.weights)

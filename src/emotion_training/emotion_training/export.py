@@ -1,27 +1,31 @@
-"""From a checkpoint to a model folder: ONNX, checked against torch, with its card."""
+"""From the checkpoints of a run to a model folder: ONNX, checked against torch, calibrated, with its card."""
 
 import json
 import logging
 import os
 import warnings
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import onnxruntime
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from emotion_core import metrics
-from emotion_core.emotions import softmax
-from emotion_core.model_card import MODEL_FILE, ModelCard, sha256_of
-from emotion_training.calibration import fit_temperature
+from emotion_core.model_card import CARD_FILE, MODEL_FILE, ModelCard, sha256_of
+from emotion_core.onnx_model import OnnxModel
+from emotion_training import measure
 from emotion_training.errors import TrainingError
 from emotion_training.recipe import Recipe
-from emotion_training.trainer import LOG_FILE, load_best
+from emotion_training.trainer import BEST_FILE, LOG_FILE
 
 TOLERANCE = 1e-4  # largest difference of a logit between torch and ONNX Runtime
+OTHER_TOLERANCE = 1e-3  # of other outputs; relative where they are over 1
 PARITY_INPUTS = 64
+LOGITS = 'logits'
 
 
 def export(recipe: Recipe, run: Path, folder: Path, command: str) -> float:
@@ -29,71 +33,91 @@ def export(recipe: Recipe, run: Path, folder: Path, command: str) -> float:
     Write the best weights of a run as a model folder, calibrated and measured on the validation data.
 
     :param command: What made this, for the card.
-    :return: The largest difference to torch over PARITY_INPUTS real inputs.
-    :raises TrainingError: when there is no checkpoint, or the exported model differs from torch by more than TOLERANCE.
+    :return: The largest difference of a logit to torch over PARITY_INPUTS real inputs.
+    :raises TrainingError: when there is no checkpoint, or the exported model differs from torch by more than it may.
     """
-    network = recipe.network()
-    best = load_best(network, run)
+    network = recipe.load(run)
     data = recipe.held_out('validation')
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f'{MODEL_FILE}.partial'
-    to_onnx(network, data.batches[0], partial)
-    session = onnxruntime.InferenceSession(str(partial), providers=['CPUExecutionProvider'])
-    name = session.get_inputs()[0].name
-    difference = parity(network, session, data.batches)
-    if not difference <= TOLERANCE:
-        partial.unlink()
-        raise TrainingError(
-            f'the exported model differs from torch by {difference:.1e}, more than {TOLERANCE:.0e}: '
-            f'try another version of torch or onnx'
+    with TemporaryDirectory(dir=folder) as partial:
+        path = Path(partial) / MODEL_FILE
+        batches = data.batches[:: max(len(data.batches) // PARITY_INPUTS, 1)][:PARITY_INPUTS]
+        to_onnx(network, inputs(network, batches[0]), path)
+        differences = parity(network, path, batches)
+        for name, difference in differences.items():
+            bound = TOLERANCE if name == LOGITS else OTHER_TOLERANCE
+            if not difference <= bound:
+                raise TrainingError(
+                    f'the exported model differs from torch by {difference:.1e} in its {name}, more than {bound:.0e}: '
+                    f'try another version of torch or onnx'
+                )
+        facts = recipe.facts()
+        training = facts.pop('training') | {
+            'command': command,
+            **history(run),
+            'parameters': sum(p.numel() for p in network.parameters()),
+            'torch': torch.__version__,
+        }
+        card = ModelCard(
+            name=recipe.name, task=recipe.task, input=recipe.input, sha256=sha256_of(path), training=training, **facts
         )
-    logits = data.logits(lambda batch: session.run(None, {name: batch})[0])
-    temperature = fit_temperature(logits, data.labels)
-    facts = recipe.facts()
-    training = facts.pop('training') | {
-        'command': command,
-        'best_epoch': best['epoch'],
-        'epochs': _log(run),
-        'parameters': sum(p.numel() for p in network.parameters()),
-        'torch': torch.__version__,
-    }
-    figures = {
-        group: metrics.report(data.labels[rows], softmax(logits[rows], temperature), data.sources[rows])
-        for group, rows in data.groups.items()
-    }
-    card = ModelCard(
-        name=recipe.name,
-        task=recipe.task,
-        input=recipe.input,
-        sha256=sha256_of(partial),
-        temperature=round(temperature, 4),
-        training=training,
-        metrics={
-            'parity': {'max_abs_difference': difference, 'inputs': PARITY_INPUTS, 'command': command},
-            'validation': figures | {'command': command},
-        },
-        **facts,
-    )
-    os.replace(partial, folder / MODEL_FILE)
-    card.save(folder)
-    return difference
+        card.save(Path(partial))
+        temperatures = measure.calibrate(Path(partial), recipe.task, data)
+        card = replace(card, **temperatures)
+        card.save(Path(partial))
+        figures = measure.test_figures(OnnxModel(Path(partial), recipe.task), data)
+        card = replace(
+            card,
+            metrics={
+                'parity': {
+                    'max_abs_difference': differences.pop(LOGITS),
+                    **({'other_outputs': differences} if differences else {}),
+                    'inputs': len(batches),
+                    'command': command,
+                },
+                'validation': figures | {'command': command},
+            },
+        )
+        card.save(Path(partial))
+        for name in (MODEL_FILE, CARD_FILE):
+            os.replace(Path(partial) / name, folder / name)
+    return card.metrics['parity']['max_abs_difference']
 
 
-def to_onnx(network: nn.Module, example: np.ndarray, path: Path) -> None:
-    """Export with a dynamic batch, and for waveforms a dynamic length."""
+def inputs(network: nn.Module, batch: np.ndarray) -> dict[str, Tensor]:
+    """Name the inputs of a network for a batch."""
+    batch = torch.from_numpy(batch)
+    with torch.inference_mode():
+        return network.inputs(batch) if hasattr(network, 'inputs') else {'input': batch}
+
+
+def outputs(network: nn.Module) -> tuple[str, ...]:
+    """Name the outputs of a network, the logits first."""
+    return getattr(network, 'OUTPUTS', (LOGITS,))
+
+
+def to_onnx(network: nn.Module, example: dict[str, Tensor], path: Path) -> None:
+    """
+    Export a network with a dynamic batch, and for waveforms a dynamic length.
+
+    :param example: Its inputs by name; the first is the batch, the others keep their shape.
+    """
+    names = list(example)
+    batch = example[names[0]]
     dynamic = {0: torch.export.Dim('batch')}
-    if example.ndim == 2:
+    if batch.ndim == 2:
         dynamic[1] = torch.export.Dim('samples', min=4800)
-    example = np.repeat(example[:1], 2, axis=0)  # a batch of one would be taken for a constant
+    # A batch of one would be taken for a constant; the clones may be recorded, what comes from inference mode may not.
+    arguments = (batch[:1].repeat_interleave(2, 0), *(example[name].clone() for name in names[1:]))
     logging.getLogger('torch.onnx').setLevel(logging.ERROR)  # it warns of torchvision, which is not used
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', FutureWarning)  # between torch and its own libraries
         program = torch.onnx.export(
             network.eval(),
-            (torch.from_numpy(example),),
-            input_names=['input'],
-            output_names=['logits'],
-            dynamic_shapes=(dynamic,),
+            arguments,
+            input_names=names,
+            output_names=outputs(network),
+            dynamic_shapes=(dynamic, *(None for _ in names[1:])),
             dynamo=True,
             verbose=False,
         )
@@ -101,16 +125,29 @@ def to_onnx(network: nn.Module, example: np.ndarray, path: Path) -> None:
 
 
 @torch.inference_mode()
-def parity(network: nn.Module, session: onnxruntime.InferenceSession, batches: list[np.ndarray]) -> float:
-    """Give the largest absolute difference of a logit between torch and ONNX Runtime over evenly chosen real inputs."""
-    name = session.get_inputs()[0].name
-    difference = 0.0
-    for batch in batches[:: max(len(batches) // PARITY_INPUTS, 1)][:PARITY_INPUTS]:
-        batch = batch[:PARITY_INPUTS]
-        expected = network(torch.from_numpy(batch)).numpy()
-        difference = max(difference, float(np.abs(session.run(None, {name: batch})[0] - expected).max()))
-    return difference
+def parity(network: nn.Module, path: Path, batches: Sequence[np.ndarray]) -> dict[str, float]:
+    """Give the largest difference of each output between torch and ONNX Runtime; absolute for logits."""
+    session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
+    differences = dict.fromkeys(outputs(network), 0.0)
+    for batch in batches:
+        given = inputs(network, batch[:PARITY_INPUTS])
+        expected = network(*given.values())
+        found = session.run(list(differences), {name: value.numpy() for name, value in given.items()})
+        for name, one, other in zip(differences, [expected] if isinstance(expected, Tensor) else expected, found):
+            difference = np.abs(one.numpy() - other)
+            if name != LOGITS:
+                difference = difference / np.maximum(np.abs(other), 1)
+            differences[name] = max(differences[name], float(difference.max()))
+    return differences
 
 
-def _log(run: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (run / LOG_FILE).read_text().splitlines()]
+def history(run: Path) -> dict[str, Any]:
+    """Give the log of each training in a run, and which epoch was the best, for the card; by name when several."""
+    epochs, best = {}, {}
+    for log in sorted(run.rglob(LOG_FILE)):
+        name = log.parent.relative_to(run).as_posix()
+        epochs[name] = [json.loads(line) for line in log.read_text().splitlines()]
+        best[name] = torch.load(log.parent / BEST_FILE, map_location='cpu', weights_only=True)['epoch']
+    if list(epochs) == ['.']:
+        return {'best_epoch': best['.'], 'epochs': epochs['.']}
+    return {'best_epochs': best, 'epochs': epochs}

@@ -1,6 +1,6 @@
 """The recipe of fer_compact: data, augmentation, settings, held-out data."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -12,9 +12,11 @@ from rich.console import Console
 from emotion_core import metrics
 from emotion_core.emotions import softmax
 from emotion_core.model_card import ImageInput
+from emotion_core.onnx_model import OnnxModel
+from emotion_face.classifier import FACE
 from emotion_face.preprocess import to_batch
 from emotion_face.quality import crop_quality
-from emotion_training import fer2013
+from emotion_training import fer2013, not_a_face
 from emotion_training.corruption import FACE_KINDS, corrupt_face
 from emotion_training.face_augmentation import augment
 from emotion_training.parallel import own
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from emotion_training import trainer
 
 BATCH = 128
+FACES = 8000  # training faces that the layer which knows a face learns from
+FACE_FILE = 'face.pt'  # its weights, in a run
 
 
 class Cycle(NamedTuple):
@@ -50,9 +54,14 @@ class FerRecipe:
     epochs = 43
     input = ImageInput(48, 48, 'gray', mean=(0.508,), std=(0.255,))  # about those of FER2013's pixels
 
-    def __init__(self, folder: Path):
-        """Name the folder that holds the corpus; it is read when it is needed."""
-        self._folder = folder
+    def __init__(self, folder: Path, backgrounds: Path | None = None):
+        """
+        Name the folders; they are read when they are needed.
+
+        :param folder: Holds FER2013.
+        :param backgrounds: Holds photographs without people, to learn what is no face; without it all is one.
+        """
+        self._folder, self._backgrounds = folder, backgrounds
 
     @cached_property
     def faces(self) -> fer2013.Faces:
@@ -119,6 +128,48 @@ class FerRecipe:
                 console,
             )
             trainer.load_best(network, run / f'member{number}')
+        if self._backgrounds is not None:
+            self._learn_what_is_no_face(run, console)
+
+    def _learn_what_is_no_face(self, run: Path, console: Console) -> None:
+        """Fit the layer ``face``, to training faces, good and bad ones, and to what a detector takes for one."""
+        import torch
+
+        network = self.load(run)
+
+        @torch.inference_mode()
+        def embed(crops: Sequence[np.ndarray]) -> np.ndarray:
+            parts = [crops[start : start + BATCH] for start in range(0, len(crops), BATCH)]
+            return np.concatenate([network(torch.from_numpy(to_batch(part, self.input)))[1].numpy() for part in parts])
+
+        rng = np.random.default_rng(0)
+        mistakes = self.mistakes(console).side(is_test=False)
+        rows = rng.choice(self.split.train, min(FACES, len(self.split.train)), replace=False)
+        faces = [augment(face, rng) for face in self.faces.images[rows]]
+        worse = [
+            corrupt_face(face, rng.choice(FACE_KINDS), 0.5 * rng.random(), rng)
+            for face in self.faces.images[self.split.validation]
+        ]
+        weights, bias = not_a_face.fit_layer(embed(faces), embed([*mistakes, *mistakes[:, ::-1]]), embed(worse))
+        torch.save(
+            {'weight': torch.tensor(weights[None], dtype=torch.float32), 'bias': torch.tensor([bias]).float()},
+            run / FACE_FILE,
+        )
+
+    def mistakes(self, console: Console) -> not_a_face.Mistakes:
+        """Give what a detector takes for a face in the photographs without people."""
+        return not_a_face.find_mistakes(self._backgrounds, self.input.width, console)
+
+    def more_figures(self, model: OnnxModel) -> dict[str, dict]:
+        """Say how well the model tells faces from what is none, where there are photographs without people."""
+        if self._backgrounds is None:
+            return {}
+
+        def judge(crops: np.ndarray) -> np.ndarray:
+            return model.run(to_batch(crops, self.input), [FACE])[FACE]
+
+        faces = self.faces.images[self.split.test]
+        return {'not_a_face': not_a_face.figures(judge, faces, self.mistakes(Console(quiet=True)))}
 
     def _epoch(self, cycle: Cycle, settings: 'trainer.Settings', epoch: int) -> Iterator:
         size = [side for start, side in cycle.sides if epoch >= start * settings.epochs][-1]
@@ -129,6 +180,21 @@ class FerRecipe:
         from emotion_training.networks import FerMember
 
         return FerMember()
+
+    def load(self, run: Path) -> 'nn.Module':
+        """Join the members with their best weights."""
+        import torch
+
+        from emotion_training import trainer
+        from emotion_training.networks import FerCompact
+
+        members = [self.network() for _ in CYCLES]
+        for number, member in enumerate(members):
+            trainer.load_best(member, run / f'member{number}')
+        network = FerCompact(members).eval()
+        if (run / FACE_FILE).is_file():
+            network.face.load_state_dict(torch.load(run / FACE_FILE, weights_only=True))
+        return network
 
     def labels(self, side: str) -> np.ndarray:
         """Give the labels (n,) of ``'train'``, ``'validation'`` or ``'test'``."""

@@ -1,4 +1,4 @@
-"""What a finished model folder is worth, measured through the code that the nodes run; needs no torch."""
+"""What a model folder is worth, measured and calibrated through the code that the nodes run; needs no torch."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,15 +9,37 @@ from emotion_core import metrics
 from emotion_core.model_card import ModelCard
 from emotion_core.onnx_model import OnnxModel
 from emotion_core.reliability import Reliability
+from emotion_training import personalise_model, speaker_measure
+from emotion_training.calibration import fit_temperature
 from emotion_training.recipe import HeldOut, Recipe
 from emotion_training.reliability_fit import auroc, cross_fit, fit_reliability
+from emotion_training.speaker_measure import Judged, Members
+
+
+def calibrate(folder: Path, task: str, data: HeldOut) -> dict[str, float]:
+    """Fit what makes confidence mean accuracy on held-out data; gives the fields of the card that hold it."""
+    model = OnnxModel(folder, task)
+    if data.only_first is not None:
+        return speaker_measure.calibrate(model, data, _members(folder, task))
+    logits = np.concatenate([model.outputs(batch) for batch in data.batches])
+    return {'temperature': round(fit_temperature(logits, data.labels), 4)}
 
 
 def measure_test(recipe: Recipe, folder: Path, command: str) -> ModelCard:
-    """Measure a model on the test data and put the figures in its card; gives the new card."""
+    """
+    Measure a model on the test data and put the figures in its card; gives the new card.
+
+    Of a model that knows voices 'test' has the figures for a voice heard for the first time, and 'warm' those for one
+    that was heard before.
+    """
     model = OnnxModel(folder, recipe.task)
-    figures = test_figures(model, recipe.held_out('test'))
-    card = replace(model.card, metrics=model.card.metrics | {'test': figures | {'command': command}})
+    data = recipe.held_out('test')
+    figures = {'test': test_figures(model, data) | {'command': command}}
+    if speaker_measure.knows_voices(model):
+        figures['warm'] = speaker_measure.warm_figures(model, data) | {'command': command}
+    for name, more in getattr(recipe, 'more_figures', lambda model: {})(model).items():
+        figures[name] = more | {'command': command}
+    card = replace(model.card, metrics=model.card.metrics | figures)
     card.save(folder)
     return card
 
@@ -36,12 +58,17 @@ def measure_reliability(recipe: Recipe, folder: Path, command: str) -> ModelCard
     Fit how quality tells the chance of being right on corrupted validation data, and put the fit in the card.
 
     The fit of the card is made from all of the data; its figures come from fits that have not seen the group (half of
-    the images, speaker) that they are measured on.
+    the images, speaker) that they are measured on. Of an ensemble that has a first member to be judged, they are about
+    that one, and the whole is as much better as 'gain' says [log-odds].
     """
     model = OnnxModel(folder, recipe.task)
-    data = recipe.corrupted()
-    probabilities = np.concatenate([model(batch) for batch in data.batches])
-    right = probabilities.argmax(axis=1) == data.labels
+    corrupted = recipe.corrupted()
+    if corrupted.only_first is None:
+        right = np.concatenate([model(batch) for batch in corrupted.batches]).argmax(axis=1) == corrupted.labels
+        data = Judged(corrupted.terms, right, corrupted.kinds, corrupted.groups, corrupted.weights)
+    else:
+        data = speaker_measure.judge(model, corrupted, _members(folder, recipe.task))
+    right = data.right
     chance, base = cross_fit(data.terms, right, data.groups, data.weights)
 
     def mean(values: np.ndarray) -> float:
@@ -70,7 +97,8 @@ def measure_reliability(recipe: Recipe, folder: Path, command: str) -> ModelCard
         rate = np.average(right, weights=data.weights)
         # The terms tell nothing about people that the fit has not seen: the base rate is the honest quality.
         reliability = Reliability(float(np.log(rate / (1 - rate))), {})
-    figures['terms'] = len(reliability.terms)
+    reliability = replace(reliability, intercept=reliability.intercept + data.gain)
+    figures |= {'terms': len(reliability.terms), 'gain': round(data.gain, 4)}
     card = replace(
         model.card,
         reliability=reliability,
@@ -78,3 +106,8 @@ def measure_reliability(recipe: Recipe, folder: Path, command: str) -> ModelCard
     )
     card.save(folder)
     return card
+
+
+def _members(folder: Path, task: str) -> Members:
+    model, head = personalise_model.load(folder, task)
+    return Members(head, model.card.training['members'])

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from emotion_core.emotions import EMOTIONS
+from emotion_training.voice_change import STEADY_S, VoiceChangeFit
 
 CONTRAST_FLOOR = 0.1  # of a crop's standard deviation, in the units of the input; keeps a blank crop finite
 
@@ -72,18 +73,28 @@ class FerMember(nn.Module):
 class FerCompact(nn.Module):
     """The mean of several trained FerMember over a face and its mirror image; this is what is exported."""
 
+    OUTPUTS = ('logits', 'embedding', 'face')
+
     def __init__(self, members: Sequence[FerMember]):
-        """Join members; the heads become one linear map over all embeddings."""
+        """Join members; the heads become one linear map over all embeddings. All is a face until ``face`` is fitted."""
         super().__init__()
         self.members = nn.ModuleList(members)
         self.head = joint_head([member.head for member in members])
+        self.face = nn.Linear(self.head.in_features, 1)
+        nn.init.zeros_(self.face.weight)
+        nn.init.constant_(self.face.bias, 20.0)
 
-    def forward(self, faces: Tensor) -> tuple[Tensor, Tensor]:
-        """Map faces (batch, 1, 48, 48) to logits (batch, 6) and what the head reads (batch, members * WIDTH)."""
+    def forward(self, faces: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """
+        Classify faces (batch, 1, 48, 48).
+
+        :return: Logits (batch, 6), what the head reads (batch, members * WIDTH), and how much each looks like a face
+            (batch,), in [0, 1]: below 0.5 it is none.
+        """
         seen = torch.cat([faces, faces.flip(3)])
         first, mirrored = torch.cat([member.embed(seen) for member in self.members], dim=1).chunk(2)
         embedding = (first + mirrored) / 2
-        return self.head(embedding), embedding
+        return self.head(embedding), embedding, self.face(embedding).sigmoid()[:, 0]
 
 
 def joint_head(heads: Sequence[nn.Linear]) -> nn.Linear:
@@ -209,13 +220,44 @@ class SerCompact(nn.Module):
         return self.head(self.dropout(self.embed(code, speaker_code)))
 
 
+class VoiceChange(nn.Module):
+    """Tells the voice of somebody else from that of the reference; ``voice_change`` says how, and fits it."""
+
+    def __init__(self, fit: VoiceChangeFit):
+        """Take over a fit."""
+        super().__init__()
+        self.register_buffer('directions', torch.tensor(fit.directions, dtype=torch.float32))
+        self.register_buffer('spread', torch.tensor(fit.spread, dtype=torch.float32))
+        self.threshold = fit.threshold
+
+    def forward(self, mel: Tensor, moments: Tensor, reference: Tensor, heard: Tensor) -> Tensor:
+        """
+        Give the log-odds, over the threshold, that it is another voice; 0 when none was heard before.
+
+        :param mel: (batch, bands, frames), for its length alone.
+        :param moments: (batch, 2 * bands) of it.
+        :param reference: (1, 2 * bands), mean moments of the utterances that were heard before.
+        :param heard: (1,) how many these were.
+        :return: (batch,).
+        """
+        seconds = torch.ones_like(mel[:, 0]).sum(1, keepdim=True) * (LogMel.HOP / 16000)
+        distance = ((moments - reference).chunk(2, dim=1)[0] @ self.directions).square()
+        same = (STEADY_S / seconds).clamp(min=1) + 1 / heard.clamp(min=1)
+        other = same + 2 * self.spread
+        log_odds = 0.5 * (distance * (1 / same - 1 / other) - (other / same).log()).sum(1) - self.threshold
+        return log_odds * (heard > 0)
+
+
 class SerEnsemble(nn.Module):
     """The mean of several trained SerCompact, from the waveform on; this is what is exported."""
 
-    def __init__(self, members: Sequence[SerCompact]):
+    OUTPUTS = ('logits', 'embedding', 'voice', 'change')
+
+    def __init__(self, members: Sequence[SerCompact], change: VoiceChangeFit):
         """Join members; the heads become one linear map over all embeddings."""
         super().__init__()
         self.log_mel = LogMel(SerCompact.BANDS)
+        self.change = VoiceChange(change)
         self.members = nn.ModuleList(members)
         self.head = joint_head([member.head for member in members])
 
@@ -224,14 +266,21 @@ class SerEnsemble(nn.Module):
         """Length of a voice: the band moments, and a code of each member."""
         return 2 * SerCompact.BANDS + len(self.members) * SerCompact.CODE
 
-    def forward(self, samples: Tensor, reference: Tensor, heard: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def inputs(self, samples: Tensor) -> dict[str, Tensor]:
+        """Name the inputs for waveforms (batch, samples), the first of which was heard before, thrice and backwards."""
+        nobody = torch.zeros(1, self.voice_size), torch.zeros(1)
+        _, _, voice, _ = self(samples[:1].flip(1), *nobody)
+        return {'samples': samples, 'reference': voice, 'heard': torch.tensor([3.0])}
+
+    def forward(self, samples: Tensor, reference: Tensor, heard: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """
         Classify utterances of one speaker.
 
         :param samples: Mono 16 kHz waveforms (batch, samples) of at least 0.5 s.
         :param reference: (1, voice_size) mean voice of the utterances that the speaker was heard say before.
         :param heard: (1,) how many these were; 0 for a speaker heard for the first time.
-        :return: Logits (batch, 6), embeddings (batch, members * HIDDEN), and voices (batch, voice_size).
+        :return: Logits (batch, 6), embeddings (batch, members * HIDDEN), voices (batch, voice_size), and over 0 where
+            the voice is another's than the reference (batch,).
         """
         mel = self.log_mel(samples)
         moments = band_moments(mel)
@@ -249,7 +298,8 @@ class SerEnsemble(nn.Module):
             ],
             dim=1,
         )
-        return self.head(embedding), embedding, torch.cat([moments, *codes], dim=1)
+        change = self.change(mel, moments, known, heard)
+        return self.head(embedding), embedding, torch.cat([moments, *codes], dim=1), change
 
 
 def fellows(batch: int, group: int) -> Tensor:

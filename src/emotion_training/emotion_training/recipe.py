@@ -41,6 +41,8 @@ class HeldOut:
     labels: np.ndarray  # (n,) index into EMOTIONS
     groups: dict[str, np.ndarray]  # name -> (n,) bool: rows that are reported on their own
     sources: np.ndarray  # (n,) who or what a row comes from: the speaker, the picture; intervals resample these
+    # (n,) bool, in no group: people whom the first member of an ensemble, and no other, has not learned from.
+    only_first: np.ndarray | None = None
 
     def logits(self, model: ModelFunction) -> np.ndarray:
         """Run the model over all batches; gives (n, 6)."""
@@ -57,6 +59,7 @@ class Corrupted:
     kinds: np.ndarray  # (n,) name of the corruption
     groups: np.ndarray  # (n,) image half or speaker: fits are tested on groups that they have not seen
     weights: np.ndarray  # (n,) how much each counts
+    only_first: np.ndarray | None = None  # (n,) bool, as in HeldOut
 
 
 class Recipe(Protocol):
@@ -72,6 +75,16 @@ class Recipe(Protocol):
 
     def network(self) -> 'nn.Module':
         """Make the network with random weights."""
+
+    def load(self, run: Path) -> 'nn.Module':
+        """
+        Give the network to export, in evaluation mode, with the best weights of a run; of several trainings, all.
+
+        When it gives more than logits, its ``OUTPUTS`` name them. When it takes more than a batch, its ``inputs`` gives
+        all inputs, by name, for a batch.
+
+        :raises TrainingError: when the run has no weights.
+        """
 
     def labels(self, side: str) -> np.ndarray:
         """Give the labels (n,), as index into EMOTIONS, of ``'train'``, ``'validation'`` or ``'test'``."""

@@ -158,6 +158,14 @@ class WavlmRecipe:
 
         return wavlm.from_run(self._run)
 
+    def load(self, run: Path) -> 'nn.Module':
+        """Give the network with the best weights."""
+        from emotion_training import trainer
+
+        network = self.network()
+        trainer.load_best(network, run)
+        return network
+
     def labels(self, side: str) -> np.ndarray:
         """Give the labels (n,) of ``'train'``, ``'validation'`` or ``'test'``."""
         return np.array([clip.label for clip in self.side(side)])

@@ -7,7 +7,7 @@ import pytest
 
 from emotion_core.emotions import EMOTIONS
 from emotion_core.onnx_model import OnnxModel
-from emotion_training import measure
+from emotion_training import measure, speaker_measure
 from emotion_training.fer import FerRecipe
 from emotion_training.recipe import HeldOut
 from emotion_training.ser import SerRecipe
@@ -73,6 +73,26 @@ def test_voices_of_any_length_give_distributions(seconds):
     probabilities = model(samples)
     assert probabilities.shape == (1, 6) and probabilities.sum() == pytest.approx(1)
     assert np.isfinite(model(np.zeros_like(samples))).all()
+
+
+def test_known_voices_are_recognised_as_the_card_says(data):
+    model = OnnxModel(_folder(SerRecipe), 'ser')
+    if not speaker_measure.knows_voices(model):
+        pytest.skip('the model that ships does not compare a voice with what it said before')
+    whole = SerRecipe(data).held_out('test')
+    chosen = np.arange(0, len(whole.labels), 3)
+    speakers = whole.sources[chosen]
+    heard = speaker_measure.hear_in_turn(model, [whole.batches[row] for row in chosen], speakers, seed=11)
+    place = speaker_measure.places(speakers, seed=11)
+    right = np.array([one.probabilities.argmax() for one in heard]) == whole.labels[chosen]
+    told = model.card.metrics['warm']
+    for group, rows in whole.groups.items():
+        known = rows[chosen] & (place >= told['heard_before'])
+        tolerance = TOLERANCE * max(1, (450 / known.sum()) ** 0.5)
+        assert right[known].mean() == pytest.approx(told[group]['accuracy'], abs=tolerance), group
+    assert told['nemo']['accuracy'] > model.card.metrics['test']['nemo']['accuracy']  # it does help
+    followed = [one.speaker.heard > 0 for one, before in zip(heard, place) if before]
+    assert np.mean(followed) == pytest.approx(1 - told['change']['false'], abs=0.05)
 
 
 def test_figures_of_the_card_hold_on_every_nth_test_sample(shipped, data):
