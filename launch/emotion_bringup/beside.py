@@ -20,10 +20,10 @@ def stay_on_this_host() -> None:
     os.environ.setdefault(*ON_THIS_HOST)
 
 
-def run_beside(supervisor: Supervisor, node: Node, go_on: Callable[[], bool]) -> None:
-    """Run a graph and spin a node until ``go_on`` is false or the graph has ended; then end the graph."""
+def run_beside(supervisor: Supervisor, node: Node, go_on: Callable[[], bool]) -> int:
+    """Run a graph and spin a node until ``go_on`` is false or the graph has ended; then end it; gives its exit code."""
 
-    async def serve() -> None:
+    async def serve() -> int:
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         serving = asyncio.create_task(supervisor.serve())
@@ -33,7 +33,8 @@ def run_beside(supervisor: Supervisor, node: Node, go_on: Callable[[], bool]) ->
                 await asyncio.sleep(PAUSE_S)
         finally:
             supervisor.stop()
-            await serving
+            code = await serving
             executor.shutdown()
+        return code
 
-    asyncio.run(serve())
+    return asyncio.run(serve())

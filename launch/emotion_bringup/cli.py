@@ -12,6 +12,7 @@ EXAMPLES = """examples:
   ./emotion up                                     camera 0 and the default microphone
   ./emotion up camera:=clip.mp4 microphone:=clip.mp4
   ./emotion up face camera:=/dev/video2 namespace:=robot1
+  ./emotion up session continuous:=true            hold an expression, speak, see both
   eval "$(./emotion env)"                          have it all in this shell
 """
 
@@ -36,16 +37,32 @@ def build_parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
 
-    demo = command('demo', 'Run the whole graph on a bundled scenario; ends by itself.')
+    demo = command(
+        'demo',
+        'Run the whole graph on a bundled scenario; ends by itself.',
+        '  ./emotion demo\n  ./emotion demo game\n  ./emotion demo --picture overlay.png\n',
+    )
+    demo.add_argument(
+        'what', nargs='?', choices=('scene', 'game'), default='scene', help='what to play (default: scene)'
+    )
     demo.add_argument('--picture', metavar='FILE', type=Path, help='save the overlay of one moment as a PNG')
 
     up = command(
         'up',
         'Run a graph until Ctrl-C.',
-        '  ./emotion up\n  ./emotion up speech microphone:=voice.wav\n  ./emotion up multimodal --show-args\n',
+        '  ./emotion up\n  ./emotion up speech microphone:=voice.wav\n  ./emotion up speech --print\n'
+        '  ./emotion up multimodal --show-args\n',
     )
-    up.add_argument('words', nargs='*', metavar='[multimodal|face|speech] [name:=value …]')
+    up.add_argument('words', nargs='*', metavar='[multimodal|face|speech|session|game] [name:=value …]')
+    up.add_argument('-p', '--print', action='store_true', help='print the three most probable emotions per utterance')
     up.add_argument('-s', '--show-args', action='store_true', help='list the arguments of the graph')
+
+    view = command(
+        'view',
+        'Show the overlay of a running graph in a window: q closes it, c captures, space plays, a aborts.',
+        '  ./emotion view\n  ./emotion view --namespace robot1\n',
+    )
+    view.add_argument('--namespace', default='', help='of the graph')
 
     command('devices', 'List cameras and microphones with the values to pass.')
 
@@ -115,15 +132,24 @@ def run(options: argparse.Namespace, others: list[str]) -> int:
         if options.command == 'up':
             from emotion_bringup.up import up
 
-            return up(options.words, options.show_args)
+            return up(options.words, options.show_args, options.print)
         if options.command == 'demo':
+            picture = options.picture and options.picture.absolute()
+            if options.what == 'game':
+                from emotion_bringup.demo_game import demo_game
+
+                return demo_game(picture)
             from emotion_bringup.demo import demo
 
-            return demo(options.picture and options.picture.absolute())
+            return demo(picture)
         if options.command == 'bench':
             from emotion_bringup.bench import bench
 
             return bench(options.seconds, options.json)
+        if options.command == 'view':
+            from emotion_view.window import view
+
+            return view(options.namespace)
         if options.command == 'devices':
             from emotion_bringup.devices import print_devices
 

@@ -202,6 +202,10 @@ def _absolute(namespace: str) -> str:
     return '/' + namespace.strip('/') if namespace.strip('/') else ''
 
 
+def _truth(value: str) -> bool:
+    return TRUTH[value.lower()]
+
+
 def _video_device(camera: str) -> str:
     return f'/dev/video{camera}' if camera.isdigit() else camera
 
@@ -324,5 +328,24 @@ GRAPHS = {
             (MICROPHONE, AUDIO_CAPTURE, SPEECH, WEB_OF_SOUND),
             _arguments('camera', 'face_model', 'fusion_method', 'overlay', 'image_transport'),
         ),
+    )
+}
+
+CONTINUOUS = Argument(
+    'continuous', 'false', 'Begin the next one by itself when one is over; false: begin when a client asks for it.'
+)
+GRAPHS |= {
+    name: Graph(
+        name,
+        description,
+        (
+            *GRAPHS['multimodal'].nodes,
+            Node(f'emotion_{name}', name, f'emotion_{name}', {**given, 'continuous': ('continuous', _truth)}),
+        ),
+        (*GRAPHS['multimodal'].arguments, CONTINUOUS),
+    )
+    for name, description, given in (
+        ('session', 'Hold an expression, speak, and see face and voice side by side.', {'method': 'fusion_method'}),
+        ('game', 'Two players show the emotion that is asked for.', {}),
     )
 }

@@ -6,6 +6,7 @@ from importlib import import_module
 from importlib.metadata import distribution
 
 import rclpy
+from rclpy.action import get_action_server_names_and_types_by_node
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 
 from emotion_bringup.graph import GRAPHS
@@ -18,9 +19,10 @@ Generated from the code: `python -m emotion_bringup.node_docs > docs/nodes.md`.
 
 Every node is a lifecycle node with the parameter `autostart` (default true: configure and activate at start), reports
 on `/diagnostics` once a second, and takes `qos_overrides` for the topics below. Names are relative: a namespace moves
-them all.
+them all. An action or a service in a table is one that the node offers.
 """
 DRIVERS = 'ros2 run emotion_drivers'
+OWN_SERVICES = ('rcl_interfaces/', 'lifecycle_msgs/', 'type_description_interfaces/')
 OWN_TOPICS = ('/diagnostics', '/parameter_events', '/rosout', '/clock')
 
 
@@ -58,6 +60,21 @@ def _topics(node: EmotionNode) -> Iterator[str]:
             yield f'| `{topic.lstrip("/")}` | {name} | {direction} | {quality} |'
 
 
+def _offers(node: EmotionNode) -> Iterator[str]:
+    """Give the rows of actions and services, beside those that every node has."""
+    me = node.get_name(), node.get_namespace()
+    actions = get_action_server_names_and_types_by_node(node, *me)
+    services = [
+        (name, kinds)
+        for name, kinds in node.get_service_names_and_types_by_node(*me)
+        if not kinds[0].startswith(OWN_SERVICES) and '/_action/' not in name
+    ]
+    for what, offered in (('action', actions), ('service', services)):
+        for name, kinds in sorted(offered):
+            package, _, kind = kinds[0].split('/')
+            yield f'| `{name.lstrip("/")}` | {package}/{kind} | {what} | |'
+
+
 def _parameters(parameters: type) -> Iterator[str]:
     yield '| parameter | default | range | meaning |\n|---|---|---|---|'
     for item in describe(parameters):
@@ -85,6 +102,7 @@ def render() -> str:
                 f'`{command}`',
                 '',
                 *_topics(node),
+                *_offers(node),
                 '',
                 *_parameters(type(node.parameters)),
                 '',

@@ -1,6 +1,7 @@
 """``emotion up``: starts a graph without ros2 launch."""
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -36,11 +37,12 @@ def to_child(process: Process, environ: Mapping[str, str]) -> Child:
     return Child(process.name, [str(path), *process.ros_arguments()], process.respawn)
 
 
-def up(words: Sequence[str], show_args: bool = False) -> int:
+def up(words: Sequence[str], show_args: bool = False, print_speech: bool = False) -> int:
     """
     Run a graph until Ctrl-C.
 
     :param words: Optionally the name of a graph first, then ``name:=value``.
+    :param print_speech: Print what each utterance expresses, and what the nodes say on standard error.
     :return: The exit code.
     :raises LaunchError: for a graph, argument or package that is not there.
     """
@@ -54,4 +56,14 @@ def up(words: Sequence[str], show_args: bool = False) -> int:
         return 0
     environ = {**os.environ, **transport_variables(os.environ)}
     processes = plan(graph, parse_values(words[len(named) :]))
-    return Supervisor([to_child(process, environ) for process in processes], environ).run()
+    children = [to_child(process, environ) for process in processes]
+    if not print_speech:
+        return Supervisor(children, environ).run()
+    if 'emotion_speech' not in [process.name for process in processes]:
+        raise LaunchError(
+            f"--print shows utterances, and graph '{name}' does not listen: try `./emotion up speech --print`"
+        )
+    os.environ.update(environ)  # for our own node
+    from emotion_bringup.utterances import print_utterances
+
+    return print_utterances(Supervisor(children, environ, sys.stderr), processes[0].namespace)

@@ -38,7 +38,10 @@ def test_show_args_lists_the_arguments_of_the_named_graph(capsys):
 @pytest.mark.parametrize(
     'words, sentence',
     [
-        (['up', 'mutimodal'], "emotion: there is no graph 'mutimodal'; there are multimodal, face, speech"),
+        (
+            ['up', 'mutimodal'],
+            "emotion: there is no graph 'mutimodal'; there are multimodal, face, speech, session, game",
+        ),
         (['up', 'camera=0'], "emotion: 'camera=0' is not an argument: write name:=value"),
         (['up', 'face', 'microphone:=0'], "emotion: graph 'face' has no argument 'microphone'"),
         (['models', 'verify', 'nosuch'], "no model 'nosuch'"),

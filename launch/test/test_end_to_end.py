@@ -77,7 +77,7 @@ def graph(name, *arguments):
         assert not alive, f'left behind: {alive}'
 
 
-def pids_of(process):
+def pids_of(process, nodes=(*NODES, 'emotion_overlay')):
     """Give the process of each node, by its name on the command line."""
     found = {}
     for child in psutil.Process(process.pid).children(recursive=True):
@@ -85,7 +85,7 @@ def pids_of(process):
             words = ' '.join(child.cmdline())
         except psutil.Error:  # it was just killed
             continue
-        found |= {node: child for node in (*NODES, 'emotion_overlay') if f'__node:={node}' in words}
+        found |= {node: child for node in nodes if f'__node:={node}' in words}
     return found
 
 

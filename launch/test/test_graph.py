@@ -73,6 +73,10 @@ def test_multimodal_starts_six_nodes_and_the_others_their_part():
         'emotion_fusion',
         'emotion_overlay',
     ]
+    for name in ('session', 'game'):
+        assert list(planned(name)) == [*planned(), f'emotion_{name}']
+        assert planned(name)[f'emotion_{name}'].parameters['continuous'] is False
+        assert planned(name, continuous='True')[f'emotion_{name}'].parameters['continuous'] is True
     assert list(planned('face')) == ['camera', 'emotion_face', 'emotion_overlay']
     assert list(planned('speech')) == ['microphone', 'emotion_speech']
 
@@ -168,6 +172,8 @@ def test_keys_of_the_configuration_are_parameters_of_the_nodes():
     from emotion_drivers.parameters import CameraParameters, MicrophoneParameters
     from emotion_face.parameters import FaceParameters
     from emotion_fusion.parameters import FusionParameters
+    from emotion_game.parameters import GameParameters
+    from emotion_session.parameters import SessionParameters
     from emotion_speech.parameters import SpeechParameters
     from emotion_view.parameters import OverlayParameters, WebParameters
 
@@ -179,13 +185,15 @@ def test_keys_of_the_configuration_are_parameters_of_the_nodes():
         'emotion_fusion': FusionParameters,
         'emotion_overlay': OverlayParameters,
         'emotion_web': WebParameters,
+        'emotion_session': SessionParameters,
+        'emotion_game': GameParameters,
     }
     for key, value in yaml.safe_load(config_file('emotion.yaml').read_text()).items():
         assert key.startswith('/**/'), 'so that any namespace works'
         for name, item in value['ros__parameters'].items():
             check(classes[key.removeprefix('/**/')], name, item)
-    for node in GRAPHS['multimodal'].nodes:
-        for name in node.given if node.is_lifecycle else ():
+    for node in {node.name: node for graph in GRAPHS.values() for node in graph.nodes if node.is_lifecycle}.values():
+        for name in node.given:
             assert name in classes[node.name].__dataclass_fields__, f'{node.name} has no parameter {name}'
 
 

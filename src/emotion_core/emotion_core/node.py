@@ -168,6 +168,15 @@ class EmotionNode(LifecycleNode):
         self._made.append((self.destroy_publisher, publisher))
         return publisher
 
+    def offer(self, kind: type, name: str, callback: Callable[[Any, Any], Any]) -> None:
+        """Offer a service that is gone again after clean-up."""
+        self._made.append((self.destroy_service, self.create_service(kind, name, callback)))
+
+    def keep(self, entity: Any) -> Any:
+        """Have something destroyed at clean-up, by its own ``destroy``; gives it back."""
+        self._made.append((type(entity).destroy, entity))
+        return entity
+
     def every(self, seconds: float, callback: Callable[[], None], steady: bool = False) -> None:
         """Call back periodically while active on the node's clock, or a steady one that simulated time cannot stop."""
 

@@ -4,69 +4,24 @@ import cv2
 import numpy as np
 
 from emotion_core.emotions import EMOTIONS, UNCERTAIN
+from emotion_view.canvas import (
+    EMPTY_COLOR,
+    FACE_COLOR,
+    FUSED_COLOR,
+    MUTED_COLOR,
+    SPEAKING_COLOR,
+    SPEECH_COLOR,
+    TEXT_COLOR,
+    Canvas,
+)
+from emotion_view.game_view import draw_game
 from emotion_view.scene import FaceView, FusedView, Hearing, Scene
+from emotion_view.session_view import BESIDE_PANEL, draw_session, loudness
 
-# Colours that colour-blind people tell apart (Okabe and Ito 2008), as BGR.
-FACE_COLOR = (233, 180, 86)
-SPEECH_COLOR = (0, 159, 230)
-FUSED_COLOR = (255, 255, 255)
-SPEAKING_COLOR = (0, 159, 230)
-TEXT_COLOR = (255, 255, 255)
-MUTED_COLOR = (190, 190, 190)
-PANEL_COLOR = (28, 24, 22)
-FONT = cv2.FONT_HERSHEY_SIMPLEX
-
-DESIGN_HEIGHT = 480  # the sizes below are for a frame this high and grow with it
 PANEL_WIDTH = 204
 ROW_HEIGHT = 25
 BAR_HEIGHT = 5
 MARGIN = 8
-QUIET_DBFS, LOUD_DBFS = -60.0, -10.0  # ends of the level meter
-
-
-class _Canvas:
-    """A frame with sizes in design pixels."""
-
-    def __init__(self, frame: np.ndarray):
-        self.frame = frame
-        self.scale = max(frame.shape[0] / DESIGN_HEIGHT, 0.5)
-
-    @property
-    def width(self) -> float:
-        return self.frame.shape[1] / self.scale
-
-    @property
-    def height(self) -> float:
-        return self.frame.shape[0] / self.scale
-
-    def widen(self, width: float) -> None:
-        self.frame = cv2.copyMakeBorder(self.frame, 0, 0, 0, self.px(width), cv2.BORDER_CONSTANT, value=PANEL_COLOR)
-
-    def px(self, value: float) -> int:
-        return round(value * self.scale)
-
-    def fill(self, x: float, y: float, width: float, height: float, color: tuple[int, int, int]) -> None:
-        if width > 0:
-            right, bottom = max(self.px(x + width) - 1, self.px(x)), max(self.px(y + height) - 1, self.px(y))
-            cv2.rectangle(self.frame, (self.px(x), self.px(y)), (right, bottom), color, -1)
-
-    def text(self, text: str, x: float, y: float, size: float, color: tuple[int, int, int], bold: bool = False) -> None:
-        thickness = max(round((2 if bold else 1) * self.scale), 1)
-        cv2.putText(self.frame, text, (self.px(x), self.px(y)), FONT, size * self.scale, color, thickness, cv2.LINE_AA)
-
-    def text_width(self, text: str, size: float, bold: bool = False) -> float:
-        thickness = max(round((2 if bold else 1) * self.scale), 1)
-        return cv2.getTextSize(text, FONT, size * self.scale, thickness)[0][0] / self.scale
-
-    def wrap(self, text: str, width: float, size: float) -> list[str]:
-        lines = ['']
-        for word in text.split():
-            longer = f'{lines[-1]} {word}'.strip()
-            if lines[-1] and self.text_width(longer, size) > width:
-                lines.append(word)
-            else:
-                lines[-1] = longer
-        return lines
 
 
 def draw(frame: np.ndarray, scene: Scene) -> np.ndarray:
@@ -76,7 +31,15 @@ def draw(frame: np.ndarray, scene: Scene) -> np.ndarray:
     :param frame: uint8 of shape (height, width, 3), BGR; not changed.
     :return: A new picture: the frame with its faces marked, and a panel beside it, so wider than the frame.
     """
-    canvas = _Canvas(frame.copy())
+    canvas = Canvas(frame.copy())
+    if scene.game:
+        canvas.widen(PANEL_WIDTH)
+        draw_game(canvas, scene.game, scene.faces, canvas.width - PANEL_WIDTH)
+        return canvas.frame
+    if scene.session and scene.session.stage not in BESIDE_PANEL:
+        canvas.widen(PANEL_WIDTH)
+        draw_session(canvas, scene.session, scene.faces, canvas.width - PANEL_WIDTH)
+        return canvas.frame
     for face in scene.faces:
         _draw_face(
             canvas,
@@ -88,10 +51,12 @@ def draw(frame: np.ndarray, scene: Scene) -> np.ndarray:
     y = _draw_bars(canvas, panel_x, scene.fused)
     y = _draw_weights(canvas, panel_x, y, scene.fused)
     _draw_hearing(canvas, panel_x, scene.hearing)
+    if scene.session:
+        draw_session(canvas, scene.session, scene.faces, panel_x)
     return canvas.frame
 
 
-def _draw_face(canvas: _Canvas, face: FaceView, speaking: bool) -> None:
+def _draw_face(canvas: Canvas, face: FaceView, speaking: bool) -> None:
     x, y, width, height = face.box
     color = SPEAKING_COLOR if speaking else FACE_COLOR
     thickness = max(canvas.px(2), 1)
@@ -104,7 +69,7 @@ def _draw_face(canvas: _Canvas, face: FaceView, speaking: bool) -> None:
     canvas.text(text, left + 4, tag_y + 13, 0.42, (0, 0, 0))
 
 
-def _draw_bars(canvas: _Canvas, x: float, view: FusedView | None) -> float:
+def _draw_bars(canvas: Canvas, x: float, view: FusedView | None) -> float:
     title = (
         'waiting...'
         if view is None
@@ -122,7 +87,7 @@ def _draw_bars(canvas: _Canvas, x: float, view: FusedView | None) -> float:
     y = 44.0
     for index, emotion in enumerate(EMOTIONS):
         canvas.text(emotion, x + MARGIN, y + 12, 0.42, TEXT_COLOR if view and emotion == view.label else MUTED_COLOR)
-        canvas.fill(bar_x, y, bar_width, 3 * BAR_HEIGHT + 2, (70, 64, 60))
+        canvas.fill(bar_x, y, bar_width, 3 * BAR_HEIGHT + 2, EMPTY_COLOR)
         for row, (probabilities, color) in enumerate(sources):
             if probabilities is not None:
                 canvas.fill(
@@ -137,11 +102,11 @@ def _draw_bars(canvas: _Canvas, x: float, view: FusedView | None) -> float:
     return y + 26
 
 
-def _draw_weights(canvas: _Canvas, x: float, y: float, view: FusedView | None) -> float:
+def _draw_weights(canvas: Canvas, x: float, y: float, view: FusedView | None) -> float:
     width = PANEL_WIDTH - 2 * MARGIN
     canvas.text('weights', x + MARGIN, y + 8, 0.38, MUTED_COLOR)
     y += 14
-    canvas.fill(x + MARGIN, y, width, 10, (70, 64, 60))
+    canvas.fill(x + MARGIN, y, width, 10, EMPTY_COLOR)
     if view is None:
         return y + 24
     canvas.fill(x + MARGIN, y, width * view.face_weight, 10, FACE_COLOR)
@@ -160,7 +125,7 @@ def _draw_weights(canvas: _Canvas, x: float, y: float, view: FusedView | None) -
     return y
 
 
-def _draw_hearing(canvas: _Canvas, x: float, hearing: Hearing | None) -> None:
+def _draw_hearing(canvas: Canvas, x: float, hearing: Hearing | None) -> None:
     y = canvas.height - 34
     width = PANEL_WIDTH - 2 * MARGIN
     if hearing is None:
@@ -168,6 +133,4 @@ def _draw_hearing(canvas: _Canvas, x: float, hearing: Hearing | None) -> None:
         return
     color = SPEAKING_COLOR if hearing.speaking else MUTED_COLOR
     canvas.text('speaking' if hearing.speaking else 'listening', x + MARGIN, y + 6, 0.42, color)
-    level = float(np.clip((hearing.level_dbfs - QUIET_DBFS) / (LOUD_DBFS - QUIET_DBFS), 0, 1))
-    canvas.fill(x + MARGIN, y + 14, width, 8, (70, 64, 60))
-    canvas.fill(x + MARGIN, y + 14, width * level, 8, color)
+    canvas.bar(x + MARGIN, y + 14, width, 8, loudness(hearing.level_dbfs), color)

@@ -11,12 +11,12 @@ from emotion_core.images import decode, decode_compressed
 from emotion_core.messages import to_ns
 from emotion_core.node import EmotionNode
 from emotion_core.node import run as run_node
-from emotion_msgs.msg import FaceEmotions, FusedEmotion, SpeechActivity
+from emotion_msgs.msg import FaceEmotions, FusedEmotion, GameState, SessionState, SpeechActivity
 from emotion_view.drawing import draw
-from emotion_view.messages import to_faces, to_fused_view, to_hearing
+from emotion_view.messages import to_faces, to_fused_view, to_game_view, to_hearing, to_session_view
 from emotion_view.pairing import Pairing
 from emotion_view.parameters import OverlayParameters
-from emotion_view.scene import FaceView, FusedView, Hearing, Scene
+from emotion_view.scene import FaceView, FusedView, GameView, Hearing, Scene, SessionView
 
 WATCH_S = 0.5  # how often to look whether somebody subscribes
 FACES_SILENT_S = 0.5  # without face messages for this long, frames are drawn as they come
@@ -31,6 +31,8 @@ class OverlayNode(EmotionNode):
         self._pairing = Pairing()
         self._fused_views: dict[str, tuple[float, FusedView]] = {}  # subject -> when [s, monotonic], what
         self._hearing: tuple[float, Hearing] | None = None
+        self._session: tuple[float, SessionView | None] | None = None
+        self._game: tuple[float, GameView | None] | None = None
         self._speaker_id = ''
         self._images = None
 
@@ -40,6 +42,8 @@ class OverlayNode(EmotionNode):
         self.subscribe(FaceEmotions, 'emotion/faces', self._on_faces, qos.RESULT)
         self.subscribe(FusedEmotion, 'emotion/fused', self._on_fused, qos.RESULT, in_order=False)
         self.subscribe(SpeechActivity, 'emotion/speech/activity', self._on_activity, qos.RESULT)
+        self.subscribe(SessionState, 'emotion/session', self._on_session, qos.LATCHED)
+        self.subscribe(GameState, 'emotion/game', self._on_game, qos.LATCHED)
         self.every(WATCH_S, self._on_watch, steady=True)
 
     def reset(self) -> None:
@@ -95,6 +99,12 @@ class OverlayNode(EmotionNode):
     def _on_activity(self, msg: SpeechActivity) -> None:
         self._hearing = time.monotonic(), to_hearing(msg)
 
+    def _on_session(self, msg: SessionState) -> None:
+        self._session = time.monotonic(), to_session_view(msg)
+
+    def _on_game(self, msg: GameState) -> None:
+        self._game = time.monotonic(), to_game_view(msg)
+
     def _recent(self, kept: tuple[float, Any] | None) -> Any:
         return kept[1] if kept and time.monotonic() - kept[0] < self.parameters.max_age else None
 
@@ -106,7 +116,14 @@ class OverlayNode(EmotionNode):
         # The panel is about the largest face; without one about whoever is heard.
         shown = next((face.subject_id for face in faces if face.subject_id in self._fused_views), '')
         fused = self._recent(self._fused_views.get(shown))
-        scene = Scene(faces, fused, self._recent(self._hearing), self._speaker_id)
+        scene = Scene(
+            faces,
+            fused,
+            self._recent(self._hearing),
+            self._speaker_id,
+            self._recent(self._session),
+            self._recent(self._game),
+        )
         picture = draw(frame, scene)
         height, width = picture.shape[:2]
         data = array.array('B')

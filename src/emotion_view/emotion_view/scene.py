@@ -40,6 +40,61 @@ class Hearing:
 
 
 @dataclass(frozen=True)
+class Opinion:
+    """What one source says."""
+
+    label: str
+    confidence: float  # [0, 1]
+    probabilities: np.ndarray  # (6,)
+    reason: str  # what lowers its quality
+
+
+@dataclass(frozen=True)
+class SessionView:
+    """A capture: hold an expression, speak, see both."""
+
+    stage: str  # 'hold', 'locked', 'listen', 'result' or 'failed'
+    prompt: str
+    progress: float  # of the lock, [0, 1]
+    subject_id: str
+    seconds_left: float
+    level_dbfs: float
+    speaking: bool
+    face: Opinion | None = None
+    speech: Opinion | None = None
+    fused: Opinion | None = None
+
+
+@dataclass(frozen=True)
+class PlayerView:
+    """One player of the game."""
+
+    name: str
+    subject_id: str
+    present: bool
+    probability: float  # of the target, now, [0, 1]
+    score: float  # of this round, [0, 1]
+    rounds_won: int
+    total: float
+
+
+@dataclass(frozen=True)
+class GameView:
+    """A game for two."""
+
+    stage: str  # 'waiting', 'countdown', 'playing', 'score' or 'gameover'
+    prompt: str
+    target: str
+    round: int
+    rounds: int
+    seconds_left: float
+    paused: bool
+    turn: int  # whose voice counts, 1 or 2; 0 in a round of faces
+    winner: int  # of the round, or of the game when it is over: 1, 2, 3 for a tie, 0 while nobody
+    players: tuple[PlayerView, PlayerView]
+
+
+@dataclass(frozen=True)
 class Scene:
     """What is known at the moment of a frame; None where a node has said nothing lately."""
 
@@ -47,3 +102,5 @@ class Scene:
     fused: FusedView | None = None
     hearing: Hearing | None = None
     speaker_id: str = ''  # the face that the voice is taken for
+    session: SessionView | None = None  # a capture that goes on, or is shown
+    game: GameView | None = None  # a game that goes on, or is shown

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from emotion_view.drawing import FACE_COLOR, PANEL_COLOR, PANEL_WIDTH, SPEECH_COLOR, draw
+from emotion_view.canvas import FACE_COLOR, PANEL_COLOR, SPEECH_COLOR
+from emotion_view.drawing import PANEL_WIDTH, draw
 from emotion_view.scene import FaceView, FusedView, Hearing, Scene
 
 FRAME = np.full((480, 640, 3), 120, np.uint8)

@@ -7,7 +7,7 @@ from emotion_core import qos
 from emotion_core.messages import to_header
 from emotion_core.testing import ros  # noqa: F401
 from emotion_msgs.msg import EmotionProbs, FaceEmotion, FaceEmotions
-from emotion_view.drawing import FACE_COLOR
+from emotion_view.canvas import FACE_COLOR
 from emotion_view.overlay_node import OverlayNode
 
 WIDTH, HEIGHT = 320, 240

@@ -1,0 +1,1 @@
+"""A game for two: who shows the emotion better?"""

@@ -1,0 +1,202 @@
+import os
+import signal
+import sys
+import time
+
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile
+from rosgraph_msgs.msg import Clock
+from std_srvs.srv import Trigger
+
+from emotion_core import qos
+from emotion_core.actions import Goal
+from emotion_core.emotions import EMOTIONS
+from emotion_core.evidence import Evidence
+from emotion_core.messages import to_header, to_ns, to_probs, to_stamp
+from emotion_core.testing import node_process, ros  # noqa: F401
+from emotion_game.node import GameNode
+from emotion_msgs.action import PlayGame
+from emotion_msgs.msg import EmotionProbs, FaceEmotion, FaceEmotions, GameState, SpeechActivity
+
+S = 1_000_000_000
+STEP_NS = S // 5
+START_S = 60.0  # a loaded machine takes long to start a process
+GOAL = PlayGame.Goal(rounds=2, round_seconds=2.0)
+EVERY_STATE = QoSProfile(depth=1000, reliability=qos.LATCHED.reliability, durability=qos.LATCHED.durability)
+QUICK = {'countdown_seconds': 0.6, 'score_seconds': 0.6, 'gameover_seconds': 1.0, 'forfeit_seconds': 3.0}
+
+
+def probs(source, emotion, p, stamp_ns, subject='', seconds=0.0):
+    distribution = np.full(6, (1 - p) / 5)
+    distribution[EMOTIONS.index(emotion or 'happy')] = p
+    return to_probs(Evidence(stamp_ns, stamp_ns - round(seconds * S), source, distribution, subject_id=subject))
+
+
+def face(subject, x, emotion, p, stamp_ns):
+    one = FaceEmotion(emotion=probs('face', emotion, p, stamp_ns, subject))
+    one.box.x_offset, one.box.width, one.box.height = x, 80, 80
+    return one
+
+
+class World:
+    """Two players in a time of their own, around a real game node or one in another process."""
+
+    def __init__(self, ros, node=None):
+        self.ros, self.node, self.now = ros, node, 1000 * S if node else time.time_ns()
+        self.states, self.goal = [], None
+        self._clock = ros.node.create_publisher(Clock, '/clock', 10)
+        self._faces = ros.node.create_publisher(FaceEmotions, 'emotion/faces', qos.RESULT)
+        self._speech = ros.node.create_publisher(EmotionProbs, 'emotion/speech', qos.RESULT)
+        self._activity = ros.node.create_publisher(SpeechActivity, 'emotion/speech/activity', qos.RESULT)
+        self._diagnostics = ros.node.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        ros.node.create_subscription(GameState, 'emotion/game', self.states.append, EVERY_STATE)
+        for publisher in (self._faces, self._speech, self._activity, self._diagnostics):
+            ros.spin_until(lambda: publisher.get_subscription_count() > 0, f'{publisher.topic_name} is heard', START_S)
+        ros.spin_until(lambda: self.states, 'the state is latched')
+        if node:
+            ros.spin_until(lambda: self._clock.get_subscription_count() > 0, 'the clock is heard')
+            self._clock.publish(Clock(clock=to_stamp(self.now)))
+            ros.spin_until(lambda: node.now_ns() == self.now, 'time begins')
+
+    @property
+    def state(self):
+        return self.states[-1]
+
+    def send(self, goal=GOAL):
+        feedback = []
+        self.goal = Goal(self.ros.node, PlayGame, 'play_game', goal, feedback.append)
+        self.goal.feedback = feedback
+        self.ros.spin_until(lambda: feedback, 'the game begins')
+        return self.goal
+
+    def step(self, p1=0.8, p2=0.4, sound=False, frames=True, alive=True):
+        self.now += STEP_NS
+        self._clock.publish(Clock(clock=to_stamp(self.now)))
+        players = [
+            face(name, x, self.state.target, p, self.now)
+            for name, x, p in (('f0002', 400, p2), ('f0001', 50, p1))
+            if p is not None
+        ]
+        if frames:
+            self._faces.publish(FaceEmotions(header=to_header(self.now), faces=players))
+        if sound:
+            self._activity.publish(SpeechActivity(header=to_header(self.now)))
+        if alive:
+            status = DiagnosticStatus(level=DiagnosticStatus.WARN, name='emotion_face', message='no image comes')
+            self._diagnostics.publish(DiagnosticArray(status=[status]))
+        self.ros.spin_for(0.07)
+
+    def until(self, condition, what, **how):
+        for _ in range(200):
+            if condition():
+                return
+            self.step(**how)
+        pytest.fail(f'never: {what}; the last state is {self.state}')
+
+    def until_done(self, **how):
+        self.until(lambda: self.goal.done, 'an outcome', **how)
+        return self.goal.outcome
+
+
+@pytest.fixture
+def world(ros):  # noqa: F811
+    node = ros.add(GameNode())
+    node.set_parameters(
+        [Parameter('use_sim_time', value=True), *(Parameter(name, value=value) for name, value in QUICK.items())]
+    )
+    node.autostart()
+    return World(ros, node)
+
+
+def test_game_and_its_state_agree_at_every_step(world):
+    goal = world.send()
+    end = world.until_done()
+    result = end.result
+    assert end.succeeded and (result.outcome, result.winner) == (GameState.OUTCOME_COMPLETED, GameState.PLAYER_1)
+    assert end.message == '2:0, player 1 wins the game'
+    assert [player.subject_id for player in result.players] == ['f0001', 'f0002']
+    assert [player.rounds_won for player in result.players] == [2, 0]
+    assert result.players[0].round_score == pytest.approx(0.8, abs=1e-3)
+    told = [feedback.state for feedback in goal.feedback]
+    order = [state.state for state, before in zip(told, [None, *told]) if before is None or before.state != state.state]
+    assert order == [0, 1, 2, 3, 1, 2, 3, 4]
+    shown = {to_ns(state.header.stamp): state for state in world.states}
+    for state in told:  # several of one simulated moment: the topic's last is among them
+        moment = [other for other in told if other.header == state.header]
+        assert shown[to_ns(state.header.stamp)] in moment or state.state == GameState.GAMEOVER
+    targets = [state.target for state in told if state.state == GameState.PLAYING]
+    assert len(set(targets)) == 2
+    last = told[-1]
+    assert (last.outcome, last.message, last.winner) == (result.outcome, result.message, result.winner)
+    assert list(last.players) == list(result.players)
+    world.until(lambda: not world.state.active, 'the game node rests')
+
+
+def test_who_leaves_pauses_and_forfeits(world):
+    world.send()
+    world.until(lambda: world.state.state == GameState.PLAYING, 'the play')
+    world.until(lambda: world.state.paused, 'a pause', p2=None)
+    assert world.state.prompt == 'player 2, come back!' and not world.state.players[1].present
+    end = world.until_done(p2=None)
+    assert end.succeeded and (end.result.outcome, end.result.winner) == (
+        GameState.OUTCOME_FORFEITED,
+        GameState.PLAYER_1,
+    )
+    assert end.message == 'player 2 was away for too long: player 1 wins'
+
+
+def test_voice_round_only_where_there_is_a_microphone(world):
+    goal = PlayGame.Goal(rounds=1, round_seconds=1.0, voice_round=True)
+    assert world.send(goal).feedback[0].state.rounds == 1
+    world.step(sound=True)
+    assert world.send(goal).feedback[0].state.rounds == 2
+    world.until(lambda: world.state.voice_round and world.state.turn == GameState.PLAYER_1, 'the turn', sound=True)
+    assert world.state.prompt == f'player 1, say something: {world.state.target}'
+    for _ in range(8):
+        world.step(sound=True)
+    world._speech.publish(probs('speech', world.state.target, 0.9, world.now, seconds=1.2))
+    end = world.until_done(sound=True)
+    assert end.result.players[0].round_score == pytest.approx(0.9) and end.result.players[1].round_score == 0
+
+
+@pytest.mark.parametrize('alive, outcome', [(True, GameState.OUTCOME_NO_CAMERA), (False, GameState.OUTCOME_NODE_LOST)])
+def test_no_frames(world, alive, outcome):
+    world.send()
+    end = world.until_done(frames=False, alive=alive)
+    assert (end.status, end.result.outcome) == ('aborted', outcome)
+    assert ('no image comes' if alive else 'emotion_face is gone') in end.message
+
+
+def test_cancel_preempt_and_abort(world):
+    first, second = world.send(), world.send()
+    world.ros.spin_until(lambda: first.done)
+    assert first.outcome.result.outcome == GameState.OUTCOME_PREEMPTED
+    second.cancel()
+    world.ros.spin_until(lambda: second.done)
+    assert (second.outcome.status, second.outcome.result.outcome) == ('canceled', GameState.OUTCOME_CANCELED)
+    third = world.send()
+    client = world.ros.node.create_client(Trigger, 'abort_game')
+    world.ros.spin_until(client.service_is_ready)
+    answer = client.call_async(Trigger.Request())
+    world.ros.spin_until(lambda: answer.done() and third.done)
+    assert answer.result().success and third.outcome.result.outcome == GameState.OUTCOME_CANCELED
+
+
+def test_bad_goal_is_answered_with_a_sentence(world):
+    end = world.send(PlayGame.Goal(round_seconds=1000.0))
+    world.ros.spin_until(lambda: end.done)
+    assert end.outcome.result.outcome == GameState.OUTCOME_INVALID_GOAL
+    assert "parameter 'round_seconds' must be in [1.0, 120.0]" in end.outcome.message
+
+
+def test_killed_node_fails_the_client_within_a_second(ros):  # noqa: F811
+    with node_process('emotion_game.node', stdout=sys.stderr) as process:
+        goal = World(ros).send()
+        os.kill(process.pid, signal.SIGKILL)
+        killed = time.monotonic()
+        ros.spin_until(lambda: goal.done, 'the client notices')
+        assert time.monotonic() - killed < 1.0
+        assert goal.outcome.status == 'lost'

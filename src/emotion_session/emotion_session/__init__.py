@@ -1,0 +1,1 @@
+"""A session: hold an expression until it locks, speak, see face and voice side by side."""

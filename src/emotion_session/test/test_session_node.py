@@ -1,0 +1,242 @@
+import os
+import signal
+import sys
+import time
+
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile
+from rosgraph_msgs.msg import Clock
+from std_srvs.srv import Trigger
+
+from emotion_core import qos
+from emotion_core.actions import Goal
+from emotion_core.emotions import EMOTIONS
+from emotion_core.evidence import Evidence
+from emotion_core.messages import to_header, to_ns, to_probs, to_stamp
+from emotion_core.testing import node_process, ros  # noqa: F401
+from emotion_msgs.action import CaptureEmotion
+from emotion_msgs.msg import EmotionProbs, FaceEmotion, FaceEmotions, SessionState, SpeechActivity
+from emotion_session.node import SessionNode
+
+S = 1_000_000_000
+STEP_NS = S // 10
+START_S = 60.0  # a loaded machine takes long to start a process
+GOAL = CaptureEmotion.Goal(lock_seconds=1.0, face_timeout=8.0, speech_timeout=4.0)
+EVERY_STATE = QoSProfile(depth=1000, reliability=qos.LATCHED.reliability, durability=qos.LATCHED.durability)
+
+
+def probs(source, emotion, stamp_ns, subject='', seconds=0.0):
+    p = np.full(6, 0.05)
+    p[EMOTIONS.index(emotion)] = 0.75
+    return to_probs(Evidence(stamp_ns, stamp_ns - round(seconds * S), source, p, quality=0.8, subject_id=subject))
+
+
+class World:
+    """Recognisers in a time of their own, around a real session node or one in another process."""
+
+    def __init__(self, ros, node=None):
+        self.ros, self.node, self.now = ros, node, 1000 * S if node else time.time_ns()
+        self.states = []
+        self.goal = None
+        self._clock = ros.node.create_publisher(Clock, '/clock', 10)
+        self._faces = ros.node.create_publisher(FaceEmotions, 'emotion/faces', qos.RESULT)
+        self._speech = ros.node.create_publisher(EmotionProbs, 'emotion/speech', qos.RESULT)
+        self._activity = ros.node.create_publisher(SpeechActivity, 'emotion/speech/activity', qos.RESULT)
+        self._diagnostics = ros.node.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        ros.node.create_subscription(SessionState, 'emotion/session', self.states.append, EVERY_STATE)
+        for publisher in (self._faces, self._speech, self._activity, self._diagnostics):
+            ros.spin_until(lambda: publisher.get_subscription_count() > 0, f'{publisher.topic_name} is heard', START_S)
+        ros.spin_until(lambda: self.states, 'the state is latched')
+        if node:
+            ros.spin_until(lambda: self._clock.get_subscription_count() > 0, 'the clock is heard')
+            self._clock.publish(Clock(clock=to_stamp(self.now)))
+            ros.spin_until(lambda: node.now_ns() == self.now, 'time begins')
+
+    def send(self, goal=GOAL):
+        feedback = []
+        self.goal = Goal(self.ros.node, CaptureEmotion, 'capture_emotion', goal, feedback.append)
+        self.goal.feedback = feedback
+        self.ros.spin_until(lambda: feedback, 'the capture begins')
+        return self.goal
+
+    def step(self, face='happy', subject='f0001', speaking=False, sound=True, frames=True, alive=True):
+        self.now += STEP_NS
+        self._clock.publish(Clock(clock=to_stamp(self.now)))
+        seen = [FaceEmotion(emotion=probs('face', face, self.now, subject))] if face else []
+        if frames:
+            self._faces.publish(FaceEmotions(header=to_header(self.now), faces=seen))
+        if sound:
+            activity = SpeechActivity(header=to_header(self.now), level_dbfs=-25.0, speaking=speaking)
+            self._activity.publish(activity)
+        if alive:
+            names = ('emotion_face', 'emotion_speech')
+            self._diagnostics.publish(
+                DiagnosticArray(
+                    status=[
+                        DiagnosticStatus(level=DiagnosticStatus.WARN, name=name, message=f'{name} waits')
+                        for name in names
+                    ]
+                )
+            )
+        self.ros.spin_for(0.07)
+
+    def say(self, emotion='happy', seconds=1.2):
+        self._speech.publish(probs('speech', emotion, self.now, seconds=seconds))
+
+    def until(self, condition, what, **how):
+        for _ in range(150):
+            if condition():
+                return
+            self.step(**how)
+        pytest.fail(f'never: {what}; the last state is {self.states[-1:]}')
+
+    def until_state(self, state, **how):
+        self.until(lambda: self.states and self.states[-1].state == state, f'state {state}', **how)
+
+    def until_done(self, **how):
+        self.until(lambda: self.goal.done, 'an outcome', **how)
+        return self.goal.outcome
+
+
+@pytest.fixture
+def world(ros):  # noqa: F811
+    node = ros.add(SessionNode())
+    node.set_parameters([Parameter('use_sim_time', value=True)])
+    node.autostart()
+    return World(ros, node)
+
+
+def test_capture_and_its_state_agree_at_every_step(world):
+    goal = world.send()
+    world.until_state(SessionState.LISTENING)
+    for _ in range(10):
+        world.step(speaking=True)
+    world.say('angry')
+    outcome = world.until_done()
+    result = outcome.result
+    assert outcome.succeeded and result.outcome == SessionState.OUTCOME_SUCCESS and result.message
+    assert EMOTIONS[int(np.argmax(result.face.probabilities))] == 'happy'
+    assert EMOTIONS[int(np.argmax(result.speech.probabilities))] == 'angry'
+    assert result.face.subject_id == result.fused.subject_id == 'f0001'
+    assert result.fused.face_weight + result.fused.speech_weight == pytest.approx(1)
+    assert result.fused.face_reason and result.fused.speech_reason
+
+    told = [feedback.state for feedback in goal.feedback]
+    shown = {to_ns(state.header.stamp): state for state in world.states}
+    order = [state.state for state, before in zip(told, [None, *told]) if before is None or before.state != state.state]
+    assert order == [0, 1, 2, 3]
+    progress = [state.lock_progress for state in told if state.state == SessionState.WAITING_FACE]
+    assert progress == sorted(progress) and progress[-1] > 0.8
+    for state in told:  # several of one simulated moment: the topic's last is among them
+        moment = [other for other in told if other.header == state.header]
+        assert shown[to_ns(state.header.stamp)] in moment or state.state == SessionState.SHOW_RESULT
+    end = told[-1]
+    assert (end.outcome, end.message) == (result.outcome, result.message)
+    assert (end.face, end.speech, end.fused) == (result.face, result.speech, result.fused)
+    assert end == next(state for state in world.states if state.outcome)
+
+
+def test_prompts_are_in_the_language_asked_for(world):
+    goal = world.send(CaptureEmotion.Goal(lock_seconds=1.0, languages=['tlh', 'pl-PL']))
+    world.until(lambda: goal.feedback[-1].state.prompt.startswith('utrzymaj wyraz twarzy'), 'Polish')
+    goal.cancel()
+    assert world.until_done().status == 'canceled'
+
+
+@pytest.mark.parametrize(
+    'how, outcome, sentence',
+    [
+        ({'face': ''}, SessionState.OUTCOME_NO_FACE, 'nobody was in the picture'),
+        ({}, SessionState.OUTCOME_NO_SPEECH, 'nobody spoke'),
+        ({'frames': False}, SessionState.OUTCOME_NO_CAMERA, 'emotion_face waits'),
+        ({'sound': False}, SessionState.OUTCOME_NO_MICROPHONE, 'emotion_speech waits'),
+    ],
+)
+def test_each_failure_has_its_outcome_and_sentence(world, how, outcome, sentence):
+    world.send()
+    end = world.until_done(**how)
+    assert (end.status, end.result.outcome) == ('aborted', outcome)
+    assert sentence in end.message and world.states[-1].prompt
+
+
+def test_node_that_is_gone_is_named(world):
+    world.send()
+    end = world.until_done(frames=False, alive=False)
+    assert end.result.outcome == SessionState.OUTCOME_NODE_LOST
+    assert 'emotion_face is gone' in end.message
+
+
+def test_subject_who_changes_after_the_lock(world):
+    world.send()
+    world.until_state(SessionState.LISTENING)
+    end = world.until_done(subject='f0002')
+    assert end.result.outcome == SessionState.OUTCOME_SUBJECT_CHANGED
+    assert end.result.face.subject_id == 'f0001'
+
+
+def test_new_goal_preempts_and_the_old_client_hears_of_it(world):
+    first = world.send()
+    second = world.send()
+    world.ros.spin_until(lambda: first.done)
+    assert (first.outcome.status, first.outcome.result.outcome) == ('aborted', SessionState.OUTCOME_PREEMPTED)
+    world.step()
+    assert not second.done and second.feedback[-1].state.outcome == SessionState.OUTCOME_NONE
+
+
+def test_abort_service_ends_whatever_goes_on(world):
+    client = world.ros.node.create_client(Trigger, 'abort_capture')
+    world.ros.spin_until(client.service_is_ready)
+    idle = client.call_async(Trigger.Request())
+    world.ros.spin_until(idle.done)
+    assert not idle.result().success
+    world.send()
+    answer = client.call_async(Trigger.Request())
+    world.ros.spin_until(lambda: answer.done() and world.goal.done)
+    assert answer.result().success and world.goal.outcome.result.outcome == SessionState.OUTCOME_CANCELED
+
+
+def test_bad_goal_is_answered_with_a_sentence(world):
+    world.goal = Goal(world.ros.node, CaptureEmotion, 'capture_emotion', CaptureEmotion.Goal(lock_seconds=-1.0))
+    end = world.until_done()
+    assert end.result.outcome == SessionState.OUTCOME_INVALID_GOAL
+    assert "parameter 'lock_seconds' must be in [0.1, 30.0], not -1.0" in end.message
+
+
+def test_continuous_captures_follow_each_other(world):
+    world.node.set_parameters([Parameter('continuous', value=True), Parameter('show_seconds', value=0.3)])
+    for _ in range(2):
+        world.until(lambda: world.states[-1].active and world.states[-1].state == 0, 'a capture begins')
+        world.until_state(SessionState.LISTENING)
+        world.say()
+        world.until_state(SessionState.SHOW_RESULT)
+        assert world.states[-1].outcome == SessionState.OUTCOME_SUCCESS
+
+
+def test_deactivated_node_ends_the_capture(world):
+    world.send()
+    world.node.trigger_deactivate()
+    world.ros.spin_until(lambda: world.goal.done)
+    assert world.goal.outcome.result.outcome == SessionState.OUTCOME_NODE_LOST
+    assert not world.states[-1].active
+    refused = Goal(world.ros.node, CaptureEmotion, 'capture_emotion', GOAL)
+    world.ros.spin_until(lambda: refused.done)
+    assert refused.outcome.status == 'rejected'
+
+
+def test_killed_node_fails_the_client_within_a_second(ros):  # noqa: F811
+    with node_process('emotion_session.node', stdout=sys.stderr) as process:
+        goal = World(ros).send()
+        os.kill(process.pid, signal.SIGKILL)
+        killed = time.monotonic()
+        ros.spin_until(lambda: goal.done, 'the client notices')
+        assert time.monotonic() - killed < 1.0
+        assert goal.outcome.status == 'lost' and '/capture_emotion is gone' in goal.outcome.message
+
+
+def test_absent_server_is_a_sentence(ros):  # noqa: F811
+    goal = Goal(ros.node, CaptureEmotion, 'elsewhere/capture_emotion', GOAL, discovery_s=0.3)
+    ros.spin_until(lambda: goal.done)
+    assert goal.outcome.status == 'lost' and 'nobody offers /elsewhere/capture_emotion' in goal.outcome.message

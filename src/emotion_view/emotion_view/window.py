@@ -1,0 +1,161 @@
+"""``emotion view``: the overlay of a running graph in a window, with keys for session and game."""
+
+import os
+import time
+from collections.abc import Callable
+
+import numpy as np
+import rclpy
+from rclpy.node import Node
+from sensor_msgs.msg import Image
+from std_srvs.srv import Trigger
+
+from emotion_core import qos
+from emotion_core.actions import Goal
+from emotion_core.errors import EmotionError
+from emotion_core.images import decode
+from emotion_msgs.action import CaptureEmotion, PlayGame
+
+TITLE = 'emotion'
+SIZE = 844, 480  # px, until a picture comes
+RATE_HZ = 30
+SAID_S = 4.0  # how long a line of text stays
+SILENT_S = 2.0
+BACKGROUND, TEXT = (22, 24, 28), (255, 255, 255)
+KEYS = 'c capture   space play   a abort   q quit'
+
+
+class WindowError(EmotionError):
+    """There is no screen to open a window on."""
+
+
+class Viewer:
+    """Keeps the newest picture and does what keys ask for; knows no window."""
+
+    def __init__(self, node: Node):
+        """Subscribe to the overlay."""
+        self._node = node
+        self.picture: np.ndarray | None = None  # uint8 of shape (height, width, 3), BGR
+        self.said = ''
+        self._said_at = self._drawn_at = time.monotonic()
+        self._goal: Goal | None = None
+        node.create_subscription(Image, 'emotion/overlay', self._on_picture, qos.SENSOR)
+        self.keys: dict[str, Callable[[], None]] = {'c': self.capture, 'space': self.play, 'a': self.abort}
+
+    @property
+    def caption(self) -> str:
+        """What to tell the user now: what a key did, or what is missing; '' while all is well."""
+        now = time.monotonic()
+        if now - self._said_at < SAID_S and self.said:
+            return self.said
+        if self.picture is None or now - self._drawn_at > SILENT_S:
+            topic = self._node.resolve_topic_name('emotion/overlay')
+            return f'no picture on {topic}: is a graph running? try `./emotion up`'
+        return ''
+
+    def capture(self) -> None:
+        """Start a capture of the session node."""
+        self._send(CaptureEmotion, 'capture_emotion', CaptureEmotion.Goal(), '`./emotion up session`')
+
+    def play(self) -> None:
+        """Start a game of the game node."""
+        self._send(PlayGame, 'play_game', PlayGame.Goal(), '`./emotion up game`')
+
+    def abort(self) -> None:
+        """End the capture and the game that go on, whoever started them."""
+        for name in ('abort_capture', 'abort_game'):
+            client = self._node.create_client(Trigger, name)
+            if client.service_is_ready():
+                asked = client.call_async(Trigger.Request())
+                asked.add_done_callback(lambda answer: self._say(answer.result().message))
+
+    def _send(self, kind: type, name: str, goal: object, hint: str) -> None:
+        self._goal = Goal(self._node, kind, name, goal, discovery_s=1.0)
+
+        def tell(done) -> None:
+            outcome = done.result()
+            self._say(f'{outcome.message} (try {hint})' if outcome.status == 'lost' else outcome.message)
+
+        self._goal.future.add_done_callback(tell)
+
+    def _say(self, text: str) -> None:
+        self.said, self._said_at = text, time.monotonic()
+
+    def _on_picture(self, msg: Image) -> None:
+        self.picture = decode(msg.data, msg.width, msg.height, msg.encoding, msg.step, bool(msg.is_bigendian))
+        self._drawn_at = time.monotonic()
+
+
+def view(namespace: str = '') -> int:
+    """
+    Show the overlay until q is pressed or the window is closed; gives the exit code.
+
+    :raises WindowError: where there is no screen.
+    """
+    os.environ.setdefault('PYGAME_HIDE_SUPPORT_PROMPT', '1')
+    try:
+        import pygame
+    except ImportError as error:
+        raise WindowError('a window needs pygame: `pip install pygame-ce`, or see emotion/overlay in rqt') from error
+    pygame.display.init()
+    pygame.font.init()
+    if not (os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY')) and pygame.display.get_driver() not in (
+        'windows',
+        'cocoa',
+    ):
+        pygame.quit()
+        raise WindowError(
+            'there is no screen here ($DISPLAY is not set): log in at the screen or with `ssh -X`, '
+            'or look at the web page: `./emotion up web:=true`'
+        )
+    try:
+        screen = pygame.display.set_mode(SIZE, pygame.RESIZABLE)
+    except pygame.error as error:
+        raise WindowError(f'no window can be opened: {error}') from error
+    pygame.display.set_caption(f'{TITLE} {namespace}'.strip())
+    rclpy.init(args=[])
+    node = rclpy.create_node('emotion_window', namespace=namespace or None)
+    try:
+        _show(pygame, screen, node)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown()
+        pygame.quit()
+    return 0
+
+
+def _show(pygame, screen, node: Node) -> None:
+    viewer, font, shown = Viewer(node), pygame.font.Font(None, 26), None
+    while rclpy.ok():
+        rclpy.spin_once(node, timeout_sec=1 / RATE_HZ)
+        for event in pygame.event.get():
+            key = pygame.key.name(event.key) if event.type == pygame.KEYDOWN else ''
+            if event.type == pygame.QUIT or key in ('q', 'escape'):
+                return
+            if key in viewer.keys:
+                viewer.keys[key]()
+        if viewer.picture is not shown and viewer.picture is not None:
+            if shown is None or shown.shape != viewer.picture.shape:
+                screen = pygame.display.set_mode(viewer.picture.shape[1::-1], pygame.RESIZABLE)
+            shown = viewer.picture
+        screen.fill(BACKGROUND)
+        if shown is not None:
+            _draw(pygame, screen, shown)
+        for row, line in enumerate((viewer.caption or '', KEYS if shown is None else '')):
+            if line:
+                text = font.render(line, True, TEXT, BACKGROUND)
+                screen.blit(text, (10, 10 + 30 * row))
+        pygame.display.flip()
+
+
+def _draw(pygame, screen, picture: np.ndarray) -> None:
+    """Draw the picture as large as it fits."""
+    height, width = picture.shape[:2]
+    room_x, room_y = screen.get_size()
+    scale = min(room_x / width, room_y / height)
+    surface = pygame.image.frombuffer(picture.tobytes(), (width, height), 'BGR')
+    if scale != 1:
+        surface = pygame.transform.smoothscale(surface, (int(width * scale), int(height * scale)))
+    screen.blit(surface, ((room_x - surface.get_width()) // 2, (room_y - surface.get_height()) // 2))
