@@ -43,6 +43,14 @@ def test_old_estimates_and_sounds_are_not_shown():
     assert board.parts(2.1)['estimates'] == [] and board.parts(2.1)['hearing'] is None
 
 
+def test_game_that_is_not_heard_of_does_not_go_on():
+    board = Board(max_age=2.0)
+    board.keep('game', {'active': True, 'round': 2}, 0.0)
+    assert board.parts(1.9)['game'] == {'active': True, 'round': 2}
+    assert board.parts(2.1)['game'] == {'active': False, 'round': 2}
+    assert board.parts(2.1)['session'] is None
+
+
 def test_history_is_the_last_minute_of_the_largest_face_four_points_a_second():
     board = Board()
     board.add_faces(['f0001', 'f0002'], 'yunet', 0.0)

@@ -219,6 +219,7 @@ class Act:
         self._service = ros.node.create_service(Trigger, abort, self._abort)
         self._kind = kind
         self._show(False, '')
+        self._timer = ros.node.create_timer(0.1, lambda: self._state.active and self._out.publish(self._state))
 
     def _show(self, active, message):
         self._state.active, self._state.message = active, message
@@ -239,6 +240,7 @@ class Act:
         return response
 
     def close(self):
+        self._timer.cancel()
         self._server.destroy()
         self._ros.node.destroy_publisher(self._out)
         self._ros.node.destroy_service(self._service)

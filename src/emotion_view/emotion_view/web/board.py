@@ -94,9 +94,16 @@ class Board:
             'hearing': self._kept['hearing'][1] if fresh else None,
             'nodes': self.health.view(now),
             'models': dict(self._models),
-            'session': self._kept.get('session', (0, None))[1],
-            'game': self._kept.get('game', (0, None))[1],
+            'session': self._activity('session', now),
+            'game': self._activity('game', now),
         }
+
+    def _activity(self, name: str, now: float) -> dict[str, Any] | None:
+        """Give a session or game; one that is said to go on, and of which nothing is heard, does not."""
+        activity = self._kept.get(name, (0.0, None))[1]
+        if activity and activity['active'] and self.since(name, now) > self.max_age:
+            return {**activity, 'active': False}
+        return activity
 
     def missing(self, topics: dict[str, str], published: set[str], frame_age: float, now: float) -> dict[str, str]:
         """

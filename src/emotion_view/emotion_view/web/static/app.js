@@ -159,10 +159,10 @@ const FACES = {
 }
 let worn = [...FACES.neutral]
 
-function drawAvatar(p) {
+function drawAvatar(p, label) {
   const emotions = state.about.emotions
-  // Cubed, so that a distribution with one winner shows a clear face.
-  const weights = p ? p.map(share => share ** 3) : emotions.map(name => Number(name === 'neutral'))
+  // Cubed, and the label's share tripled, so that the face is clear, and that of the label.
+  const weights = p ? p.map((share, index) => (emotions[index] === label ? 3 : 1) * share ** 3) : emotions.map(name => Number(name === 'neutral'))
   const sum = weights.reduce((a, b) => a + b, 0) || 1
   const wanted = FACES.neutral.map((_, term) => emotions.reduce((total, name, index) => total + (weights[index] / sum) * FACES[name][term], 0))
   worn = worn.map((value, term) => value + 0.35 * (wanted[term] - value))
@@ -344,7 +344,7 @@ function drawMachine() {
   }
   list($('#models'), [['face', models.face], ['face detector', models.detector], ['voice', models.voice], ['fusion', models.fusion]].filter(([, value]) => value))
   $('#machine .missing').hidden = $('#models').children.length > 0
-  list($('#ages'), [['face', 'frame taken → result here'], ['voice', 'end of sound → result here']].filter(([name]) => ages[`${name}_ms_p50`])
+  list($('#ages'), [['face', 'frame taken → here'], ['voice', 'sound ended → here']].filter(([name]) => ages[`${name}_ms_p50`])
     .map(([name, what]) => [`${name}: ${what}`, `${Math.round(ages[`${name}_ms_p50`])} / ${Math.round(ages[`${name}_ms_p95`])} ms`]))
 }
 
@@ -470,6 +470,6 @@ setInterval(() => {
 }, 250)
 setInterval(() => {
   const shown = state.estimates.find(({ id }) => id === chosen) ?? state.estimates[0]
-  if (!document.hidden && state.about.emotions.length) drawAvatar(shown?.fused)
+  if (!document.hidden && state.about.emotions.length) drawAvatar(shown?.fused, shown?.label)
 }, 50)
 connect()
