@@ -170,6 +170,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         options, others = argparse.Namespace(command=argv[0]), argv[1:]
     else:
         options, others = parser.parse_known_args(argv)
+    if options.command == 'up':  # argparse gives back what stands behind an option
+        options.words += [word for word in others if not word.startswith('-')]
+        others = [word for word in others if word.startswith('-')]
     if others and options.command not in ('manifest', 'test', 'train'):
         parser.error(f'unknown arguments: {" ".join(others)}')
     if options.command is None:

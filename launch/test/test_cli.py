@@ -44,6 +44,7 @@ def test_show_args_lists_the_arguments_of_the_named_graph(capsys):
         ),
         (['up', 'camera=0'], "emotion: 'camera=0' is not an argument: write name:=value"),
         (['up', 'face', 'microphone:=0'], "emotion: graph 'face' has no argument 'microphone'"),
+        (['up', 'face', '--print'], "emotion: --print shows utterances, and graph 'face' does not listen"),
         (['models', 'verify', 'nosuch'], "no model 'nosuch'"),
         (['models', 'import', 'nosuch.pth'], "there is no file or folder 'nosuch.pth'"),
         (['models', 'import', 'nosuch.pth', '--label-map', 'glad'], "--label-map 'glad' is no pair"),

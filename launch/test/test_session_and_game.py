@@ -15,6 +15,7 @@ from emotion_core import qos
 from emotion_core.actions import Goal
 from emotion_core.emotions import EMOTIONS
 from emotion_core.testing import ros  # noqa: F401
+from emotion_drivers.scenario import ASSETS
 from emotion_msgs.action import CaptureEmotion, PlayGame
 from emotion_msgs.msg import EmotionProbs, FaceEmotions, GameState, SessionState
 
@@ -29,11 +30,11 @@ def label(probs: EmotionProbs) -> str:
 
 @pytest.fixture(scope='module')
 def happy(pairs, tmp_path_factory):  # noqa: F811
-    """One face and one voice, again and again."""
+    """A face that smiles and a voice, again and again."""
     folder = tmp_path_factory.mktemp('happy')
-    for kind, name in (('images', '0.jpg'), ('audio', '0.flac')):
+    for kind, source in (('images', ASSETS / 'portrait.jpg'), ('audio', pairs / 'audio' / '0.flac')):
         (folder / kind).mkdir()
-        (folder / kind / name).symlink_to(pairs / kind / name)
+        (folder / kind / source.name).symlink_to(source)
     return folder
 
 
@@ -41,6 +42,7 @@ def test_capture_examples_and_a_killed_node(ros, pairs, happy):  # noqa: F811
     with graph(
         'session', f'camera:={happy}/images', f'microphone:={happy}/audio', f'params_file:={pairs}/params.yaml'
     ) as process:
+        ros.spin_until(lambda: ros.node.count_publishers('emotion/faces'), 'the face node is there', START_S)
         speech = ros.collect(EmotionProbs, 'emotion/speech', qos.RESULT)
         faces = ros.collect(FaceEmotions, 'emotion/faces', qos.RESULT)
         ros.spin_until(lambda: speech and faces, 'the recognisers work', START_S)
@@ -76,6 +78,7 @@ def test_game_of_two_recorded_faces(ros, pairs, tmp_path):  # noqa: F811
         frame[80:400, x : x + 320] = cv2.imread(str(pairs / 'images' / f'{number}.jpg'))
     cv2.imwrite(str(tmp_path / 'two.png'), frame)
     with graph('game', f'camera:={tmp_path}', 'microphone:=null', f'params_file:={pairs}/params.yaml') as process:
+        ros.spin_until(lambda: ros.node.count_publishers('emotion/faces'), 'the face node is there', START_S)
         faces = ros.collect(FaceEmotions, 'emotion/faces', qos.RESULT)
         ros.spin_until(lambda: faces and len(faces[-1].faces) == 2, 'two faces are seen', START_S)
         states = ros.collect(GameState, 'emotion/game', qos.LATCHED)

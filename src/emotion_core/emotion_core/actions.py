@@ -28,7 +28,8 @@ ALIVE = QoSProfile(
 )
 TICK_S = 0.05  # of a client that waits
 LONGEST_TICK_S = 0.15  # that counts: a client that was busy elsewhere does not blame the server
-SILENCE_S = 5.0  # without an answer or feedback: the server hangs
+SILENCE_S = 0.7  # without an answer or feedback: the server is gone,
+HANG_S = 5.0  # or where the middleware says that its process lives, it hangs
 LAST_WORDS_S = 0.3  # the same where the middleware says that its process is gone
 DISCOVERY_S = 5.0  # until a server must have been found
 
@@ -130,8 +131,8 @@ class Goal:
     """
     One goal of ``capture_emotion`` or ``play_game``; its ``future`` always comes to a GoalOutcome.
 
-    rclpy's own client waits for ever when the server dies. This one hears of it from the middleware, within a second. A
-    server that lives and is silent for SILENCE_S hangs: these servers send feedback ten times a second.
+    rclpy's own client waits for ever when the server dies. This one notices within a second, by the middleware or by
+    feedback that stops: these servers send it ten times a second.
     """
 
     def __init__(
@@ -211,7 +212,7 @@ class Goal:
 
     def _on_liveliness(self, change: Any) -> None:
         # It may be about another server of that name, which was killed before: feedback proves that ours lives.
-        self._silence_s = SILENCE_S if change.alive_count else LAST_WORDS_S
+        self._silence_s = HANG_S if change.alive_count > 0 else LAST_WORDS_S  # Fast DDS may say -1
         if self._is_sent:
             self._hear()
 

@@ -11,6 +11,7 @@ from emotion_core.emotions import EMOTIONS
 from emotion_game.best_second import BestSecond
 
 GAP_S = 1.0  # both players were seen at its two ends: it was played; longer than this is a pause
+BLIND_S = 3.0  # the same where no frame came in between: the machine is slow, and nobody has left
 SETTLE_S = 1.0  # the same two faces are there for this long: they are the players
 NEW_ID_S = 1.0  # a face that was gone for longer comes back with a new id
 PRE_ROLL_S = 0.5  # speech is said to begin this much before the first sound of it
@@ -143,7 +144,7 @@ class Game:
     @property
     def paused(self) -> bool:
         """Whether time stands still because a player is away."""
-        return self._needs_players and self._now - self._both_at > GAP_S
+        return self._needs_players and self._now - self._both_at > self._longest_gap
 
     @property
     def is_voice_round(self) -> bool:
@@ -169,6 +170,11 @@ class Game:
     @property
     def _needs_players(self) -> bool:
         return self.active and self.state in (State.COUNTDOWN, State.PLAYING)
+
+    @property
+    def _longest_gap(self) -> float:
+        """How long ago both players may have been seen, for the time since then to be played [s]."""
+        return GAP_S if self._away else BLIND_S
 
     @property
     def _length(self) -> float:
@@ -226,7 +232,7 @@ class Game:
         if self._needs_players:
             self._account(now, is_frame=False)
             return
-        if self.state is State.WAITING and now - self._frame_at > GAP_S:
+        if self.state is State.WAITING and now - self._frame_at > BLIND_S:
             self._candidates = ()
         if now < self._deadline:
             return
@@ -275,8 +281,8 @@ class Game:
     def _account(self, now: float, is_frame: bool) -> None:
         """Count the time since it was last counted as played, or charge it to whoever was away."""
         seconds = now - self._accounted
-        if now - self._both_at > GAP_S:
-            was_seen = now - self._frame_at <= GAP_S
+        if now - self._both_at > self._longest_gap:
+            was_seen = now - self._frame_at <= BLIND_S
             for player in was_seen and self._away or self.players:
                 player.away += seconds
             self._accounted, seconds = now, 0.0

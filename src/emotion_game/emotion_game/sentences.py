@@ -24,8 +24,11 @@ def round_result(game: Game) -> str:
 def ending(game: Game) -> str:
     """Give the outcome of a game as a sentence."""
     if game.outcome is Outcome.COMPLETED:
-        won = '{}:{}'.format(*(player.rounds_won for player in game.players))
-        return f'{won}, a tie' if game.winner is Side.TIE else f'{won}, {NAMES[game.winner]} wins the game'
+        first, second = (player.rounds_won for player in game.players)
+        if game.winner is Side.TIE:
+            return f'{first}:{second}, a tie'
+        how = ' on points' if first == second else ''
+        return f'{first}:{second}, {NAMES[game.winner]} wins the game{how}'
     loser = Side.PLAYER_1 if game.winner is Side.PLAYER_2 else Side.PLAYER_2
     return ENDINGS[game.outcome].format(winner=NAMES.get(game.winner, ''), loser=NAMES[loser])
 

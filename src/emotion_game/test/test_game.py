@@ -134,6 +134,15 @@ def test_both_away_or_no_frames_is_nobodys_game():
     assert (game.outcome, game.winner) == (Outcome.NO_PLAYERS, Side.NOBODY)
 
 
+def test_slow_machine_pauses_nobody():
+    table = Table()
+    game = table.live_until(State.PLAYING)
+    for _ in range(2):
+        table.blind(1.4)
+        table.live(FRAME_S)
+    assert game.state is State.SCORE and game.players[0].round_score == pytest.approx(0.8)
+
+
 def test_one_player_alone_waits_in_vain():
     table = Table()
     table.live(60.2, p2=None)
@@ -209,7 +218,7 @@ def play_moment(table, moment):
     table.step()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(moments, min_size=1, max_size=12), st.booleans(), st.integers(1, 4))
 def test_no_path_gets_stuck(pattern, voice, rounds):
     """Whatever is repeated for ever, the game ends within the time that its rules allow."""
@@ -247,9 +256,7 @@ def test_scores_never_fall_and_targets_are_never_the_same_twice(happenings, seed
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=60, max_size=60),
-    st.lists(
-        st.tuples(st.integers(0, 58), st.floats(0.6, 2.0), st.sampled_from(('first', 'second', 'nobody', 'blind')))
-    ),
+    st.lists(st.tuples(st.integers(0, 58), st.floats(0.6, 2.0), st.sampled_from(('first', 'second', 'nobody')))),
 )
 def test_pausing_never_changes_a_score(values, pauses):
     """A round with pauses, after which faces are as before, scores like the same round without them."""
