@@ -8,34 +8,24 @@ LOWEST, HIGHEST = 0.1, 10.0
 STEPS = 60  # of the golden section; far below float precision of the loss
 
 
-def negative_log_likelihood(
-    logits: np.ndarray, truth: np.ndarray, temperature: float | np.ndarray, weights: np.ndarray | None = None
-) -> float:
+def negative_log_likelihood(logits: np.ndarray, truth: np.ndarray, temperature: float | np.ndarray) -> float:
     """
     Give the mean negative log-likelihood of the true classes.
 
     :param logits: (n, classes).
     :param truth: (n,).
     :param temperature: One for all, or (n, 1).
-    :param weights: (n,) how much each row counts; None: the same.
     """
     probabilities = softmax(logits / temperature)[np.arange(len(truth)), truth]
-    return float(-np.average(np.log(np.maximum(probabilities, 1e-12)), weights=weights))
+    return float(-np.log(np.maximum(probabilities, 1e-12)).mean())
 
 
-def fit_temperature(
-    logits: np.ndarray,
-    truth: np.ndarray,
-    weights: np.ndarray | None = None,
-    cold: float = 1.0,
-    known: np.ndarray | float = 1.0,
-) -> float:
+def fit_temperature(logits: np.ndarray, truth: np.ndarray, cold: float = 1.0, known: np.ndarray | float = 1.0) -> float:
     """
     Give the temperature in [0.1, 10] of least negative log-likelihood.
 
     :param logits: (n, classes).
     :param truth: (n,).
-    :param weights: (n,) how much each row counts; None: the same.
     :param cold: The temperature of rows whose ``known`` is 0.
     :param known: (n,) in [0, 1], how far each row's temperature is from ``cold`` to the one that is fitted.
     """
@@ -44,7 +34,7 @@ def fit_temperature(
     ratio = (np.sqrt(5) - 1) / 2
 
     def loss(logarithm: float) -> float:
-        return negative_log_likelihood(logits, truth, cold + (np.exp(logarithm) - cold) * rows, weights)
+        return negative_log_likelihood(logits, truth, cold + (np.exp(logarithm) - cold) * rows)
 
     for _ in range(STEPS):
         left, right = high - ratio * (high - low), low + ratio * (high - low)

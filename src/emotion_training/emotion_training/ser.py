@@ -39,7 +39,6 @@ VALIDATION = ('ravdess/19', 'ravdess/20', 'nemo/TP0')
 TEST = ('ravdess/21', 'ravdess/22', 'ravdess/23', 'ravdess/24', 'nemo/KD0', 'nemo/WR0')
 # Training speakers whom the first member never hears: three validation speakers are too few to calibrate on.
 CALIBRATION = ('ravdess/15', 'ravdess/16', 'ravdess/17', 'ravdess/18', 'nemo/IC0', 'nemo/SM0')
-CALIBRATION_CLIPS = 150  # at most, of each of them
 WORSE = 4  # corrupted versions of a clip
 WORSE_CLIPS = 60  # at most, of each speaker
 SPECTRA = 60  # clips of each training speaker, at most, from which it is learned how voices differ
@@ -234,9 +233,7 @@ class SerRecipe:
 
         To those of validation come, in no group, those of the CALIBRATION speakers.
         """
-        clips, more = self.side(side), []
-        if side == 'validation':
-            more = _some_of_each(self._calibration, CALIBRATION_CLIPS)
+        clips, more = self.side(side), self._calibration if side == 'validation' else []
         corpus = np.array([clip.corpus for clip in clips] + [''] * len(more))
         groups = {'all': corpus != ''} | {name: corpus == name for name in np.unique(corpus).tolist() if name}
         clips = clips + more

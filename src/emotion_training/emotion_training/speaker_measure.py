@@ -93,17 +93,16 @@ def calibrate(model: OnnxModel, data: HeldOut, members: Members) -> dict[str, fl
 
     :return: The fields of the card that hold them.
     """
-    weights = by_speaker(data.sources)
     validation = ~data.only_first
 
     def temperatures(kind: str, rows: np.ndarray) -> tuple[float, float]:
         def logits(heard: list[Heard]) -> np.ndarray:
             return np.array([members.first(one) if kind == 'first' else one.outputs['logits'][0] for one in heard])
 
-        truth, counts = data.labels[rows], weights[rows]
-        cold = fit_temperature(logits(alone)[rows], truth, counts)
+        truth = data.labels[rows]
+        cold = fit_temperature(logits(alone)[rows], truth)
         known = np.array([one.speaker.known for one in in_turn])[rows]
-        return cold, fit_temperature(logits(in_turn)[rows], truth, counts, cold, known)
+        return cold, fit_temperature(logits(in_turn)[rows], truth, cold, known)
 
     alone = hear_alone(model, data.batches)
     in_turn = hear_in_turn(model, data.batches, data.sources, 0)
@@ -115,15 +114,6 @@ def calibrate(model: OnnxModel, data: HeldOut, members: Members) -> dict[str, fl
         )
     )
     return {'temperature': round(cold, 4), 'warm_temperature': round(warm, 4)}
-
-
-def by_speaker(speakers: np.ndarray) -> np.ndarray:
-    """Give each row a weight, with mean 1, so that each corpus counts the same, and each of its speakers."""
-    names, place, count = np.unique(speakers, return_inverse=True, return_counts=True)
-    corpora = np.array([name.split('/')[0] for name in names])
-    beside = np.array([(corpora == corpus).sum() for corpus in corpora])
-    weights = 1 / (beside * count)[place]
-    return weights / weights.mean()
 
 
 def warm_figures(model: OnnxModel, data: HeldOut) -> dict[str, Any]:

@@ -179,14 +179,7 @@ def test_temperatures_of_cold_and_warm_are_found_again():
     truth = np.array([rng.choice(6, p=p) for p in softmax(logits / true[:, None])])
     cold = fit_temperature(logits[known == 0], truth[known == 0])
     assert cold == pytest.approx(2.0, rel=0.1)
-    assert fit_temperature(logits, truth, None, cold, known) == pytest.approx(1.0, rel=0.1)
-
-
-def test_weights_count_corpora_and_their_speakers_the_same():
-    speakers = np.array(['a/1'] * 10 + ['a/2'] * 30 + ['b/1'] * 5)
-    weights = speaker_measure.by_speaker(speakers)
-    total = [weights[speakers == name].sum() for name in ('a/1', 'a/2', 'b/1')]
-    assert total == pytest.approx([45 / 4, 45 / 4, 45 / 2])
+    assert fit_temperature(logits, truth, cold, known) == pytest.approx(1.0, rel=0.1)
 
 
 def test_figures_of_cold_and_warm_are_about_all_that_was_heard(folder, data, monkeypatch):
