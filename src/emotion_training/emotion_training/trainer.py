@@ -76,8 +76,16 @@ class Settings:
 
 
 def class_weights(labels: np.ndarray) -> np.ndarray:
-    """Give each class the square root of its inverse frequency, mean 1: rare classes count more."""
-    weights = np.bincount(labels, minlength=len(EMOTIONS)) ** -0.5
+    """
+    Give each class the square root of its inverse frequency, mean 1: rare classes count more.
+
+    :raises TrainingError: when a class does not occur.
+    """
+    counts = np.bincount(labels, minlength=len(EMOTIONS))
+    if not counts.all():
+        absent = ', '.join(name for name, count in zip(EMOTIONS, counts) if count == 0)
+        raise TrainingError(f'no example to train on is {absent}: add data that has all six emotions')
+    weights = counts**-0.5
     return weights / weights.mean()
 
 
