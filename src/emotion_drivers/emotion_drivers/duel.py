@@ -33,7 +33,7 @@ GRID = np.mgrid[FACE][::-1]  # x and y of their pixels
 # For each person: place [px], mirrored, and what is shown when: begin [s], expression, strength.
 PEOPLE = (
     (165.0, False, ((0.0, SMILE, 1.0), (2.0, AMAZED, 1.3), (4.0, STERN, 0.8))),
-    (475.0, True, ((0.0, STERN, 1.4), (2.0, SMILE, 1.0), (4.0, AMAZED, 0.7))),
+    (475.0, True, ((0.0, STERN, 1.15), (2.0, SMILE, 1.0), (4.0, AMAZED, 0.7))),
 )
 
 

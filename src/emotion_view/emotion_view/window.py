@@ -144,7 +144,7 @@ def _show(pygame, screen, node: Node) -> None:
         for row, line in enumerate((viewer.caption or '', KEYS if shown is None else '')):
             if line:
                 text = font.render(line, True, TEXT, BACKGROUND)
-                screen.blit(text, (10, 10 + 30 * row))
+                screen.blit(text, (10, screen.get_height() - 60 + 30 * row))
         pygame.display.flip()
 
 
