@@ -226,11 +226,27 @@ def test_silero_finds_each_real_sentence_whole():
         assert 1 <= len(windows) <= 3 and covered.mean() > 0.98
 
 
-def test_the_shipped_model_says_something_about_a_real_voice():
+def shipped(**options) -> SpeechClassifier:
     folders = [folder / 'ser_compact' for folder in bundled_folders() if (folder / 'ser_compact').is_dir()]
     if not folders:
         pytest.skip('no model ships with this tree')
-    recognizer = Recognizer(SpeechClassifier(folders[0]), RmsVad())
+    return SpeechClassifier(folders[0], **options)
+
+
+def test_the_shipped_model_knows_a_real_voice_that_it_heard_until_a_long_silence():
+    (clip,) = real_clips(1)
+    recognizer = Recognizer(shipped(forget_after_s=20.0), RmsVad())
+    known = []
+    for start_s in (0, 5, 10, 40, 45):  # the same sentence cannot be another's
+        results = recognizer.feed(clip, RATE, T0 + start_s * NS) + recognizer.flush()
+        known.append(next(one.quality_terms.get('speaker_known') for one in results if one.is_final))
+    if None in known:
+        pytest.skip('the model that ships does not compare a voice with what it said before')
+    assert known[0] == known[3] == 0 and 0 < known[1] < known[2] and known[4] > 0
+
+
+def test_the_shipped_model_says_something_about_a_real_voice():
+    recognizer = Recognizer(shipped(), RmsVad())
     (clip,) = real_clips(1)
     evidence = recognizer.feed(clip, RATE, T0) + recognizer.flush()
     assert evidence and evidence[-1].is_final
