@@ -91,9 +91,10 @@ class FerCompact(nn.Module):
         :return: Logits (batch, 6), what the head reads (batch, members * WIDTH), and how much each looks like a face
             (batch,), in [0, 1]: below 0.5 it is none.
         """
-        seen = torch.cat([faces, faces.flip(3)])
-        first, mirrored = torch.cat([member.embed(seen) for member in self.members], dim=1).chunk(2)
-        embedding = (first + mirrored) / 2
+        # One after the other: one batch of both would be exported for a batch of fixed size.
+        embedding = torch.cat(
+            [(member.embed(faces) + member.embed(faces.flip(3))) / 2 for member in self.members], dim=1
+        )
         return self.head(embedding), embedding, self.face(embedding).sigmoid()[:, 0]
 
 

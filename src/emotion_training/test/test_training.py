@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import onnxruntime
 import pytest
 from rich.console import Console
 
@@ -195,7 +196,9 @@ def _some(recipe, train: slice):
     return recipe
 
 
-@pytest.mark.parametrize('make, train, epochs', [(FerRecipe, slice(0, None, 70), 8), (SerRecipe, slice(0, 6 * 52, 2), 5)])
+@pytest.mark.parametrize(
+    'make, train, epochs', [(FerRecipe, slice(0, None, 70), 8), (SerRecipe, slice(0, 6 * 52, 2), 5)]
+)
 def test_short_training_on_real_data_lowers_the_loss(data, tmp_path, monkeypatch, make, train, epochs):
     monkeypatch.setattr(ser, 'MEMBERS', 1)
     monkeypatch.setattr(ser, 'TAKES', 2)
@@ -208,3 +211,19 @@ def test_short_training_on_real_data_lowers_the_loss(data, tmp_path, monkeypatch
     losses = [line['loss'] for line in lines]
     assert losses[-1] < 0.97 * losses[0], losses
     assert trainer.load_best(recipe.network(), log.parent)['epoch'] > 0
+
+
+def test_exported_ensemble_takes_any_number_of_faces_and_tells_what_is_none(tmp_path):
+    network = networks.FerCompact([networks.FerMember(), networks.FerMember()]).eval()
+    faces = torch.rand(5, 1, 48, 48)
+    export.to_onnx(network, {'input': faces[:3]}, tmp_path / 'model.onnx')
+    session = onnxruntime.InferenceSession(str(tmp_path / 'model.onnx'))
+    with torch.inference_mode():
+        expected = [value.numpy() for value in network(faces)]
+    found = session.run(None, {'input': faces.numpy()})
+    assert [output.name for output in session.get_outputs()] == list(network.OUTPUTS)
+    for one, other in zip(found, expected):
+        assert one == pytest.approx(other, abs=1e-4)
+    assert (found[2] > 0.99).all(), 'all is a face until it is fitted'
+    mirrored = session.run(['logits'], {'input': faces.numpy()[..., ::-1].copy()})[0]
+    assert mirrored == pytest.approx(found[0], abs=1e-4)
