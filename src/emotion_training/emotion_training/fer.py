@@ -34,7 +34,7 @@ FACE_FILE = 'face.pt'  # its weights, in a run
 
 
 class Cycle(NamedTuple):
-    """A rise and fall of the learning rate; what it ends with is a member, and where the next one begins."""
+    """A rise and fall of the learning rate; where it ends the next one begins."""
 
     part: float  # of all epochs
     learning_rate: float
@@ -42,7 +42,7 @@ class Cycle(NamedTuple):
     sides: tuple[tuple[float, int], ...]  # part of the cycle that is done -> side of the faces [px]; small is cheaper
 
 
-# Snapshots of one run make an ensemble for the price of a network (Huang et al. 2017).
+# Warm restarts (Loshchilov and Hutter 2017); strong augmentation first, then less of it.
 CYCLES = (Cycle(0.535, 0.1, 1.0, ((0.0, 48),)), Cycle(0.465, 0.05, 0.6, ((0.0, 40), (0.6, 48))))
 
 
@@ -120,14 +120,14 @@ class FerRecipe:
             trainer.fit(
                 network,
                 settings,
-                run / f'member{number}',
+                run / f'cycle{number}',
                 len(train) // BATCH,
                 partial(self._epoch, cycle, settings),
                 validate,
                 trainer.class_weights(self.labels('train')),
                 console,
             )
-            trainer.load_best(network, run / f'member{number}')
+            trainer.load_best(network, run / f'cycle{number}')
         if self._backgrounds is not None:
             self._learn_what_is_no_face(run, console)
 
@@ -182,16 +182,15 @@ class FerRecipe:
         return FerMember()
 
     def load(self, run: Path) -> 'nn.Module':
-        """Join the members with their best weights."""
+        """Give what the last cycle ended with, and the layer that knows a face where there is one."""
         import torch
 
         from emotion_training import trainer
         from emotion_training.networks import FerCompact
 
-        members = [self.network() for _ in CYCLES]
-        for number, member in enumerate(members):
-            trainer.load_best(member, run / f'member{number}')
-        network = FerCompact(members).eval()
+        member = self.network()
+        trainer.load_best(member, run / f'cycle{len(CYCLES) - 1}')
+        network = FerCompact(member).eval()
         if (run / FACE_FILE).is_file():
             network.face.load_state_dict(torch.load(run / FACE_FILE, weights_only=True))
         return network

@@ -71,16 +71,16 @@ class FerMember(nn.Module):
 
 
 class FerCompact(nn.Module):
-    """The mean of several trained FerMember over a face and its mirror image; this is what is exported."""
+    """A trained FerMember that looks at a face and at its mirror image; this is what is exported."""
 
     OUTPUTS = ('logits', 'embedding', 'face')
 
-    def __init__(self, members: Sequence[FerMember]):
-        """Join members; the heads become one linear map over all embeddings. All is a face until ``face`` is fitted."""
+    def __init__(self, member: FerMember):
+        """Take over a member and its head. All is a face until ``face`` is fitted."""
         super().__init__()
-        self.members = nn.ModuleList(members)
-        self.head = joint_head([member.head for member in members])
-        self.face = nn.Linear(self.head.in_features, 1)
+        self.member = member
+        self.head = member.head
+        self.face = nn.Linear(FerMember.WIDTH, 1)
         nn.init.zeros_(self.face.weight)
         nn.init.constant_(self.face.bias, 20.0)
 
@@ -88,13 +88,11 @@ class FerCompact(nn.Module):
         """
         Classify faces (batch, 1, 48, 48).
 
-        :return: Logits (batch, 6), what the head reads (batch, members * WIDTH), and how much each looks like a face
-            (batch,), in [0, 1]: below 0.5 it is none.
+        :return: Logits (batch, 6), what the head reads (batch, WIDTH), and how much each looks like a face (batch,),
+            in [0, 1]: below 0.5 it is none.
         """
         # One after the other: one batch of both would be exported for a batch of fixed size.
-        embedding = torch.cat(
-            [(member.embed(faces) + member.embed(faces.flip(3))) / 2 for member in self.members], dim=1
-        )
+        embedding = (self.member.embed(faces) + self.member.embed(faces.flip(3))) / 2
         return self.head(embedding), embedding, self.face(embedding).sigmoid()[:, 0]
 
 

@@ -213,8 +213,8 @@ def test_short_training_on_real_data_lowers_the_loss(data, tmp_path, monkeypatch
     assert trainer.load_best(recipe.network(), log.parent)['epoch'] > 0
 
 
-def test_exported_ensemble_takes_any_number_of_faces_and_tells_what_is_none(tmp_path):
-    network = networks.FerCompact([networks.FerMember(), networks.FerMember()]).eval()
+def test_exported_face_model_takes_any_number_of_faces_and_tells_what_is_none(tmp_path):
+    network = networks.FerCompact(networks.FerMember()).eval()
     faces = torch.rand(5, 1, 48, 48)
     export.to_onnx(network, {'input': faces[:3]}, tmp_path / 'model.onnx')
     session = onnxruntime.InferenceSession(str(tmp_path / 'model.onnx'))
