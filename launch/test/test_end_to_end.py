@@ -58,11 +58,10 @@ def graph(name, *arguments):
         [sys.executable, '-m', 'emotion_bringup.cli', 'up', name, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
     )
     log = []
     os.set_blocking(process.stdout.fileno(), False)
-    process.log = lambda: log.append(process.stdout.read() or '') or ''.join(log)
+    process.log = lambda: log.append(process.stdout.read() or b'') or b''.join(log).decode(errors='replace')
     try:
         yield process
         assert process.poll() is None, f'the graph ended by itself:\n{process.log()}'
