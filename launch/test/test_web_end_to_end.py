@@ -7,7 +7,6 @@ import urllib.request
 
 import pytest
 from test_end_to_end import (
-    START_S,
     graph,
     pairs,  # noqa: F401
     pids_of,
@@ -16,8 +15,10 @@ from test_end_to_end import (
 from emotion_bringup.demo import HOST, free_port
 from emotion_bringup.screenshots import open_page
 from emotion_core.emotions import EMOTIONS
+from emotion_core.testing import node_process
 from emotion_view.tools.browser import BrowserError, headless_browser
 
+START_S = 120.0
 TURN_MS = 40_000  # by then the pictures and voices have come round again, on a busy machine too
 
 
@@ -60,6 +61,32 @@ def test_page_of_a_running_graph(pairs, browser):  # noqa: F811
         page.close()
 
 
+def test_buttons_reach_session_and_game(browser):
+    from playwright.sync_api import expect
+
+    port = free_port(0)
+    with (
+        node_process('emotion_session.node'),
+        node_process('emotion_game.node'),
+        node_process('emotion_view.web_node', '-p', f'port:={port}'),
+    ):
+        page = browser.new_page()
+        open_page(page, f'http://{HOST}:{port}/', START_S)
+        for noun, prompt, sentence in (
+            ('session', 'come in front of the camera', 'the capture was ended with abort_capture'),
+            ('game', 'two players, please', 'the game was ended with abort_game'),
+        ):
+            start, end = page.locator(f'[data-do="{noun} start"]'), page.locator(f'[data-do="{noun} abort"]')
+            expect(start).to_be_enabled(timeout=TURN_MS)
+            start.click()
+            expect(page.locator('#prompt')).to_contain_text(prompt, timeout=TURN_MS)
+            expect(start).to_be_disabled()
+            end.click()
+            expect(page.locator(f'#{noun} .outcome')).to_have_text(sentence, timeout=TURN_MS)
+            expect(page.locator('#prompt')).to_be_hidden(timeout=TURN_MS)
+        page.close()
+
+
 def test_page_for_others_asks_for_the_token_that_the_log_has():
     port = free_port(0)
     with graph('speech', 'microphone:=null', 'web:=true', 'web_address:=0.0.0.0', f'web_port:={port}') as process:
@@ -67,7 +94,8 @@ def test_page_for_others_asks_for_the_token_that_the_log_has():
         while not link:
             assert time.monotonic() < deadline, 'no link is printed'
             time.sleep(0.1)
-            link = next((word for word in process.log().split() if f':{port}/?token=' in word), '')
+            said = (process.stdout.buffer.read() or b'').decode()
+            link = next((word for word in said.split() if f':{port}/?token=' in word), '')
         with pytest.raises(urllib.error.HTTPError, match='401'):
             urllib.request.urlopen(place, timeout=10)
         request = urllib.request.Request(

@@ -157,7 +157,7 @@ const FACES = {
   angry: [7, -3, 5.2, 15, -7, 0], fear: [-6, 1, 7.6, 13, -6, 6], happy: [-2, -2, 5.6, 21, 13, 5],
   neutral: [0, 0, 6, 15, 0, 0], sad: [-6, 4, 5.2, 15, -14, 0], surprise: [-8, -8, 8.2, 8, 0, 12],
 }
-let worn = [...FACES.neutral]
+let worn = null // what the face looks like now
 
 function drawAvatar(p, label) {
   const emotions = state.about.emotions
@@ -165,7 +165,7 @@ function drawAvatar(p, label) {
   const weights = p ? p.map((share, index) => (emotions[index] === label ? 3 : 1) * share ** 3) : emotions.map(name => Number(name === 'neutral'))
   const sum = weights.reduce((a, b) => a + b, 0) || 1
   const wanted = FACES.neutral.map((_, term) => emotions.reduce((total, name, index) => total + (weights[index] / sum) * FACES[name][term], 0))
-  worn = worn.map((value, term) => value + 0.35 * (wanted[term] - value))
+  worn = (worn ?? wanted).map((value, term) => value + 0.35 * (wanted[term] - value))
   const [inside, outside, eye, width, curve, opening] = worn
   for (const [side, x, out] of [['left', 34, -1], ['right', 66, 1]]) {
     $(`#brow-${side}`).setAttribute('d', `M${x - out * 9} ${31 + inside}Q${x} ${28 + (inside + outside) / 2} ${x + out * 9} ${31 + outside}`)
