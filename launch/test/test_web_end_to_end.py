@@ -14,7 +14,7 @@ from test_end_to_end import (
 
 from emotion_bringup.demo import HOST, free_port
 from emotion_bringup.screenshots import open_page
-from emotion_core.emotions import EMOTIONS
+from emotion_core.emotions import EMOTIONS, UNCERTAIN
 from emotion_core.testing import node_process
 from emotion_view.tools.browser import BrowserError, headless_browser
 
@@ -31,11 +31,11 @@ def browser():
         pytest.skip(str(error))
 
 
-def wait_for_two_emotions(locator):
+def wait_for_two_labels(locator):
     seen, deadline = set(), time.monotonic() + TURN_MS / 1000
     while len(seen) < 2:
         assert time.monotonic() < deadline, f'only {seen} was shown'
-        seen |= set(locator.inner_text().split()) & set(EMOTIONS)
+        seen |= set(locator.inner_text().split()) & {*EMOTIONS, UNCERTAIN}
         time.sleep(0.05)
 
 
@@ -50,7 +50,7 @@ def test_page_of_a_running_graph(pairs, browser):  # noqa: F811
         expect(page.locator('#picture')).to_be_visible(timeout=START_S * 1000)
         expect(page.locator('#boxes div')).to_have_count(1, timeout=TURN_MS)
         for place in ('#boxes', '#label'):  # the face alone, and both together: each changes with the pictures
-            wait_for_two_emotions(page.locator(place))
+            wait_for_two_labels(page.locator(place))
         for node in ('camera', 'microphone', 'emotion_face', 'emotion_speech', 'emotion_fusion', 'emotion_web'):
             expect(page.locator(f'[data-node={node}] .state')).to_have_text('● ok', timeout=TURN_MS)
         expect(page.locator('#machine')).to_contain_text('fer_compact@')
