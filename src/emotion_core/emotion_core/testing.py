@@ -14,7 +14,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
-TIMEOUT_S = 20.0  # for anything that should happen soon; generous, since it is only waited for when it does not
+TIMEOUT_S = 60.0  # for anything that should happen soon; generous, since it is only waited for when it does not
 FIRST_DOMAIN, DOMAINS = 10, 90  # of the domain ids whose ports are free on every Linux
 
 
