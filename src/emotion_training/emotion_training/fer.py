@@ -231,11 +231,12 @@ class FerRecipe:
     def facts(self) -> dict[str, Any]:
         """Give the fields of the card that people write."""
         return {
-            'description': 'Residual network of about 1 M parameters for gray 48x48 face crops, trained from scratch.',
+            'description': 'Residual network of about 1 M parameters for gray 48x48 face crops, trained from scratch; '
+            'it looks at a face and its mirror image, and tells what is no face.',
             'licence': 'Code Apache-2.0. The weights are learned from FER2013, which states no licence and is research '
             'data: use them for research and evaluation.',
             'training': {
-                'data': [fer2013.LICENCE],
+                'data': [fer2013.LICENCE] + ([not_a_face.SOURCE] if self._backgrounds else []),
                 'split': 'FER2013 usage: Training / PublicTest / PrivateTest, six classes. Left out of training: blank '
                 'images and any image whose pixels also occur in PublicTest or PrivateTest; left out of '
                 'validation: blank images and those in PrivateTest.',

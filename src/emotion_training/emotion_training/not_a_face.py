@@ -14,6 +14,7 @@ from emotion_face.detector import FIRST, Detection, HaarDetector, cascade
 from emotion_training.errors import TrainingError
 from emotion_training.reliability_fit import auroc
 
+SOURCE = 'photographs without people, for what is no face: chosen by who trains, with their own licences'
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp')
 LONG_SIDE_PX = 640  # photographs are searched at this size
 STEP, NEIGHBOURS = 1.1, 1  # an eager cascade

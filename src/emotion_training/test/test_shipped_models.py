@@ -7,6 +7,7 @@ import pytest
 
 from emotion_core.emotions import EMOTIONS
 from emotion_core.onnx_model import OnnxModel
+from emotion_face.classifier import FACE
 from emotion_training import measure, speaker_measure
 from emotion_training.fer import FerRecipe
 from emotion_training.recipe import HeldOut
@@ -64,6 +65,15 @@ def test_faces_of_any_number_give_distributions():
     assert together.shape == (5, 6) and together.sum(axis=1) == pytest.approx(1)
     assert np.concatenate([model(faces[i : i + 1]) for i in range(5)]) == pytest.approx(together, abs=1e-5)
     assert np.isfinite(model(np.zeros((1, 1, 48, 48), np.float32))).all()  # a blank crop
+
+
+def test_faces_are_kept_as_the_card_says(data):
+    model = OnnxModel(_folder(FerRecipe), 'fer')
+    told = model.card.metrics['not_a_face']
+    faces = np.concatenate(FerRecipe(data).held_out('test').batches)[::10]
+    looks = model.run(faces, [FACE])[FACE]
+    assert (looks >= 0.5).mean() == pytest.approx(told['faces_kept'], abs=0.02)
+    assert told['auroc'] > 0.95 and told['mistakes_dropped'] > 0.5
 
 
 @pytest.mark.parametrize('seconds', [0.5, 0.77, 1.0, 3.123, 8.0])
