@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -122,6 +123,7 @@ def main() -> None:
         '--after', type=float, default=AFTER_S, help='seconds from the first picture (default: %(default)s)'
     )
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the graph ends too
     try:
         for file in take_screenshots(options.folder, options.after):
             print(f'{file}: {file.stat().st_size / 1000:.0f} kB')
