@@ -94,8 +94,7 @@ def test_page_for_others_asks_for_the_token_that_the_log_has():
         while not link:
             assert time.monotonic() < deadline, 'no link is printed'
             time.sleep(0.1)
-            said = (process.stdout.buffer.read() or b'').decode()
-            link = next((word for word in said.split() if f':{port}/?token=' in word), '')
+            link = next((word for word in process.log().split() if f':{port}/?token=' in word), '')
         with pytest.raises(urllib.error.HTTPError, match='401'):
             urllib.request.urlopen(place, timeout=10)
         request = urllib.request.Request(
