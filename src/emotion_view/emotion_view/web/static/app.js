@@ -178,6 +178,7 @@ function drawAvatar(p, label) {
 
 let announced = ''
 let announcedAt = -Infinity
+let announceLater
 
 function drawEstimate() {
   const { estimates, missing } = state
@@ -222,7 +223,13 @@ function drawSubjects(estimates, shown) {
 
 function announce(shown) {
   const label = shown?.label ?? 'nobody'
-  if (label === announced || performance.now() - announcedAt < ANNOUNCE_MS) return
+  clearTimeout(announceLater)
+  if (label === announced) return
+  const wait = announcedAt + ANNOUNCE_MS - performance.now()
+  if (wait > 0) {
+    announceLater = setTimeout(announce, wait, shown) // it may stay as it is, and so not be drawn again
+    return
+  }
   ;[announced, announcedAt] = [label, performance.now()]
   $('#announcement').textContent = shown ? `${label}, ${percent(shown.confidence)}` : 'nobody seen, nobody heard'
 }
