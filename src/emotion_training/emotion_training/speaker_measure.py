@@ -22,7 +22,8 @@ from emotion_training.recipe import Corrupted, HeldOut
 
 WARM = 10  # utterances after which a voice counts as known in the figures
 ORDERS = 3  # random ones in which each speaker's test utterances are heard
-CURVE = (0, 1, 2, 3, 5, 10, 20, 40)  # first number of utterances heard before, of each point
+MEETING = 12  # utterances of a speaker after which the curve begins anew
+CURVE = (0, 1, 2, 3, 5, 8)  # first number of utterances heard before, of each point
 TURN = 5  # utterances before another speaker speaks, in the figures of the change
 TURNS = 10  # for each pair of speakers
 
@@ -116,37 +117,52 @@ def calibrate(model: OnnxModel, data: HeldOut, members: Members) -> dict[str, fl
     return {'temperature': round(cold, 4), 'warm_temperature': round(warm, 4)}
 
 
+def meetings(speakers: np.ndarray, seed: int) -> np.ndarray:
+    """Divide the utterances of each speaker at random into meetings of MEETING; gives the name of each one's, (n,)."""
+    return np.array([f'{speaker} {place // MEETING}' for speaker, place in zip(speakers, places(speakers, seed))])
+
+
 def warm_figures(model: OnnxModel, data: HeldOut) -> dict[str, Any]:
     """
     Report on each group of held-out data once a voice is known, and how that comes about.
 
     :return: By group the figures after WARM utterances or more; in 'curve' the accuracy of each group by how many
-        utterances were heard before; in 'change' how well it is told that another speaker speaks.
+        utterances were heard before, in many short meetings with each speaker; in 'change' how well it is told that
+        another speaker speaks.
     """
-    seeds = range(ORDERS)
-    heard = [one for seed in seeds for one in hear_in_turn(model, data.batches, data.sources, seed)]
-    place = np.concatenate([places(data.sources, seed) for seed in seeds])
-    probabilities = np.array([one.probabilities for one in heard])
     labels, sources = np.tile(data.labels, ORDERS), np.tile(data.sources, ORDERS)
-    right = probabilities.argmax(axis=1) == labels
     groups = {name: np.tile(rows, ORDERS) for name, rows in data.groups.items()}
-    known = {name: rows & (place >= WARM) for name, rows in groups.items()}
+    probabilities, place = _hear(model, data.batches, [data.sources] * ORDERS)
+    known = place >= WARM
+    met, early = _hear(model, data.batches, [meetings(data.sources, seed) for seed in range(ORDERS)])
+    right = met.argmax(axis=1) == labels
     curve = {
         name: [
             {'heard_before': first, 'n': int(rows.sum()), 'accuracy': round(float(right[rows].mean()), 4)}
-            for first, after in zip(CURVE, (*CURVE[1:], np.inf))
-            for rows in [inside & (place >= first) & (place < after)]
+            for first, after in zip(CURVE, (*CURVE[1:], MEETING))
+            for rows in [inside & (early >= first) & (early < after)]
             if rows.any()
         ]
         for name, inside in groups.items()
     }
     return {
-        **{name: metrics.report(labels[rows], probabilities[rows], sources[rows]) for name, rows in known.items()},
+        **{
+            name: metrics.report(labels[rows], probabilities[rows], sources[rows])
+            for name, inside in groups.items()
+            for rows in [inside & known]
+        },
         'heard_before': WARM,
         'orders': ORDERS,
         'curve': curve,
         'change': change_figures(model, data),
     }
+
+
+def _hear(model: OnnxModel, batches: Sequence[np.ndarray], speakers: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Hear the batches once by each division into speakers; gives all probabilities, and how many were heard before."""
+    heard = [one for seed, names in enumerate(speakers) for one in hear_in_turn(model, batches, names, seed)]
+    place = np.concatenate([places(names, seed) for seed, names in enumerate(speakers)])
+    return np.array([one.probabilities for one in heard]), place
 
 
 def change_figures(model: OnnxModel, data: HeldOut) -> dict[str, Any]:

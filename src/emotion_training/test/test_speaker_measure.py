@@ -183,7 +183,7 @@ def test_temperatures_of_cold_and_warm_are_found_again():
 
 
 def test_figures_of_cold_and_warm_are_about_all_that_was_heard(folder, data, monkeypatch):
-    for name, value in (('WARM', 4), ('ORDERS', 2), ('TURNS', 1)):
+    for name, value in (('WARM', 4), ('ORDERS', 2), ('TURNS', 1), ('MEETING', 5)):
         monkeypatch.setattr(speaker_measure, name, value)
     model = OnnxModel(folder, 'ser')
     _, head = load(folder, 'ser')
@@ -192,7 +192,7 @@ def test_figures_of_cold_and_warm_are_about_all_that_was_heard(folder, data, mon
     figures = speaker_measure.warm_figures(model, data)
     assert [figures[group]['n'] for group in data.groups] == [4 * 6 * 2, 2 * 6 * 2]
     curve = figures['curve']['all']
-    assert [(point['heard_before'], point['n']) for point in curve] == [(0, 8), (1, 8), (2, 8), (3, 16), (5, 40)]
+    assert [(point['heard_before'], point['n']) for point in curve] == [(0, 16), (1, 16), (2, 16), (3, 32)]
     assert figures['change']['changes'] == 4
 
 
