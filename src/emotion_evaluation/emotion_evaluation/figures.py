@@ -1,7 +1,5 @@
 """Figures of a report as SVG in the colours of the page (report.css), so that light, dark and paper all work."""
 
-import io
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,42 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from emotion_core.emotions import EMOTIONS
-
-# Stand-ins that matplotlib draws with; each becomes a colour of the page's style sheet.
-INK, MUTED, GRID, PAPER, SHADE = '#010101', '#010102', '#010103', '#010104', '#010105'
-SERIES = ('#020201', '#020202', '#020203', '#020204', '#020205')  # told apart by their line and marker as well
-CSS = {
-    INK: 'currentColor',
-    MUTED: 'var(--muted)',
-    GRID: 'var(--grid)',
-    PAPER: 'var(--paper)',
-    SHADE: 'var(--shade)',
-} | {color: f'var(--series-{i})' for i, color in enumerate(SERIES)}
-LINES = ('-', '--', ':', '-.', (0, (5, 1, 1, 1, 1, 1)))
-STYLE = {
-    'svg.fonttype': 'none',  # text stays text: small, searchable, in the page's font
-    'svg.hashsalt': 'emotion',  # equal figures give equal files
-    'font.size': 10,
-    'text.color': INK,
-    'axes.labelcolor': INK,
-    'axes.edgecolor': MUTED,
-    'axes.facecolor': 'none',
-    'figure.facecolor': 'none',
-    'axes.spines.top': False,
-    'axes.spines.right': False,
-    'axes.grid': True,
-    'axes.titlesize': 10,
-    'axes.titlelocation': 'left',
-    'axes.axisbelow': True,
-    'grid.color': GRID,
-    'xtick.color': MUTED,
-    'ytick.color': MUTED,
-    'xtick.labelcolor': INK,
-    'ytick.labelcolor': INK,
-    'legend.frameon': False,
-    'lines.linewidth': 2,
-}
-SHADED = 0.6  # share from which on the paper's colour reads better than the ink
+from emotion_core.figures import GRID, LINES, MUTED, SERIES, STYLE, svg
 
 
 def timeline(name: str, track: Mapping[str, Any]) -> str:
@@ -111,35 +74,6 @@ def reliability(rows: Mapping[str, Sequence[Mapping[str, float]]], errors: Mappi
         return svg(figure, 'reliability')
 
 
-def confusion(name: str, matrix: Sequence[Sequence[int]]) -> str:
-    """Draw a confusion matrix of counts (6, 6): true class down, predicted class across, shaded by share of the row."""
-    matrix = np.asarray(matrix)
-    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    with rc_context(STYLE | {'axes.grid': False}):
-        figure = Figure(figsize=(5.2, 4.4), layout='constrained')
-        axes = figure.subplots()
-        for row, column in np.ndindex(matrix.shape):
-            part = share[row, column]
-            axes.add_patch(Rectangle((column, row), 0.97, 0.97, facecolor=SHADE, alpha=max(part, 0.03), linewidth=0))
-            axes.text(
-                column + 0.485,
-                row + 0.485,
-                f'{100 * part:.0f} %\n{matrix[row, column]}',
-                ha='center',
-                va='center',
-                fontsize=9,
-                fontweight='bold' if row == column else 'normal',
-                color=PAPER if part > SHADED else INK,
-            )
-        places = np.arange(len(EMOTIONS)) + 0.485
-        axes.set(xlim=(0, 6), ylim=(6, 0), xlabel='predicted', ylabel='true', aspect='equal')
-        axes.set_xticks(places, EMOTIONS)
-        axes.set_yticks(places, EMOTIONS)
-        axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
-        return svg(figure, f'confusion matrix: {name}')
-
-
 def _truth(axes: Any, truth: Sequence[tuple[float, float, str, str]]) -> None:
     """Write who shows what, one line a subject."""
     subjects = sorted({subject for _, _, subject, _ in truth})
@@ -168,17 +102,3 @@ def _heat(axes: Any, seconds: np.ndarray, probabilities: np.ndarray, name: str) 
     axes.tick_params(length=0)
     axes.set_title(name)
     axes.spines['left'].set_visible(False)
-
-
-def svg(figure: Figure, title: str) -> str:
-    """Give a figure as an SVG element, as wide as there is room, whose ids are its own, in the colours of the page."""
-    file = io.StringIO()
-    figure.savefig(file, format='svg', metadata={'Date': None, 'Creator': None, 'Format': None, 'Type': None})
-    svg = file.getvalue()[file.getvalue().index('<svg') :]
-    svg = re.sub(r'<metadata>.*?</metadata>|<!--.*?-->|<style.*?</style>', '', svg, flags=re.DOTALL)
-    svg = re.sub(r'(\bid="|url\(#|href="#)', rf'\g<1>{re.sub("[^a-z0-9]+", "-", title.lower())}-', svg)
-    box = re.search(r'viewBox="[^"]*"', svg)[0]
-    svg = re.sub(r'<svg [^>]*>', f'<svg {box} role="img" aria-label="{title}" stroke-linejoin="round">', svg, count=1)
-    for color, css in CSS.items():
-        svg = svg.replace(color, css)
-    return svg

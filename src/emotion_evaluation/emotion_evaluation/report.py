@@ -28,6 +28,7 @@ def write(
     try:
         import jinja2
 
+        from emotion_core.figures import confusion
         from emotion_evaluation import figures
     except ImportError as error:
         raise BagError(
@@ -40,7 +41,7 @@ def write(
         if name in DRAWN and 'confusion' in row
     }
     plots = {
-        'confusion': {name: figures.confusion(name, row['confusion']) for name, row in rows.items()},
+        'confusion': {name: confusion(name, row['confusion']) for name, row in rows.items()},
         'reliability': figures.reliability(
             {name: row['bins'] for name, row in rows.items()},
             {name: row['calibration_error'] for name, row in rows.items()},

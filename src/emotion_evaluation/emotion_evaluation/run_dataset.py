@@ -10,9 +10,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from emotion_core.errors import EmotionError
+from emotion_core.provenance import commit, versions
 from emotion_evaluation import dataset_run, datasets
 from emotion_evaluation.errors import BagError
-from emotion_evaluation.provenance import commit, versions
+from emotion_evaluation.evaluate import VERSIONS_OF
 from emotion_evaluation.run_evaluate import METRICS, span, write_json
 
 TITLES = {'alone': 'as they are', 'through_node': 'through the node'}
@@ -34,7 +35,7 @@ def run(options: argparse.Namespace, arguments: list[str], console: Console) -> 
         'made': {
             'command': shlex.join(['./emotion', 'evaluate', *arguments]),
             'commit': commit(),
-            'versions': versions(),
+            'versions': versions(VERSIONS_OF),
             'data_sha256': _digest(data),
         },
         'dataset': data.name,

@@ -19,7 +19,7 @@ from emotion_face.quality import crop_quality
 from emotion_training import fer2013, not_a_face
 from emotion_training.corruption import FACE_KINDS, corrupt_face
 from emotion_training.face_augmentation import augment
-from emotion_training.parallel import own
+from emotion_training.parallel import RANK, own
 from emotion_training.recipe import Corrupted, HeldOut, ModelFunction
 from emotion_training.splits import Split, split_faces
 
@@ -129,9 +129,9 @@ class FerRecipe:
             )
             trainer.load_best(network, run / f'cycle{number}')
         if self._backgrounds is not None:
-            self._learn_what_is_no_face(run, console)
+            self._learn_what_is_no_face(run)
 
-    def _learn_what_is_no_face(self, run: Path, console: Console) -> None:
+    def _learn_what_is_no_face(self, run: Path) -> None:
         """Fit the layer ``face``, to training faces, good and bad ones, and to what a detector takes for one."""
         import torch
 
@@ -143,7 +143,7 @@ class FerRecipe:
             return np.concatenate([network(torch.from_numpy(to_batch(part, self.input)))[1].numpy() for part in parts])
 
         rng = np.random.default_rng(0)
-        mistakes = self.mistakes(console).side(is_test=False)
+        mistakes = self.mistakes.side(is_test=False)
         rows = rng.choice(self.split.train, min(FACES, len(self.split.train)), replace=False)
         faces = [augment(face, rng) for face in self.faces.images[rows]]
         worse = [
@@ -156,9 +156,10 @@ class FerRecipe:
             run / FACE_FILE,
         )
 
-    def mistakes(self, console: Console) -> not_a_face.Mistakes:
-        """Give what a detector takes for a face in the photographs without people."""
-        return not_a_face.find_mistakes(self._backgrounds, self.input.width, console)
+    @cached_property
+    def mistakes(self) -> not_a_face.Mistakes:
+        """What a detector takes for a face in the photographs without people; to find it takes a minute or more."""
+        return not_a_face.find_mistakes(self._backgrounds, self.input.width, Console(quiet=RANK > 0))
 
     def more_figures(self, model: OnnxModel) -> dict[str, dict]:
         """Say how well the model tells faces from what is none, where there are photographs without people."""
@@ -169,7 +170,7 @@ class FerRecipe:
             return model.run(to_batch(crops, self.input), [FACE])[FACE]
 
         faces = self.faces.images[self.split.test]
-        return {'not_a_face': not_a_face.figures(judge, faces, self.mistakes(Console(quiet=True)))}
+        return {'not_a_face': not_a_face.figures(judge, faces, self.mistakes)}
 
     def _epoch(self, cycle: Cycle, settings: 'trainer.Settings', epoch: int) -> Iterator:
         size = [side for start, side in cycle.sides if epoch >= start * settings.epochs][-1]

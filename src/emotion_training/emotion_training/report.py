@@ -7,10 +7,8 @@ It needs a finished model folder and the data of its recipe, and no torch.
 import copy
 import hashlib
 import json
-import platform
-import subprocess
 from dataclasses import asdict
-from importlib import metadata, resources
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from emotion_core import metrics
 from emotion_core.emotions import EMOTIONS
 from emotion_core.model_card import MODEL_FILE, AudioInput, ModelCard
 from emotion_core.onnx_model import OnnxModel
+from emotion_core.provenance import commit, versions
 from emotion_training.errors import TrainingError
 from emotion_training.recipe import HeldOut, Recipe
 
@@ -45,6 +44,7 @@ def write_report(recipe: Recipe, run: Path, folder: Path, command: str) -> Path:
     try:
         import jinja2
 
+        from emotion_core.figures import confusion
         from emotion_training import report_plots as plots
     except ImportError as error:
         raise TrainingError(
@@ -63,9 +63,7 @@ def write_report(recipe: Recipe, run: Path, folder: Path, command: str) -> Path:
         plots={
             'curves': plots.curves(figures['curves']['runs'], figures['curves']['best_epoch']),
             'warm': plots.heard(figures['warm']['curve']) if figures['warm'] else '',
-            'confusion': {
-                name: plots.confusion(name, np.array(matrix)) for name, matrix in figures['confusion'].items()
-            },
+            'confusion': {name: confusion(name, np.array(matrix)) for name, matrix in figures['confusion'].items()},
             'calibration': plots.calibration(figures['calibration']),
         },
     )
@@ -96,9 +94,9 @@ def gather(recipe: Recipe, run: Path, folder: Path, command: str) -> dict[str, A
         },
         'made': {
             'command': command,
-            'commit': _commit(),
+            'commit': commit(),
             'data_sha256': digest,
-            'versions': {'python': platform.python_version()} | _versions(card),
+            'versions': _versions(card),
         },
         'sources': SOURCES[card.task],
         'groups': list(data.groups),
@@ -174,26 +172,8 @@ def _curves(card: ModelCard, run: Path) -> dict[str, Any]:
     return {'source': source, 'runs': runs, 'best_epoch': card.training.get('best_epoch')}
 
 
-def _commit() -> str:
-    """Give the commit of this code, with '-dirty' when it was changed since; '' outside a checkout."""
-    try:
-        return subprocess.run(
-            ['git', 'describe', '--always', '--dirty', '--abbrev=40', '--exclude=*'],
-            cwd=Path(__file__).resolve().parent,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ''
-
-
 def _versions(card: ModelCard) -> dict[str, str]:
     """Give the versions of what measured, and of the torch that trained where the card says it."""
-    found = {}
-    for name in VERSIONS_OF:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:  # of the distribution, or not needed
-            continue
-    return found | ({'torch (training)': str(card.training['torch'])} if 'torch' in card.training else {})
+    return versions(VERSIONS_OF) | (
+        {'torch (training)': str(card.training['torch'])} if 'torch' in card.training else {}
+    )

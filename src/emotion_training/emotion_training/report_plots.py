@@ -1,51 +1,13 @@
 """The figures of a report as SVG that takes its colours from the page, so that light, dark and paper all work."""
 
-import io
-import re
 from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
-from emotion_core.emotions import EMOTIONS
+from emotion_core.figures import LINES, MUTED, SERIES, STYLE, svg
 
-# Stand-ins that matplotlib draws with; each becomes a colour of the page's style sheet.
-INK, MUTED, GRID, PAPER, SHADE = '#010101', '#010102', '#010103', '#010104', '#010105'
-SERIES = ('#020201', '#020202', '#020203', '#020204', '#020205')  # told apart by their line and marker as well
-CSS = {
-    INK: 'currentColor',
-    MUTED: 'var(--muted)',
-    GRID: 'var(--grid)',
-    PAPER: 'var(--paper)',
-    SHADE: 'var(--shade)',
-} | {color: f'var(--series-{i})' for i, color in enumerate(SERIES)}
-LINES = ('-', '--', ':', '-.', (0, (5, 1, 1, 1, 1, 1)))
-STYLE = {
-    'svg.fonttype': 'none',  # text stays text: small, searchable, in the page's font
-    'svg.hashsalt': 'emotion',  # equal figures give equal files
-    'font.size': 10,
-    'text.color': INK,
-    'axes.labelcolor': INK,
-    'axes.edgecolor': MUTED,
-    'axes.facecolor': 'none',
-    'figure.facecolor': 'none',
-    'axes.spines.top': False,
-    'axes.spines.right': False,
-    'axes.grid': True,
-    'axes.titlesize': 10,
-    'axes.titlelocation': 'left',
-    'axes.axisbelow': True,
-    'grid.color': GRID,
-    'xtick.color': MUTED,
-    'ytick.color': MUTED,
-    'xtick.labelcolor': INK,
-    'ytick.labelcolor': INK,
-    'legend.frameon': False,
-    'lines.linewidth': 2,
-}
-SHADED = 0.6  # share from which on the paper's colour reads better than the ink
 NOT_SCORES = ('epoch', 'loss', 'seconds')
 
 
@@ -84,7 +46,7 @@ def curves(runs: dict[str, list[dict[str, Any]]], best_epoch: int | None) -> str
             if best_epoch is not None:
                 axes.axvline(best_epoch, color=MUTED, linewidth=1, linestyle='--', label=f'kept: epoch {best_epoch}')
         right.legend()
-        return _svg(figure, 'learning curves')
+        return svg(figure, 'learning curves')
 
 
 def heard(curve: dict[str, list[dict[str, Any]]]) -> str:
@@ -110,35 +72,7 @@ def heard(curve: dict[str, list[dict[str, Any]]]) -> str:
         axes.set_xticks(range(len(longest)), [f'{point["heard_before"]}' for point in longest])
         axes.set(xlabel='utterances heard before, or more', ylabel='accuracy')
         axes.legend()
-        return _svg(figure, 'accuracy by utterances heard before')
-
-
-def confusion(name: str, matrix: np.ndarray) -> str:
-    """Draw a confusion matrix of counts (6, 6): true class down, predicted class across, shaded by share of the row."""
-    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    with rc_context(STYLE | {'axes.grid': False}):
-        figure = Figure(figsize=(5.2, 4.4), layout='constrained')
-        axes = figure.subplots()
-        for row, column in np.ndindex(matrix.shape):
-            part = share[row, column]
-            axes.add_patch(Rectangle((column, row), 0.97, 0.97, facecolor=SHADE, alpha=max(part, 0.03), linewidth=0))
-            axes.text(
-                column + 0.485,
-                row + 0.485,
-                f'{100 * part:.0f} %\n{matrix[row, column]}',
-                ha='center',
-                va='center',
-                fontsize=9,
-                fontweight='bold' if row == column else 'normal',
-                color=PAPER if part > SHADED else INK,
-            )
-        places = np.arange(len(EMOTIONS)) + 0.485
-        axes.set(xlim=(0, 6), ylim=(6, 0), xlabel='predicted', ylabel='true', aspect='equal')
-        axes.set_xticks(places, EMOTIONS)
-        axes.set_yticks(places, EMOTIONS)
-        axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
-        return _svg(figure, f'confusion matrix: {name}')
+        return svg(figure, 'accuracy by utterances heard before')
 
 
 def calibration(value: dict[str, Any]) -> str:
@@ -169,24 +103,10 @@ def calibration(value: dict[str, Any]) -> str:
         top.legend(loc='upper left')
         bottom.set(xlabel='confidence', ylabel='% of inputs')
         bottom.set_ylim(bottom=0)
-        return _svg(figure, 'reliability diagram')
+        return svg(figure, 'reliability diagram')
 
 
 def _line(axes, epochs: list[dict[str, Any]], key: str, **look) -> None:
     known = [(epoch['epoch'], epoch[key]) for epoch in epochs if key in epoch]
     if known:
         axes.plot(*zip(*known), marker='o' if len(known) == 1 else None, **look)
-
-
-def _svg(figure: Figure, title: str) -> str:
-    """Give a figure as an SVG element, as wide as there is room, whose ids are its own, in the colours of the page."""
-    file = io.StringIO()
-    figure.savefig(file, format='svg', metadata={'Date': None, 'Creator': None, 'Format': None, 'Type': None})
-    svg = file.getvalue()[file.getvalue().index('<svg') :]
-    svg = re.sub(r'<metadata>.*?</metadata>|<!--.*?-->|<style.*?</style>', '', svg, flags=re.DOTALL)
-    svg = re.sub(r'(\bid="|url\(#|href="#)', rf'\g<1>{re.sub("[^a-z]+", "-", title)}-', svg)
-    box = re.search(r'viewBox="[^"]*"', svg)[0]
-    svg = re.sub(r'<svg [^>]*>', f'<svg {box} role="img" aria-label="{title}" stroke-linejoin="round">', svg, count=1)
-    for color, css in CSS.items():
-        svg = svg.replace(color, css)
-    return svg

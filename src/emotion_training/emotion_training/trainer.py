@@ -52,7 +52,6 @@ class Settings:
     weight_decay: float
     label_smoothing: float
     average_decay: float  # of the moving average of the weights, per step
-    mixup: float = 0.0  # alpha of the Beta distribution (Zhang et al. 2018); 0 mixes nothing
     warm_up: float = 0.1  # part of a phase's steps in which the learning rate rises
     phases: tuple[Phase, ...] = (Phase(0.0, {'': 1.0}),)  # in order, the first from 0 on; by default all learns
     seed: int = 0
@@ -170,7 +169,6 @@ def fit(
                 started = time.monotonic()
                 # Of dropout and masks: other ones in each process.
                 torch.manual_seed((settings.seed * 1000 + epoch) * PROCESSES + RANK)
-                mixing = np.random.default_rng(settings.seed * 1000 + epoch)
                 if settings.phase_at(epoch)[0] != phase:
                     phase, _ = settings.phase_at(epoch)
                     model = _begin(settings.phases[phase], network, learns)
@@ -182,13 +180,7 @@ def fit(
                         group['lr'] = rate * shares[phase]
                     inputs, labels = torch.from_numpy(inputs).to(place), torch.from_numpy(labels).to(place)
                     with torch.autocast(place.type, half, enabled=place.type == 'cuda'):  # most CPUs only emulate it
-                        if settings.mixup:
-                            share = mixing.beta(settings.mixup, settings.mixup)
-                            other = torch.randperm(len(labels))
-                            logits = model(share * inputs + (1 - share) * inputs[other])
-                            loss = share * loss_of(logits, labels) + (1 - share) * loss_of(logits, labels[other])
-                        else:
-                            loss = loss_of(model(inputs), labels)
+                        loss = loss_of(model(inputs), labels)
                     optimizer.zero_grad()
                     scaler.scale(loss).backward()
                     scaler.unscale_(optimizer)

