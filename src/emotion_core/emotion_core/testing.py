@@ -10,11 +10,20 @@ from typing import Any
 
 import pytest
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
+from rosgraph_msgs.msg import Clock
+
+from emotion_core import qos
+from emotion_core.actions import Goal, GoalOutcome
+from emotion_core.messages import to_stamp
+from emotion_core.stamps import NS_PER_S
+from emotion_msgs.msg import EmotionProbs, FaceEmotions, SpeechActivity
 
 TIMEOUT_S = 60.0  # for anything that should happen soon; generous, since it is only waited for when it does not
+EVERY_STATE = QoSProfile(depth=1000, reliability=qos.LATCHED.reliability, durability=qos.LATCHED.durability)
 FIRST_DOMAIN, DOMAINS = 10, 90  # of the domain ids whose ports are free on every Linux
 
 
@@ -35,16 +44,16 @@ class RosTest:
         self._executor.add_node(node)
         return node
 
-    def publisher(self, kind: type, topic: str, qos: QoSProfile) -> Any:
+    def publisher(self, kind: type, topic: str, profile: QoSProfile) -> Any:
         """Make a publisher, and wait until somebody listens."""
-        publisher = self.node.create_publisher(kind, topic, qos)
+        publisher = self.node.create_publisher(kind, topic, profile)
         self.spin_until(lambda: publisher.get_subscription_count() > 0, f'somebody subscribes to {topic}')
         return publisher
 
-    def collect(self, kind: type, topic: str, qos: QoSProfile) -> list:
+    def collect(self, kind: type, topic: str, profile: QoSProfile) -> list:
         """Give a list that fills with the messages of a topic."""
         messages: list = []
-        self.node.create_subscription(kind, topic, messages.append, qos)
+        self.node.create_subscription(kind, topic, messages.append, profile)
         self.spin_until(lambda: self.node.count_publishers(topic) > 0, f'somebody publishes {topic}')
         return messages
 
@@ -77,6 +86,84 @@ def ros() -> Iterator[RosTest]:
     test = RosTest()
     yield test
     test.close()
+
+
+class ActionWorld:
+    """Recognisers in a time of their own, around a real node with an action: in this process, or in another one."""
+
+    state_type: type  # of the latched state of the node
+    state_topic: str
+    action_type: type
+    action: str  # its name
+    step_ns: int  # by which a step moves time
+    most_steps: int  # that something may take
+
+    def __init__(self, ros: RosTest, node: Any = None):
+        """
+        Wait until all is connected, and let time begin.
+
+        :param node: On simulated time, when it is in this process.
+        """
+        self.ros, self.node = ros, node
+        self.now = 1000 * NS_PER_S if node else time.time_ns()  # [ns]
+        self.states: list = []
+        self.goal: Goal | None = None
+        self._clock = ros.node.create_publisher(Clock, '/clock', 10)
+        self._faces = ros.node.create_publisher(FaceEmotions, 'emotion/faces', qos.RESULT)
+        self._speech = ros.node.create_publisher(EmotionProbs, 'emotion/speech', qos.RESULT)
+        self._activity = ros.node.create_publisher(SpeechActivity, 'emotion/speech/activity', qos.RESULT)
+        self._diagnostics = ros.node.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        ros.node.create_subscription(self.state_type, self.state_topic, self.states.append, EVERY_STATE)
+        for publisher in (self._faces, self._speech, self._activity, self._diagnostics):
+            ros.spin_until(publisher.get_subscription_count, f'{publisher.topic_name} is heard')
+        ros.spin_until(lambda: self.states, 'the state is latched')
+        if node:
+            ros.spin_until(lambda: self._clock.get_subscription_count() > 0, 'the clock is heard')
+            self._clock.publish(Clock(clock=to_stamp(self.now)))
+            ros.spin_until(lambda: node.now_ns() == self.now, 'time begins')
+
+    @property
+    def state(self) -> Any:
+        """The newest state of the node."""
+        return self.states[-1]
+
+    def send(self, goal: Any) -> Goal:
+        """Send a goal, and wait until it goes on; ``feedback`` of what it gives fills with what comes."""
+        feedback: list = []
+        self.goal = Goal(self.ros.node, self.action_type, self.action, goal, feedback.append)
+        self.goal.feedback = feedback
+        self.ros.spin_until(lambda: feedback or self.goal.done, f'{self.action} begins')
+        assert feedback, f'{self.action} ended before it began: {self.goal.outcome}'
+        return self.goal
+
+    def step(self, **how: Any) -> None:
+        """Move time on, and publish what the world is like then."""
+        self.now += self.step_ns
+        self._clock.publish(Clock(clock=to_stamp(self.now)))
+        self.show(**how)
+        self.ros.spin_for(0.07)
+
+    def show(self, **how: Any) -> None:
+        """Publish what the world is like now; each test says how."""
+        raise NotImplementedError
+
+    def wait_for_input(self, **nodes: str) -> None:
+        """Let these nodes say on /diagnostics what they wait for."""
+        status = [DiagnosticStatus(level=DiagnosticStatus.WARN, name=name, message=nodes[name]) for name in nodes]
+        self._diagnostics.publish(DiagnosticArray(status=status))
+
+    def until(self, condition: Callable[[], Any], what: str, **how: Any) -> None:
+        """Step until the condition is true; fail the test when that takes too long."""
+        for _ in range(self.most_steps):
+            if condition():
+                return
+            self.step(**how)
+        pytest.fail(f'never: {what}; the last state is {self.states[-1:]}')
+
+    def until_done(self, **how: Any) -> GoalOutcome:
+        """Step until the goal has an outcome, and give it."""
+        self.until(lambda: self.goal.done, 'an outcome', **how)
+        return self.goal.outcome
 
 
 @contextmanager

@@ -5,27 +5,20 @@ import time
 
 import numpy as np
 import pytest
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.parameter import Parameter
-from rclpy.qos import QoSProfile
-from rosgraph_msgs.msg import Clock
 from std_srvs.srv import Trigger
 
-from emotion_core import qos
 from emotion_core.actions import Goal
 from emotion_core.emotions import EMOTIONS
 from emotion_core.evidence import Evidence
-from emotion_core.messages import to_header, to_ns, to_probs, to_stamp
-from emotion_core.testing import node_process, ros  # noqa: F401
+from emotion_core.messages import to_header, to_ns, to_probs
+from emotion_core.testing import ActionWorld, node_process, ros  # noqa: F401
 from emotion_game.node import GameNode
 from emotion_msgs.action import PlayGame
-from emotion_msgs.msg import EmotionProbs, FaceEmotion, FaceEmotions, GameState, SpeechActivity
+from emotion_msgs.msg import FaceEmotion, FaceEmotions, GameState, SpeechActivity
 
 S = 1_000_000_000
-STEP_NS = S // 5
-START_S = 60.0  # a loaded machine takes long to start a process
 GOAL = PlayGame.Goal(rounds=2, round_seconds=2.0)
-EVERY_STATE = QoSProfile(depth=1000, reliability=qos.LATCHED.reliability, durability=qos.LATCHED.durability)
 QUICK = {'countdown_seconds': 0.6, 'score_seconds': 0.6, 'gameover_seconds': 1.0, 'forfeit_seconds': 3.0}
 
 
@@ -41,40 +34,17 @@ def face(subject, x, emotion, p, stamp_ns):
     return one
 
 
-class World:
-    """Two players in a time of their own, around a real game node or one in another process."""
+class World(ActionWorld):
+    """Two players."""
 
-    def __init__(self, ros, node=None):
-        self.ros, self.node, self.now = ros, node, 1000 * S if node else time.time_ns()
-        self.states, self.goal = [], None
-        self._clock = ros.node.create_publisher(Clock, '/clock', 10)
-        self._faces = ros.node.create_publisher(FaceEmotions, 'emotion/faces', qos.RESULT)
-        self._speech = ros.node.create_publisher(EmotionProbs, 'emotion/speech', qos.RESULT)
-        self._activity = ros.node.create_publisher(SpeechActivity, 'emotion/speech/activity', qos.RESULT)
-        self._diagnostics = ros.node.create_publisher(DiagnosticArray, '/diagnostics', 10)
-        ros.node.create_subscription(GameState, 'emotion/game', self.states.append, EVERY_STATE)
-        for publisher in (self._faces, self._speech, self._activity, self._diagnostics):
-            ros.spin_until(lambda: publisher.get_subscription_count() > 0, f'{publisher.topic_name} is heard', START_S)
-        ros.spin_until(lambda: self.states, 'the state is latched')
-        if node:
-            ros.spin_until(lambda: self._clock.get_subscription_count() > 0, 'the clock is heard')
-            self._clock.publish(Clock(clock=to_stamp(self.now)))
-            ros.spin_until(lambda: node.now_ns() == self.now, 'time begins')
-
-    @property
-    def state(self):
-        return self.states[-1]
+    state_type, state_topic = GameState, 'emotion/game'
+    action_type, action = PlayGame, 'play_game'
+    step_ns, most_steps = S // 5, 200
 
     def send(self, goal=GOAL):
-        feedback = []
-        self.goal = Goal(self.ros.node, PlayGame, 'play_game', goal, feedback.append)
-        self.goal.feedback = feedback
-        self.ros.spin_until(lambda: feedback, 'the game begins')
-        return self.goal
+        return super().send(goal)
 
-    def step(self, p1=0.8, p2=0.4, sound=False, frames=True, alive=True):
-        self.now += STEP_NS
-        self._clock.publish(Clock(clock=to_stamp(self.now)))
+    def show(self, p1=0.8, p2=0.4, sound=False, frames=True, alive=True):
         players = [
             face(name, x, self.state.target, p, self.now)
             for name, x, p in (('f0002', 400, p2), ('f0001', 50, p1))
@@ -85,20 +55,7 @@ class World:
         if sound:
             self._activity.publish(SpeechActivity(header=to_header(self.now)))
         if alive:
-            status = DiagnosticStatus(level=DiagnosticStatus.WARN, name='emotion_face', message='no image comes')
-            self._diagnostics.publish(DiagnosticArray(status=[status]))
-        self.ros.spin_for(0.07)
-
-    def until(self, condition, what, **how):
-        for _ in range(200):
-            if condition():
-                return
-            self.step(**how)
-        pytest.fail(f'never: {what}; the last state is {self.state}')
-
-    def until_done(self, **how):
-        self.until(lambda: self.goal.done, 'an outcome', **how)
-        return self.goal.outcome
+            self.wait_for_input(emotion_face='no image comes')
 
 
 @pytest.fixture
@@ -186,7 +143,7 @@ def test_cancel_preempt_and_abort(world):
 
 
 def test_bad_goal_is_answered_with_a_sentence(world):
-    end = world.send(PlayGame.Goal(round_seconds=1000.0))
+    end = Goal(world.ros.node, PlayGame, 'play_game', PlayGame.Goal(round_seconds=1000.0))
     world.ros.spin_until(lambda: end.done)
     assert end.outcome.result.outcome == GameState.OUTCOME_INVALID_GOAL
     assert "parameter 'round_seconds' must be in [1.0, 120.0]" in end.outcome.message

@@ -5,27 +5,20 @@ import time
 
 import numpy as np
 import pytest
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.parameter import Parameter
-from rclpy.qos import QoSProfile
-from rosgraph_msgs.msg import Clock
 from std_srvs.srv import Trigger
 
-from emotion_core import qos
 from emotion_core.actions import Goal
 from emotion_core.emotions import EMOTIONS
 from emotion_core.evidence import Evidence
-from emotion_core.messages import to_header, to_ns, to_probs, to_stamp
-from emotion_core.testing import node_process, ros  # noqa: F401
+from emotion_core.messages import to_header, to_ns, to_probs
+from emotion_core.testing import ActionWorld, node_process, ros  # noqa: F401
 from emotion_msgs.action import CaptureEmotion
-from emotion_msgs.msg import EmotionProbs, FaceEmotion, FaceEmotions, SessionState, SpeechActivity
+from emotion_msgs.msg import FaceEmotion, FaceEmotions, SessionState, SpeechActivity
 from emotion_session.node import SessionNode
 
 S = 1_000_000_000
-STEP_NS = S // 10
-START_S = 60.0  # a loaded machine takes long to start a process
 GOAL = CaptureEmotion.Goal(lock_seconds=1.0, face_timeout=8.0, speech_timeout=4.0)
-EVERY_STATE = QoSProfile(depth=1000, reliability=qos.LATCHED.reliability, durability=qos.LATCHED.durability)
 
 
 def probs(source, emotion, stamp_ns, subject='', seconds=0.0):
@@ -34,71 +27,30 @@ def probs(source, emotion, stamp_ns, subject='', seconds=0.0):
     return to_probs(Evidence(stamp_ns, stamp_ns - round(seconds * S), source, p, quality=0.8, subject_id=subject))
 
 
-class World:
-    """Recognisers in a time of their own, around a real session node or one in another process."""
+class World(ActionWorld):
+    """Somebody who shows an expression and speaks."""
 
-    def __init__(self, ros, node=None):
-        self.ros, self.node, self.now = ros, node, 1000 * S if node else time.time_ns()
-        self.states = []
-        self.goal = None
-        self._clock = ros.node.create_publisher(Clock, '/clock', 10)
-        self._faces = ros.node.create_publisher(FaceEmotions, 'emotion/faces', qos.RESULT)
-        self._speech = ros.node.create_publisher(EmotionProbs, 'emotion/speech', qos.RESULT)
-        self._activity = ros.node.create_publisher(SpeechActivity, 'emotion/speech/activity', qos.RESULT)
-        self._diagnostics = ros.node.create_publisher(DiagnosticArray, '/diagnostics', 10)
-        ros.node.create_subscription(SessionState, 'emotion/session', self.states.append, EVERY_STATE)
-        for publisher in (self._faces, self._speech, self._activity, self._diagnostics):
-            ros.spin_until(lambda: publisher.get_subscription_count() > 0, f'{publisher.topic_name} is heard', START_S)
-        ros.spin_until(lambda: self.states, 'the state is latched')
-        if node:
-            ros.spin_until(lambda: self._clock.get_subscription_count() > 0, 'the clock is heard')
-            self._clock.publish(Clock(clock=to_stamp(self.now)))
-            ros.spin_until(lambda: node.now_ns() == self.now, 'time begins')
+    state_type, state_topic = SessionState, 'emotion/session'
+    action_type, action = CaptureEmotion, 'capture_emotion'
+    step_ns, most_steps = S // 10, 150
 
     def send(self, goal=GOAL):
-        feedback = []
-        self.goal = Goal(self.ros.node, CaptureEmotion, 'capture_emotion', goal, feedback.append)
-        self.goal.feedback = feedback
-        self.ros.spin_until(lambda: feedback, 'the capture begins')
-        return self.goal
+        return super().send(goal)
 
-    def step(self, face='happy', subject='f0001', speaking=False, sound=True, frames=True, alive=True):
-        self.now += STEP_NS
-        self._clock.publish(Clock(clock=to_stamp(self.now)))
+    def show(self, face='happy', subject='f0001', speaking=False, sound=True, frames=True, alive=True):
         seen = [FaceEmotion(emotion=probs('face', face, self.now, subject))] if face else []
         if frames:
             self._faces.publish(FaceEmotions(header=to_header(self.now), faces=seen))
         if sound:
-            activity = SpeechActivity(header=to_header(self.now), level_dbfs=-25.0, speaking=speaking)
-            self._activity.publish(activity)
+            self._activity.publish(SpeechActivity(header=to_header(self.now), level_dbfs=-25.0, speaking=speaking))
         if alive:
-            names = ('emotion_face', 'emotion_speech')
-            self._diagnostics.publish(
-                DiagnosticArray(
-                    status=[
-                        DiagnosticStatus(level=DiagnosticStatus.WARN, name=name, message=f'{name} waits')
-                        for name in names
-                    ]
-                )
-            )
-        self.ros.spin_for(0.07)
+            self.wait_for_input(emotion_face='emotion_face waits', emotion_speech='emotion_speech waits')
 
     def say(self, emotion='happy', seconds=1.2):
         self._speech.publish(probs('speech', emotion, self.now, seconds=seconds))
 
-    def until(self, condition, what, **how):
-        for _ in range(150):
-            if condition():
-                return
-            self.step(**how)
-        pytest.fail(f'never: {what}; the last state is {self.states[-1:]}')
-
     def until_state(self, state, **how):
-        self.until(lambda: self.states and self.states[-1].state == state, f'state {state}', **how)
-
-    def until_done(self, **how):
-        self.until(lambda: self.goal.done, 'an outcome', **how)
-        return self.goal.outcome
+        self.until(lambda: self.states and self.state.state == state, f'state {state}', **how)
 
 
 @pytest.fixture
