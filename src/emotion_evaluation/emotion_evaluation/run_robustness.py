@@ -23,22 +23,19 @@ def run(options: argparse.Namespace, arguments: list[str], console: Console) -> 
     with console.status('reading'):
         pairs = robustness.load(options.data, options.pairs)
         nodes = robustness.Nodes(pairs, options.face_model or '', options.speech_model or '')
+    items = {item.name: item for pair in pairs for item in (pair.face, pair.earlier, pair.voice)}
+    made = {  # of the code that runs, before anybody changes it
+        'command': shlex.join(['./emotion', 'evaluate', *arguments]),
+        'commit': commit(),
+        'versions': versions(VERSIONS_OF),
+        'models': nodes.models,
+        'data_sha256': sha256_of_items(items[name] for name in sorted(items)),
+    }
     columns = (TextColumn('{task.description}'), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task('pairs', total=len(pairs) * len(robustness.CELLS))
         found = robustness.measure(pairs, nodes, progress=lambda: progress.advance(task))
-    items = {item.name: item for pair in pairs for item in (pair.face, pair.earlier, pair.voice)}
-    table: dict[str, Any] = {
-        'made': {
-            'command': shlex.join(['./emotion', 'evaluate', *arguments]),
-            'commit': commit(),
-            'versions': versions(VERSIONS_OF),
-            'models': nodes.models,
-            'data_sha256': sha256_of_items(items[name] for name in sorted(items)),
-        },
-        **found,
-        'targets': robustness.targets(found),
-    }
+    table: dict[str, Any] = {'made': made, **found, 'targets': robustness.targets(found)}
     options.out.mkdir(parents=True, exist_ok=True)
     write_json(options.out / METRICS, table)
     if not options.no_report:
@@ -53,6 +50,7 @@ def run(options: argparse.Namespace, arguments: list[str], console: Console) -> 
 
 def _print(console: Console, table: dict[str, Any]) -> None:
     view = Table('macro-F1 %', *robustness.ROWS, 'over single', 'over fixed', box=None)
+    view.columns[0].no_wrap = True
     for name, cell in table['cells'].items():
         figures = (f'{100 * row["macro_f1"]:.1f}' for row in cell['rows'].values())
         view.add_row(name, *figures, f'{100 * cell["over_single"]:+.1f}', f'{100 * cell["over_fixed"]:+.1f}')
