@@ -371,9 +371,13 @@ def _macro_f1(truth: np.ndarray, rows: dict[str, np.ndarray]) -> dict[str, float
 
 
 def _weights(fused: Sequence[Fused]) -> dict[str, Any]:
-    """Give the mean weight of the face, and the reasons that are given most often."""
+    """Give the mean weights, and the reasons that are given most often."""
     reasons = {
         name: Counter(getattr(one, f'{name}_reason').split('; quality')[0] for one in fused).most_common(1)[0][0]
         for name in ('face', 'speech')
     }
-    return {'face_weight': round(float(np.mean([one.face_weight for one in fused])), 4), 'reasons': reasons}
+    weights = {
+        f'{name}_weight': round(float(np.mean([getattr(one, f'{name}_weight') for one in fused])), 4)
+        for name in reasons
+    }
+    return weights | {'reasons': reasons}
