@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tarfile
 import time
+from array import array
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,12 +14,17 @@ import cv2
 import numpy as np
 import psutil
 import pytest
+import soundfile
+from audio_common_msgs.msg import AudioData, AudioDataStamped
 from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import Image
 
 from emotion_core import qos
-from emotion_core.messages import to_ns
+from emotion_core.messages import to_header, to_ns
 from emotion_core.testing import ros  # noqa: F401
+from emotion_drivers import scenario
+from emotion_evaluation import two_people
+from emotion_evaluation.scenario_bag import to_utterance
 from emotion_msgs.msg import EmotionProbs, FaceEmotions, FusedEmotion
 
 SHARED = Path(__file__).resolve().parents[2].parent / 'shared' / 'data'
@@ -210,6 +216,58 @@ def test_vga_frames_arrive_between_processes(ros, tmp_path):  # noqa: F811
     expected = round((stamps[-1] - stamps[0]) * 30 / 1e9) + 1
     assert expected >= 100
     assert len(stamps) >= 0.99 * expected
+
+
+def make_meeting():
+    """Give a scene with two faces of whom the smaller speaks."""
+    portrait = cv2.imread(str(scenario.ASSETS / 'portrait.jpg'))[40:190, 150:300]
+    corners = np.array([(54.0, 99.0), (97.0, 99.0)])  # of the mouth
+    mirrored = np.array([149.0, 0.0]) + corners[::-1] * (-1, 1)
+    portraits = two_people.Portrait(portrait, corners), two_people.Portrait(portrait[:, ::-1].copy(), mirrored)
+    said, other = (
+        to_utterance(*soundfile.read(scenario.ASSETS / f'{name}.ogg', dtype='float32')) for name in ('glad', 'plain')
+    )
+    return two_people.make_meeting(two_people.STILL, 1, portraits, said, other)
+
+
+def test_voice_is_given_to_the_smaller_face_whose_mouth_moves_with_it(ros):  # noqa: F811
+    meeting = make_meeting()
+    assert meeting.speaker != meeting.largest
+    pictures = [two_people.draw(meeting, frame) for frame in range(meeting.frames)]
+    sound = (np.clip(meeting.sound, -1, 1) * 32767).astype('<i2')
+    with graph('multimodal', 'drivers:=none', 'overlay:=false'):
+        ros.spin_until(
+            lambda: ros.node.count_subscribers('image_raw') and ros.node.count_subscribers('audio_stamped'),
+            'the graph sees and hears',
+            START_S,
+        )
+        images = ros.publisher(Image, 'image_raw', qos.SENSOR)
+        audio = ros.publisher(AudioDataStamped, 'audio_stamped', qos.AUDIO)
+        faces = ros.collect(FaceEmotions, 'emotion/faces', qos.RESULT)
+        fused = ros.collect(FusedEmotion, 'emotion/fused', qos.RESULT)
+        begin_ns = time.time_ns() + 4 * 10**9  # quiet first: the faces are there already
+        blocks = [(first / 16000, sound[first : first + 800]) for first in range(0, len(sound), 800)]
+        due = sorted(
+            [(index / 15, 0, index) for index in range(-60, len(pictures))]
+            + [(start + 0.05, 1, start, block) for start, block in blocks],
+            key=lambda item: item[:2],
+        )
+        for seconds, kind, *what in due:
+            ros.spin_for(max(begin_ns / 1e9 + seconds - time.time(), 0.001))
+            if kind == 0:
+                header = to_header(begin_ns + round(seconds * 1e9), 'camera')
+                data = array('B', pictures[max(what[0], 0)].tobytes())
+                images.publish(Image(header=header, width=640, height=480, encoding='bgr8', step=1920, data=data))
+            else:
+                header = to_header(begin_ns + round(what[0] * 1e9), 'microphone')
+                audio.publish(AudioDataStamped(header=header, audio=AudioData(data=array('B', what[1].tobytes()))))
+        spoken = ros.spin_until(
+            lambda: [msg for msg in fused if msg.is_speaker and msg.speech_weight > 0 and msg.speech.is_final],
+            'the voice is fused',
+        )[-1]
+    assert spoken.speaker_reason.startswith(f'{spoken.subject_id}: its mouth moves with it (r 0.')
+    sizes = {face.emotion.subject_id: face.box.width for msg in faces for face in msg.faces}
+    assert len(sizes) == 2 and sizes[spoken.subject_id] == min(sizes.values())
 
 
 def test_bad_input_is_counted_and_the_graph_lives(ros):  # noqa: F811
