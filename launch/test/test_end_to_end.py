@@ -17,15 +17,17 @@ import pytest
 import soundfile
 from audio_common_msgs.msg import AudioData, AudioDataStamped
 from diagnostic_msgs.msg import DiagnosticArray
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 
 from emotion_core import qos
-from emotion_core.messages import to_header, to_ns
+from emotion_core.messages import to_header, to_ns, to_stamp
+from emotion_core.stamps import NS_PER_S
 from emotion_core.testing import ros  # noqa: F401
 from emotion_drivers import scenario
 from emotion_evaluation import two_people
 from emotion_evaluation.scenario_bag import to_utterance
-from emotion_msgs.msg import EmotionProbs, FaceEmotions, FusedEmotion
+from emotion_msgs.msg import EmotionProbs, FaceEmotions, FusedEmotion, SpeechActivity
 
 SHARED = Path(__file__).resolve().parents[2].parent / 'shared' / 'data'
 SECONDS = 5  # each picture and its voice
@@ -231,36 +233,39 @@ def make_meeting():
 
 
 def test_voice_is_given_to_the_smaller_face_whose_mouth_moves_with_it(ros):  # noqa: F811
+    """In simulated time, that goes on when each picture was seen and each sound heard: a busy machine loses none."""
     meeting = make_meeting()
     assert meeting.speaker != meeting.largest
-    pictures = [two_people.draw(meeting, frame) for frame in range(meeting.frames)]
     sound = (np.clip(meeting.sound, -1, 1) * 32767).astype('<i2')
-    with graph('multimodal', 'drivers:=none', 'overlay:=false'):
-        ros.spin_until(
-            lambda: ros.node.count_subscribers('image_raw') and ros.node.count_subscribers('audio_stamped'),
-            'the graph sees and hears',
-            START_S,
-        )
+    start_ns = 1_700_000_000 * NS_PER_S
+    messages = [(frame * NS_PER_S // 15, 'image', frame) for frame in range(meeting.frames)]
+    # A block comes when its last sample was heard.
+    messages += [((first + 800) * NS_PER_S // 16000, 'audio', first) for first in range(0, len(sound), 800)]
+    with graph('multimodal', 'drivers:=none', 'overlay:=false', 'use_sim_time:=true'):
+        inputs = ('image_raw', 'audio_stamped', 'emotion/speech/activity')
+        ros.spin_until(lambda: all(map(ros.node.count_subscribers, inputs)), 'the graph listens', START_S)
+        clock = ros.publisher(Clock, '/clock', 10)
         images = ros.publisher(Image, 'image_raw', qos.SENSOR)
         audio = ros.publisher(AudioDataStamped, 'audio_stamped', qos.AUDIO)
         faces = ros.collect(FaceEmotions, 'emotion/faces', qos.RESULT)
+        heard = ros.collect(SpeechActivity, 'emotion/speech/activity', qos.RESULT)
         fused = ros.collect(FusedEmotion, 'emotion/fused', qos.RESULT)
-        begin_ns = time.time_ns() + 4 * 10**9  # quiet first: the faces are there already
-        blocks = [(first / 16000, sound[first : first + 800]) for first in range(0, len(sound), 800)]
-        due = sorted(
-            [(index / 15, 0, index) for index in range(-60, len(pictures))]
-            + [(start + 0.05, 1, start, block) for start, block in blocks],
-            key=lambda item: item[:2],
-        )
-        for seconds, kind, *what in due:
-            ros.spin_for(max(begin_ns / 1e9 + seconds - time.time(), 0.001))
-            if kind == 0:
-                header = to_header(begin_ns + round(seconds * 1e9), 'camera')
-                data = array('B', pictures[max(what[0], 0)].tobytes())
+        for at_ns, kind, index in sorted(messages):
+            now_ns = start_ns + at_ns
+            clock.publish(Clock(clock=to_stamp(now_ns)))
+            if kind == 'image':
+                data = array('B', two_people.draw(meeting, index).tobytes())
+                header = to_header(now_ns, 'camera')
                 images.publish(Image(header=header, width=640, height=480, encoding='bgr8', step=1920, data=data))
+                ros.spin_until(lambda: faces and to_ns(faces[-1].header.stamp) == now_ns, f'frame {index} is seen')
             else:
-                header = to_header(begin_ns + round(what[0] * 1e9), 'microphone')
-                audio.publish(AudioDataStamped(header=header, audio=AudioData(data=array('B', what[1].tobytes()))))
+                block = sound[index : index + 800]
+                header = to_header(now_ns - len(block) * NS_PER_S // 16000, 'microphone')
+                audio.publish(AudioDataStamped(header=header, audio=AudioData(data=array('B', block.tobytes()))))
+                ros.spin_until(
+                    lambda: at_ns < NS_PER_S // 4 or to_ns(heard[-1].header.stamp) > now_ns - NS_PER_S // 5,
+                    f'the sound at {at_ns / NS_PER_S:.2f} s is heard',
+                )
         spoken = ros.spin_until(
             lambda: [msg for msg in fused if msg.is_speaker and msg.speech_weight > 0 and msg.speech.is_final],
             'the voice is fused',
