@@ -218,8 +218,10 @@ class Fuser:
         chosen = choose(correlations) if several else NOBODY
         if chosen != NOBODY:
             return Speaker(chosen, MOUTH, correlations)
-        if goes_on and self._voice_of() != NOBODY:
-            return self._speaker if self._speaker.rule == MOUTH else replace(self._speaker, correlations=correlations)
+        by_mouth = self._speaker.rule == MOUTH
+        # What a mouth told of the beginning must hold for the whole.
+        if goes_on and self._voice_of() != NOBODY and not (by_mouth and voice.is_final):
+            return self._speaker if by_mouth else replace(self._speaker, correlations=correlations)
         if not self._subjects:
             return Speaker()
         return Speaker(self._largest(), LARGEST if several else ONLY, correlations)
