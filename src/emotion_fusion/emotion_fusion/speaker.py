@@ -22,7 +22,7 @@ RANGE_DB = 30.0  # what is softer than the loudest moment by more counts as sile
 KEPT_S = 12.0  # a segment of speech and LEAD_S; longer ones are judged by their end
 FEWEST = 8  # frames in which the mouth was seen
 
-# Chosen by ``./emotion evaluate --speakers --choose``: on other faces and voices than those of docs/evaluation.md.
+# Chosen on other faces and voices than those of docs/evaluation.md, as ``./emotion evaluate --speakers --choose`` does.
 CORRELATION = 0.65  # from which a mouth moves with a voice ...
 MARGIN = 0.05  # ... when every other mouth has so much less
 
