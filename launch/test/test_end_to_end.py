@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tarfile
 import time
+from array import array
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,13 +14,20 @@ import cv2
 import numpy as np
 import psutil
 import pytest
+import soundfile
+from audio_common_msgs.msg import AudioData, AudioDataStamped
 from diagnostic_msgs.msg import DiagnosticArray
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 
 from emotion_core import qos
-from emotion_core.messages import to_ns
+from emotion_core.messages import to_header, to_ns, to_stamp
+from emotion_core.stamps import NS_PER_S
 from emotion_core.testing import ros  # noqa: F401
-from emotion_msgs.msg import EmotionProbs, FaceEmotions, FusedEmotion
+from emotion_drivers import scenario
+from emotion_evaluation import two_people
+from emotion_evaluation.scenario_bag import to_utterance
+from emotion_msgs.msg import EmotionProbs, FaceEmotions, FusedEmotion, SpeechActivity
 
 SHARED = Path(__file__).resolve().parents[2].parent / 'shared' / 'data'
 SECONDS = 5  # each picture and its voice
@@ -210,6 +218,61 @@ def test_vga_frames_arrive_between_processes(ros, tmp_path):  # noqa: F811
     expected = round((stamps[-1] - stamps[0]) * 30 / 1e9) + 1
     assert expected >= 100
     assert len(stamps) >= 0.99 * expected
+
+
+def make_meeting():
+    """Give a scene with two faces of whom the smaller speaks."""
+    portrait = cv2.imread(str(scenario.ASSETS / 'portrait.jpg'))[40:190, 150:300]
+    corners = np.array([(54.0, 99.0), (97.0, 99.0)])  # of the mouth
+    mirrored = np.array([149.0, 0.0]) + corners[::-1] * (-1, 1)
+    portraits = two_people.Portrait(portrait, corners), two_people.Portrait(portrait[:, ::-1].copy(), mirrored)
+    said, other = (
+        to_utterance(*soundfile.read(scenario.ASSETS / f'{name}.ogg', dtype='float32')) for name in ('glad', 'plain')
+    )
+    return two_people.make_meeting(two_people.STILL, 1, portraits, said, other)
+
+
+def test_voice_is_given_to_the_smaller_face_whose_mouth_moves_with_it(ros):  # noqa: F811
+    """In simulated time, that goes on when each picture was seen and each sound heard: a busy machine loses none."""
+    meeting = make_meeting()
+    assert meeting.speaker != meeting.largest
+    sound = (np.clip(meeting.sound, -1, 1) * 32767).astype('<i2')
+    start_ns = 1_700_000_000 * NS_PER_S
+    messages = [(frame * NS_PER_S // 15, 'image', frame) for frame in range(meeting.frames)]
+    # A block comes when its last sample was heard.
+    messages += [((first + 800) * NS_PER_S // 16000, 'audio', first) for first in range(0, len(sound), 800)]
+    with graph('multimodal', 'drivers:=none', 'overlay:=false', 'use_sim_time:=true'):
+        inputs = ('image_raw', 'audio_stamped', 'emotion/speech/activity')
+        ros.spin_until(lambda: all(map(ros.node.count_subscribers, inputs)), 'the graph listens', START_S)
+        clock = ros.publisher(Clock, '/clock', 10)
+        images = ros.publisher(Image, 'image_raw', qos.SENSOR)
+        audio = ros.publisher(AudioDataStamped, 'audio_stamped', qos.AUDIO)
+        faces = ros.collect(FaceEmotions, 'emotion/faces', qos.RESULT)
+        heard = ros.collect(SpeechActivity, 'emotion/speech/activity', qos.RESULT)
+        fused = ros.collect(FusedEmotion, 'emotion/fused', qos.RESULT)
+        for at_ns, kind, index in sorted(messages):
+            now_ns = start_ns + at_ns
+            clock.publish(Clock(clock=to_stamp(now_ns)))
+            if kind == 'image':
+                data = array('B', two_people.draw(meeting, index).tobytes())
+                header = to_header(now_ns, 'camera')
+                images.publish(Image(header=header, width=640, height=480, encoding='bgr8', step=1920, data=data))
+                ros.spin_until(lambda: faces and to_ns(faces[-1].header.stamp) == now_ns, f'frame {index} is seen')
+            else:
+                block = sound[index : index + 800]
+                header = to_header(now_ns - len(block) * NS_PER_S // 16000, 'microphone')
+                audio.publish(AudioDataStamped(header=header, audio=AudioData(data=array('B', block.tobytes()))))
+                ros.spin_until(
+                    lambda: at_ns < NS_PER_S // 4 or to_ns(heard[-1].header.stamp) > now_ns - NS_PER_S // 5,
+                    f'the sound at {at_ns / NS_PER_S:.2f} s is heard',
+                )
+        spoken = ros.spin_until(
+            lambda: [msg for msg in fused if msg.is_speaker and msg.speech_weight > 0 and msg.speech.is_final],
+            'the voice is fused',
+        )[-1]
+    assert spoken.speaker_reason.startswith(f'{spoken.subject_id}: its mouth moves with it (r 0.')
+    sizes = {face.emotion.subject_id: face.box.width for msg in faces for face in msg.faces}
+    assert len(sizes) == 2 and sizes[spoken.subject_id] == min(sizes.values())
 
 
 def test_bad_input_is_counted_and_the_graph_lives(ros):  # noqa: F811

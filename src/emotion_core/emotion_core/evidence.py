@@ -25,6 +25,7 @@ class Evidence:
     model: str = ''
     is_final: bool = True
     frame_id: str = ''
+    mouth_motion: float = 0.0  # of a face, since the frame before, as emotion_face.mouth measures it; 0: unknown
 
     @property
     def label(self) -> str:
@@ -35,7 +36,8 @@ class Evidence:
         """
         Refuse what cannot be fused.
 
-        :raises InputError: when probabilities are not six numbers in [0, 1] with sum 1, or quality is not in [0, 1].
+        :raises InputError: when probabilities are not six numbers in [0, 1] with sum 1, quality is not in
+            [0, 1], or the mouth's motion is not finite and at least 0.
         """
         p = np.asarray(self.probabilities)
         if p.shape != (len(EMOTIONS),) or not np.isfinite(p).all() or (p < 0).any() or abs(p.sum() - 1) > SUM_TOLERANCE:
@@ -45,3 +47,5 @@ class Evidence:
             )
         if not 0 <= self.quality <= 1:  # also false for NaN
             raise InputError('bad quality', f'{self.source} evidence has quality {self.quality}: it must be in [0, 1]')
+        if not 0 <= self.mouth_motion < float('inf'):
+            raise InputError('bad mouth motion', f'{self.source} evidence has mouth motion {self.mouth_motion}')

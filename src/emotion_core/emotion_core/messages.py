@@ -36,6 +36,7 @@ def to_probs(evidence: Evidence) -> EmotionProbs:
         quality_reason=evidence.quality_reason,
         evidence_start=to_stamp(evidence.start_ns),
         is_final=evidence.is_final,
+        mouth_motion=float(evidence.mouth_motion),
         model=evidence.model,
     )
 
@@ -58,6 +59,7 @@ def to_evidence(msg: EmotionProbs) -> Evidence:
         model=msg.model,
         is_final=msg.is_final,
         frame_id=msg.header.frame_id,
+        mouth_motion=getattr(msg, 'mouth_motion', 0.0),  # bags of before have none
     )
     evidence.check()
     return evidence

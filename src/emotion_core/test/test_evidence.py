@@ -1,4 +1,5 @@
 from dataclasses import asdict
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ def evidence(**changes):
         model='m@12345678',
         frame_id='camera',
         is_final=False,
+        mouth_motion=2.5,
     )
     return Evidence(**(values | changes))
 
@@ -40,9 +42,18 @@ def test_message_round_trip_keeps_everything_to_the_nanosecond():
         'model',
         'frame_id',
         'is_final',
+        'mouth_motion',
     ):
         assert getattr(after, name) == getattr(before, name)
     assert to_ns(to_stamp(before.stamp_ns)) == before.stamp_ns
+
+
+def test_a_message_of_before_there_was_mouth_motion_is_read():
+    msg = to_probs(evidence())
+    old = SimpleNamespace(
+        **{name: getattr(msg, name) for name in msg.get_fields_and_field_types() if 'mouth' not in name}
+    )
+    assert to_evidence(old).mouth_motion == 0
 
 
 @pytest.mark.parametrize(
@@ -54,6 +65,9 @@ def test_message_round_trip_keeps_everything_to_the_nanosecond():
         {'probabilities': np.array([1.5, -0.5, 0, 0, 0, 0])},
         {'quality': float('nan')},
         {'quality': 1.1},
+        {'mouth_motion': float('nan')},
+        {'mouth_motion': float('inf')},
+        {'mouth_motion': -1.0},
     ],
 )
 def test_unusable_numbers_are_refused(changes):

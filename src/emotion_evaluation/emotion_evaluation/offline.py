@@ -29,10 +29,13 @@ from emotion_face.detector import Box, Detection, FaceDetector, make_detector
 from emotion_face.parameters import FaceParameters
 from emotion_face.recognizer import Recognizer as FaceRecognizer
 from emotion_fusion.fuser import Fused
+from emotion_fusion.messages import to_loudness
 from emotion_fusion.parameters import FusionParameters
+from emotion_fusion.speaker import Loudness
 from emotion_fusion.stream import TICK_S, FusionStream
 from emotion_speech.audio_format import AudioFormat, to_mono
 from emotion_speech.classifier import SpeechClassifier
+from emotion_speech.messages import to_activity
 from emotion_speech.parameters import SpeechParameters
 from emotion_speech.recognizer import ARRIVAL_JITTER_S, STAMP_JITTER_S
 from emotion_speech.recognizer import Recognizer as SpeechRecognizer
@@ -68,6 +71,7 @@ class Run:
     end_ns: int
     frames: list[Frame] = field(default_factory=list)
     speech: list[tuple[int, Evidence]] = field(default_factory=list)  # with the time of their being known
+    loudness: list[tuple[int, Loudness]] = field(default_factory=list)  # likewise
     fused: list[tuple[int, Fused]] = field(default_factory=list)
     detector: str = ''
     models: dict[str, str] = field(default_factory=dict)  # by task
@@ -121,7 +125,7 @@ def run_bag(
                 thread.join()
         if failures:
             raise failures[0]
-    run.speech = other.speech
+    run.speech, run.loudness = other.speech, other.loudness
     run.models |= other.models
     run.problems += other.problems
     run.sentences |= other.sentences
@@ -131,9 +135,9 @@ def run_bag(
 
 def fuse(run: Run, parameters: FusionParameters) -> Iterator[tuple[int, Fused]]:
     """Give what the fusion node says about recognised faces and voices, with the time of its saying so."""
-    events: list[tuple[int, int, Evidence | None]] = []
+    events: list[tuple[int, int, Evidence | Loudness | None]] = []
     events += [(frame.received_ns, 0, evidence) for frame in run.frames for evidence, _ in frame.faces]
-    events += [(known_ns, 1, evidence) for known_ns, evidence in run.speech]
+    events += [(known_ns, 2, evidence) for known_ns, evidence in run.speech]
     if not events:
         return
     period_ns = int(TICK_S * NS_PER_S)
@@ -142,23 +146,34 @@ def fuse(run: Run, parameters: FusionParameters) -> Iterator[tuple[int, Fused]]:
         max(parameters.face_max_age, parameters.speech_max_age) * NS_PER_S
     )
     end_ns = min(last_ns + period_ns, max(run.end_ns, 0))
-    events += [(tick_ns, 2, None) for tick_ns in range(run.start_ns + period_ns, end_ns + 1, period_ns)]
+    events += [(known_ns, 1, loudness) for known_ns, loudness in run.loudness]
+    events += [(tick_ns, 3, None) for tick_ns in range(run.start_ns + period_ns, end_ns + 1, period_ns)]
     stream = FusionStream(parameters)
     newest_ns: dict[str, int] = {}
-    for now_ns, _, evidence in sorted(events, key=lambda event: event[:2]):
-        if evidence is None:
+    for now_ns, _, item in sorted(events, key=lambda event: event[:2]):
+        if item is None:
             yield from ((now_ns, fused) for fused in stream.tick(now_ns))
             continue
-        if evidence.stamp_ns < newest_ns.get(evidence.source, evidence.stamp_ns) - JUMP_NS:
+        topic = item.source if isinstance(item, Evidence) else 'activity'
+        if item.stamp_ns < newest_ns.get(topic, item.stamp_ns) - JUMP_NS:
             stream.reset()
             newest_ns.clear()
-        newest_ns[evidence.source] = max(evidence.stamp_ns, newest_ns.get(evidence.source, 0))
-        yield now_ns, stream.take(evidence, now_ns)
+        newest_ns[topic] = max(item.stamp_ns, newest_ns.get(topic, 0))
+        if isinstance(item, Evidence):
+            yield now_ns, stream.take(item, now_ns)
+        else:
+            stream.hear(item, now_ns)
 
 
 def as_sent(evidence: Evidence) -> Evidence:
     """Give evidence as it arrives: its numbers have gone through the message, where they are shorter."""
     return to_evidence(to_probs(evidence))
+
+
+def loudness_of(recognizer: SpeechRecognizer) -> list[Loudness]:
+    """Give how loud it is, as it arrives, when it is time to tell."""
+    activity = recognizer.tell_activity()
+    return [] if activity is None else [to_loudness(to_activity(activity))]
 
 
 # Faces.
@@ -314,6 +329,7 @@ def _listen(bag: Bag, topics: Topics, parameters: SpeechParameters, run: Run) ->
         else:  # the last sample was heard just before the block came
             stamp_ns = received_ns - len(samples) * NS_PER_S // spec.sample_rate
             keep(recognizer.feed(samples, spec.sample_rate, stamp_ns, ARRIVAL_JITTER_S))
+        run.loudness += [(received_ns, loudness) for loudness in loudness_of(recognizer)]
     keep(recognizer.flush())
 
 

@@ -42,8 +42,12 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
         from emotion_evaluation.run_robustness import run as run_robustness
 
         return run_robustness(options, arguments, console)
+    if options.speakers is not None:
+        from emotion_evaluation.run_speakers import run as run_speakers
+
+        return run_speakers(options, arguments, console)
     if not options.bags:
-        raise BagError('name a bag, or a data set: --dataset')
+        raise BagError('name a bag, or a data set: --dataset; or measure --robustness or --speakers')
     old = compare.load(options.compare) if options.compare else None
     bags = [bag for path in options.bags for bag in find_bags(path)]
     setup = make_setup(options)

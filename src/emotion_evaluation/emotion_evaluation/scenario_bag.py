@@ -123,7 +123,7 @@ class Cast:
             portrait = cv2.resize(portrait[:320, 65:385], (320, 320), interpolation=cv2.INTER_AREA)
             for label, name in DEMO_VOICES.items():
                 self._pictures[label] = [portrait]
-                self._voices[label] = [_voice(*soundfile.read(ASSETS / f'{name}.ogg', dtype='float32'))]
+                self._voices[label] = [to_utterance(*soundfile.read(ASSETS / f'{name}.ogg', dtype='float32'))]
             return
         path = Path(data) / ARCHIVE
         if not path.is_file():
@@ -134,7 +134,7 @@ class Cast:
                 picture = np.frombuffer(tar.extractfile(f'av_sample/{row["image"]}').read(), np.uint8)
                 sound = io.BytesIO(tar.extractfile(f'av_sample/{row["audio"]}').read())
                 self._pictures.setdefault(row['label'], []).append(cv2.imdecode(picture, cv2.IMREAD_COLOR))
-                self._voices.setdefault(row['label'], []).append(_voice(*soundfile.read(sound, dtype='float32')))
+                self._voices.setdefault(row['label'], []).append(to_utterance(*soundfile.read(sound, dtype='float32')))
 
     def picture(self, person: Person) -> np.ndarray:
         """Give a face: uint8 of shape (320, 320, 3), BGR."""
@@ -331,7 +331,7 @@ def _paste(picture: np.ndarray, face: np.ndarray, person: Person, seconds: float
     picture += mask * (shaded - picture)
 
 
-def _voice(samples: np.ndarray, rate: int) -> np.ndarray:
+def to_utterance(samples: np.ndarray, rate: int) -> np.ndarray:
     """Cut the silence off a clip, and bring it to VOICE_LEVEL and SAMPLE_RATE_HZ."""
     if rate != SAMPLE_RATE_HZ:
         import soxr

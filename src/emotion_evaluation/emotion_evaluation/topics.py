@@ -11,7 +11,7 @@ IMAGE, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 AUDIO, STAMPED = 'audio_common_msgs/msg/AudioData', 'audio_common_msgs/msg/AudioDataStamped'
 INFO = 'audio_common_msgs/msg/AudioInfo'
 PROBS, FACES = 'emotion_msgs/msg/EmotionProbs', 'emotion_msgs/msg/FaceEmotions'
-FUSED = 'emotion_msgs/msg/FusedEmotion'
+FUSED, ACTIVITY = 'emotion_msgs/msg/FusedEmotion', 'emotion_msgs/msg/SpeechActivity'
 
 # Name in a graph of ours -> type. An input that has another name is found when it is the only one of its type.
 INPUTS = {
@@ -25,6 +25,7 @@ OUTPUTS = {
     'emotion/face': PROBS,
     'emotion/faces': FACES,
     'emotion/speech': PROBS,
+    'emotion/speech/activity': ACTIVITY,
     'emotion/fused': FUSED,
     ground_truth.TOPIC: ground_truth.TYPE,
 }
@@ -41,6 +42,7 @@ class Topics:
     face: str = ''
     faces: str = ''
     speech: str = ''
+    activity: str = ''
     fused: str = ''
     truth: str = ''
 
@@ -66,6 +68,7 @@ def find_topics(bag: Bag, remaps: Mapping[str, str] | None = None) -> Topics:
         face=found['emotion/face'],
         faces=found['emotion/faces'],
         speech=found['emotion/speech'],
+        activity=found['emotion/speech/activity'],
         fused=found['emotion/fused'],
         truth=found[ground_truth.TOPIC],
     )

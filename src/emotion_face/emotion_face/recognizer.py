@@ -13,6 +13,7 @@ from emotion_core.stamps import NS_PER_S
 from emotion_face.alignment import Crop, crop_face
 from emotion_face.classifier import FaceClassifier
 from emotion_face.detector import Detection, FaceDetector
+from emotion_face.mouth import Mouths
 from emotion_face.quality import face_quality
 from emotion_face.tracker import Track, Tracker, looks_of
 
@@ -57,6 +58,7 @@ class Recognizer:
     def __init__(self, classifier: FaceClassifier, detector: FaceDetector, settings: Settings = Settings()):
         """Start without faces."""
         self._tracker = Tracker()
+        self._mouths = Mouths()
         self._searched_ns: int | None = None
         self.configure(classifier, detector, settings)
 
@@ -69,6 +71,7 @@ class Recognizer:
     def reset(self) -> None:
         """Forget all faces, because time jumped; ids go on."""
         self._tracker.reset()
+        self._mouths.reset()
         self._searched_ns = None
 
     def predict(self, image: np.ndarray, stamp_ns: int, frame_id: str = '') -> FrameResult:
@@ -104,6 +107,9 @@ class Recognizer:
                 for track, (crop, gray), face in zip(tracks, cut, faceness)
             ]
             trusted = [self._classifier.trust(*opinion) for opinion in zip(probabilities, terms)]
+        with clock('mouths'):
+            seen = [(track.id, gray) for track, (_, gray) in zip(tracks, cut) if track.is_seen]
+            moved = self._mouths.update(seen, stamp_ns)
         faces = [
             Face(
                 track.detection,
@@ -119,6 +125,7 @@ class Recognizer:
                     subject_id=track.id,
                     model=self._classifier.identity,
                     frame_id=frame_id,
+                    mouth_motion=moved.get(track.id, 0.0),
                 ),
             )
             for track, quality_terms, (distribution, quality, reason) in zip(tracks, terms, trusted)

@@ -172,6 +172,19 @@ def test_carried_face_keeps_its_id_and_is_marked(classifier):
     assert not face.detected and face.evidence.subject_id == 'f0001'
 
 
+def test_mouth_motion_is_of_a_face_that_was_found_in_this_frame_and_the_one_before(classifier):
+    detector = Script((100.0, 100.0, 80.0, 90.0))
+    recognizer, frame = Recognizer(classifier, detector, ANYTHING), clouds(0)
+
+    def motion(number):
+        noise = np.random.default_rng(number).integers(0, 5, frame.shape, dtype=np.uint8)
+        return recognizer.predict(cv2.add(frame, noise), S + number * FRAME).faces[0].evidence.mouth_motion
+
+    assert motion(0) == 0 < motion(1)
+    detector.detections = []
+    assert motion(2) == 0  # carried on by the tracker: nothing was seen
+
+
 def test_exchanging_the_detector_keeps_ids(classifier):
     recognizer = Recognizer(classifier, Script((100.0, 100.0, 80.0, 90.0)), ANYTHING)
     recognizer.predict(blank(), 0)

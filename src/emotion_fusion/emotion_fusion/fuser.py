@@ -1,6 +1,6 @@
 """Evidence in, fused estimates out; no ROS."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -11,11 +11,11 @@ from emotion_core.stamps import NS_PER_S
 from emotion_fusion.parameters import FusionParameters
 from emotion_fusion.pooling import linear, log_linear
 from emotion_fusion.smoothing import LabelSmoother
+from emotion_fusion.speaker import LARGEST, MOUTH, NOBODY, ONLY, Loudness, Speaker, Synchrony, choose
 from emotion_fusion.timeline import Timeline
 from emotion_fusion.weighting import Modality, Weight, weigh
 
-FACE, SPEECH = 'face', 'speech'
-NOBODY = ''  # subject of an estimate that rests on a voice alone
+FACE, SPEECH, SOUND = 'face', 'speech', 'sound'
 SPEAKER_MARGIN = 1.2  # another face must be this much larger than the speaker's to become the one that speech is for
 SIZE_TERM = 'size_px'
 
@@ -26,6 +26,7 @@ class Fused:
 
     evidence: Evidence  # the fused distribution; quality is that of the inputs, by weight
     is_speaker: bool  # the voice is taken for this subject's
+    speaker: Speaker | None  # whose the voice is taken for, and why; None without a voice
     face: Evidence | None
     speech: Evidence | None
     face_weight: float  # sum 1 with speech_weight, or both 0
@@ -49,8 +50,9 @@ class Fuser:
     """
     Fuses the faces in view with the voice that is heard.
 
-    Each face has its own estimate. A voice belongs to the face that is largest while it speaks; when that face goes, or
-    there is none, the voice has an estimate of its own, for nobody. A voice without a face is taken by the next face.
+    Each face has its own estimate. A voice belongs to the face whose mouth moves with it or, where that cannot be told,
+    to the one that is largest when it begins. When that face goes, or there is none, the voice has an estimate of its
+    own, for nobody. A voice without a face is taken by the next face.
     """
 
     parameters: FusionParameters = field(default_factory=FusionParameters)
@@ -64,8 +66,10 @@ class Fuser:
         self._subjects: dict[str, _Subject] = {}
         self._speech = Timeline(int(self.parameters.speech_max_age * NS_PER_S))
         self._voice_smoother = self._make_smoother()
-        self._speaker = NOBODY  # whose the voice is taken for; may have left
-        self._offset_ns = {FACE: 0, SPEECH: 0}
+        self._speaker = Speaker()  # whose the voice is taken for; may have left
+        self._synchrony = Synchrony()
+        self._quiet_ns = 0  # end of the voice before the present one
+        self._offset_ns = {FACE: 0, SPEECH: 0, SOUND: 0}
 
     def configure(self, parameters: FusionParameters) -> None:
         """Go on with other parameters; evidence stays."""
@@ -86,9 +90,7 @@ class Fuser:
         """
         evidence.check()
         if evidence.source == SPEECH:
-            goes_on = self._speech.newest and evidence.start_ns < self._speech.newest.stamp_ns
-            if not goes_on or self._voice_of() not in self._subjects:
-                self._speaker = self._largest()
+            self._speaker = self._find_speaker(evidence)
             self._speech.add(evidence)
         elif evidence.source == FACE:
             subject = self._subjects.get(evidence.subject_id)
@@ -97,13 +99,19 @@ class Fuser:
                 subject = self._subjects[evidence.subject_id] = _Subject(face, self._make_smoother())
             subject.face.add(evidence)
             subject.size_px = subject.face.newest.quality_terms.get(SIZE_TERM, 0.0)
-            if self._speaker == NOBODY:
-                self._speaker = evidence.subject_id
+            self._synchrony.see(evidence.subject_id, evidence.stamp_ns, evidence.mouth_motion)
+            if self._speaker.subject_id == NOBODY:
+                self._speaker = Speaker(evidence.subject_id, ONLY)
         else:
             raise InputError(
                 'wrong source', f"evidence of source '{evidence.source}' cannot be fused: face and speech can"
             )
         self._offset_ns[evidence.source] = offset_ns
+
+    def hear(self, loudness: Loudness, offset_ns: int = 0) -> None:
+        """Take how loud it was; ``offset_ns`` as in ``add``."""
+        self._synchrony.hear(loudness)
+        self._offset_ns[SOUND] = offset_ns
 
     @property
     def subjects(self) -> list[str]:
@@ -166,6 +174,7 @@ class Fuser:
         return Fused(
             evidence=fused,
             is_speaker=subject_id == speaker,
+            speaker=self._speaker if self._speech else None,
             face=face if face_weight.value > 0 else None,
             speech=speech if speech_weight.value > 0 else None,
             face_weight=face_weight.value / total if used else 0.0,
@@ -198,16 +207,36 @@ class Fuser:
             del self._subjects[subject_id]
 
     def _voice_of(self) -> str:
-        return self._speaker if self._speaker in self._subjects else NOBODY
+        return self._speaker.subject_id if self._speaker.subject_id in self._subjects else NOBODY
+
+    def _find_speaker(self, voice: Evidence) -> Speaker:
+        """Say whose a voice is; one that goes on stays with who has it, unless another's mouth moves with it."""
+        newest = self._speech.newest
+        goes_on = newest is not None and voice.start_ns < newest.stamp_ns
+        if newest is not None and not goes_on:
+            self._quiet_ns = newest.stamp_ns
+        ahead_ns = self._offset_ns[FACE] - self._offset_ns[SOUND]
+        correlations = self._synchrony.correlations(voice.start_ns, voice.stamp_ns, self._quiet_ns, ahead_ns)
+        several = len(self._subjects | correlations) > 1
+        chosen = choose(correlations) if several else NOBODY
+        if chosen != NOBODY:
+            return Speaker(chosen, MOUTH, correlations)
+        by_mouth = self._speaker.rule == MOUTH
+        # What a mouth told of the beginning must hold for the whole.
+        if goes_on and self._voice_of() != NOBODY and not (by_mouth and voice.is_final):
+            return self._speaker if by_mouth else replace(self._speaker, correlations=correlations)
+        if not self._subjects:
+            return Speaker()
+        return Speaker(self._largest(), LARGEST if several else ONLY, correlations)
 
     def _largest(self) -> str:
         """Give the largest face: by a margin over the present speaker, so that equals do not take turns."""
         if not self._subjects:
             return NOBODY
         largest = max(self._subjects, key=lambda name: self._subjects[name].size_px)
-        present = self._subjects.get(self._speaker)
+        present = self._subjects.get(self._speaker.subject_id)
         if present and self._subjects[largest].size_px <= SPEAKER_MARGIN * present.size_px:
-            return self._speaker
+            return self._speaker.subject_id
         return largest
 
     def _make_smoother(self) -> LabelSmoother:

@@ -1,8 +1,9 @@
-"""From a fused estimate to its message."""
+"""Between the dataclasses of fusion and ROS messages."""
 
-from emotion_core.messages import to_header, to_probs
+from emotion_core.messages import to_header, to_ns, to_probs
 from emotion_fusion.fuser import Fused
-from emotion_msgs.msg import EmotionProbs, FusedEmotion
+from emotion_fusion.speaker import Loudness
+from emotion_msgs.msg import EmotionProbs, FusedEmotion, SpeechActivity
 
 
 def to_fused_emotion(fused: Fused) -> FusedEmotion:
@@ -11,6 +12,7 @@ def to_fused_emotion(fused: Fused) -> FusedEmotion:
         header=to_header(fused.evidence.stamp_ns, fused.evidence.frame_id),
         subject_id=fused.evidence.subject_id,
         is_speaker=fused.is_speaker,
+        speaker_reason=fused.speaker.reason if fused.speaker else '',
         fused=to_probs(fused.evidence),
         face=to_probs(fused.face) if fused.face else EmotionProbs(),
         speech=to_probs(fused.speech) if fused.speech else EmotionProbs(),
@@ -22,3 +24,8 @@ def to_fused_emotion(fused: Fused) -> FusedEmotion:
         label=fused.label,
         confidence=fused.confidence,
     )
+
+
+def to_loudness(msg: SpeechActivity) -> Loudness:
+    """Give how loud it was."""
+    return Loudness(to_ns(msg.header.stamp), msg.level_dbfs)

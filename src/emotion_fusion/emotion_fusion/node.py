@@ -1,4 +1,4 @@
-"""The fusion node: emotion/face and emotion/speech in, emotion/fused out."""
+"""The fusion node: emotion/face, emotion/speech and how loud it is in, emotion/fused out."""
 
 from emotion_core import qos
 from emotion_core.messages import to_evidence
@@ -6,10 +6,10 @@ from emotion_core.node import EmotionNode
 from emotion_core.node import run as run_node
 from emotion_core.stamps import NS_PER_S
 from emotion_fusion.fuser import Fused
-from emotion_fusion.messages import to_fused_emotion
+from emotion_fusion.messages import to_fused_emotion, to_loudness
 from emotion_fusion.parameters import FusionParameters
 from emotion_fusion.stream import TICK_S, FusionStream, other_clock_ns
-from emotion_msgs.msg import EmotionProbs, FusedEmotion
+from emotion_msgs.msg import EmotionProbs, FusedEmotion, SpeechActivity
 
 QUIET_S = 5.0
 
@@ -27,6 +27,7 @@ class FusionNode(EmotionNode):
         self._fused = self.advertise(FusedEmotion, 'emotion/fused', qos.RESULT)
         self.subscribe(EmotionProbs, 'emotion/face', self._on_evidence, qos.RESULT)
         self.subscribe(EmotionProbs, 'emotion/speech', self._on_evidence, qos.RESULT)
+        self.subscribe(SpeechActivity, 'emotion/speech/activity', self._on_activity, qos.RESULT)
         self.every(TICK_S, self._on_tick)
 
     def apply(self, old: FusionParameters) -> None:
@@ -54,6 +55,9 @@ class FusionNode(EmotionNode):
                 'set use_sim_time when a bag is played, synchronise the clocks of the machines otherwise',
             )
         self._publish(self._stream.take(evidence, now_ns))
+
+    def _on_activity(self, msg: SpeechActivity) -> None:
+        self._stream.hear(to_loudness(msg), self.now_ns())
 
     def _on_tick(self) -> None:
         for fused in self._stream.tick(self.now_ns()):

@@ -4,6 +4,7 @@ from emotion_core.evidence import Evidence
 from emotion_core.stamps import NS_PER_S
 from emotion_fusion.fuser import SPEECH, Fused, Fuser
 from emotion_fusion.parameters import FusionParameters
+from emotion_fusion.speaker import Loudness
 
 TICK_S = 0.2  # how often estimates age without new evidence
 SAME_CLOCK_NS = 10 * NS_PER_S  # stamps further than this from the clock are of another clock
@@ -35,6 +36,10 @@ class FusionStream:
         self._fuser.add(evidence, other_clock_ns(evidence, now_ns))
         return self._give(self._fuser.speaker if evidence.source == SPEECH else evidence.subject_id, now_ns)
 
+    def hear(self, loudness: Loudness, now_ns: int) -> None:
+        """Take how loud it is, which tells whose voice the next evidence of speech is."""
+        self._fuser.hear(loudness, other_clock_ns(loudness, now_ns))
+
     def tick(self, now_ns: int) -> list[Fused]:
         """Give the estimates that have aged, and forget what is stale; to be called every TICK_S."""
         stale = self._fuser.stale(now_ns)
@@ -55,7 +60,7 @@ class FusionStream:
         return self._fuser.fuse(subject_id, now_ns)
 
 
-def other_clock_ns(evidence: Evidence, now_ns: int) -> int:
+def other_clock_ns(evidence: Evidence | Loudness, now_ns: int) -> int:
     """Give how far the clock is ahead of the one that the evidence was stamped by; 0 when they are the same."""
     behind_ns = now_ns - evidence.stamp_ns
     return behind_ns if abs(behind_ns) > SAME_CLOCK_NS else 0

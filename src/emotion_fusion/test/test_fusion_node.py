@@ -4,10 +4,10 @@ from rclpy.parameter import Parameter
 from emotion_core import qos
 from emotion_core.emotions import EMOTIONS, UNCERTAIN
 from emotion_core.evidence import Evidence
-from emotion_core.messages import to_ns, to_probs
+from emotion_core.messages import to_header, to_ns, to_probs, to_stamp
 from emotion_core.testing import ros  # noqa: F401
 from emotion_fusion.node import FusionNode
-from emotion_msgs.msg import EmotionProbs, FusedEmotion
+from emotion_msgs.msg import EmotionProbs, FusedEmotion, QualityTerm, SpeechActivity
 
 S = 1_000_000_000
 
@@ -42,6 +42,28 @@ def test_both_modalities_with_weights_reasons_and_the_stamps_of_the_input(ros): 
     assert (both.label, both.subject_id, both.method, both.is_speaker) == ('happy', 'f0001', 'log_linear', True)
     assert 'quality 0.80' in both.face_reason and 'quality 0.80' in both.speech_reason
     assert both.face.model == 'm@12345678'
+    assert both.speaker_reason == 'f0001: only face'
+
+
+def test_the_voice_is_given_to_the_face_whose_mouth_moves_with_it(ros):  # noqa: F811
+    node, fused, face, speech = start(ros)
+    activity = ros.publisher(SpeechActivity, 'emotion/speech/activity', qos.RESULT)
+    begin = node.now_ns() - 3 * S
+    for step in range(30):  # a second of silence, and then syllables
+        stamp_ns, loud = begin + step * S // 10, step >= 10 and step % 4 < 2
+        activity.publish(SpeechActivity(header=to_header(stamp_ns), level_dbfs=-25.0 if loud else -60.0))
+        for name, size_px, motion in (('f0001', 200.0, 1.0 + step % 3), ('f0002', 80.0, 6.0 if loud else 1.0)):
+            msg = probs('face', 'happy', stamp_ns, name)
+            msg.quality_terms, msg.mouth_motion = [QualityTerm(name='size_px', value=size_px)], motion
+            face.publish(msg)
+        ros.spin_for(0.02)
+    ros.spin_until(lambda: [msg for msg in fused if to_ns(msg.header.stamp) == stamp_ns and msg.subject_id == 'f0002'])
+    voice = probs('speech', 'happy', stamp_ns)
+    voice.evidence_start = to_stamp(begin + S)
+    speech.publish(voice)
+    theirs = ros.spin_until(lambda: [msg for msg in fused if msg.is_speaker and msg.speech_weight > 0])[0]
+    assert theirs.subject_id == 'f0002'
+    assert theirs.speaker_reason.startswith('f0002: its mouth moves with it')
 
 
 def test_face_goes_voice_stays_then_all_is_uncertain_then_silence(ros):  # noqa: F811

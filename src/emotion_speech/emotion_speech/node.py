@@ -34,7 +34,6 @@ STAMPED_GONE_S = 2.5  # after this long without stamped audio the unstamped coun
 AUDIO_GONE_S = 2.0
 INFO_WAIT_S = 6.0  # a driver that does not latch its format repeats it every 5 s
 CHECK_PERIOD_S = 0.25
-ACTIVITY_PERIOD_NS = NS_PER_S // 11  # at least; frames then make it about 10 Hz
 
 
 class SpeechNode(EmotionNode):
@@ -48,7 +47,6 @@ class SpeechNode(EmotionNode):
         self._announced: AudioFormat | InputError | None = None  # by the driver
         self._source = ''  # topic that audio is taken from
         self._frame_id = ''
-        self._activity_ns = 0
         self._info_subscriptions: list[Any] = []
 
     def setup(self) -> None:
@@ -89,7 +87,7 @@ class SpeechNode(EmotionNode):
     def reset(self) -> None:
         """Forget the stream, and who spoke."""
         self._recognizer.reset()
-        self._source, self._activity_ns = '', 0
+        self._source = ''
 
     def waiting_for(self) -> str:
         """Say when no audio comes."""
@@ -163,9 +161,8 @@ class SpeechNode(EmotionNode):
         for evidence in results:
             if evidence.is_final:
                 self.health.observe('latency_ms', (self.now_ns() - evidence.stamp_ns) / 1e6)
-        activity = self._recognizer.activity
-        if activity is not None and not 0 <= activity.stamp_ns - self._activity_ns < ACTIVITY_PERIOD_NS:
-            self._activity_ns = activity.stamp_ns
+        activity = self._recognizer.tell_activity()
+        if activity is not None:
             self._activity_pub.publish(to_activity(activity, frame_id))
 
     def _may_be_announced(self) -> bool:

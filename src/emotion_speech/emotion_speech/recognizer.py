@@ -9,6 +9,7 @@ import numpy as np
 
 from emotion_core.errors import ModelError
 from emotion_core.evidence import Evidence
+from emotion_core.stamps import NS_PER_S
 from emotion_speech.classifier import Opinion, SpeechClassifier
 from emotion_speech.quality import FLOOR_DBFS, to_dbfs
 from emotion_speech.resampler import Resampler
@@ -21,6 +22,7 @@ STAMP_JITTER_S = 0.2  # stamps of a driver that are off by more mean that audio 
 ARRIVAL_JITTER_S = 1.0  # the same for times of arrival: a busy machine delivers late
 ACTIVITY_FRAMES = 3  # about 0.1 s, that the level is taken of
 MUTED_S = 5.0  # of zeros in a row are worth a warning
+ACTIVITY_PERIOD_NS = NS_PER_S // 11  # at least; frames then make it about 10 Hz
 UPDATE_LOAD = 0.5  # share of the time that updates may take: a slow model must not fall behind the audio
 CLIPPED = 0.02  # share of clipped samples in a segment that is worth a warning
 
@@ -75,6 +77,7 @@ class Recognizer:
     def reset(self) -> None:
         """Forget the stream so far, and who spoke; the next block starts a new one."""
         self._classifier.forget()
+        self._told_ns = 0  # stamp of the last activity that was given
         self._restart()
 
     def _restart(self) -> None:
@@ -101,6 +104,14 @@ class Recognizer:
             speaking=self._segmenter.speaking,
             segment_seconds=self._segmenter.segment_frames * FRAME / RATE,
         )
+
+    def tell_activity(self) -> Activity | None:
+        """Give what is heard now, at most every ACTIVITY_PERIOD_NS; None in between."""
+        activity = self.activity
+        if activity is None or 0 <= activity.stamp_ns - self._told_ns < ACTIVITY_PERIOD_NS:
+            return None
+        self._told_ns = activity.stamp_ns
+        return activity
 
     def feed(self, samples: np.ndarray, rate: int, stamp_ns: int, jitter_s: float = STAMP_JITTER_S) -> list[Evidence]:
         """

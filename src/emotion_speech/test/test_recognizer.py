@@ -207,6 +207,18 @@ def test_activity_tells_level_floor_and_who_speaks():
     assert loud.stamp_ns == pytest.approx(T0 + 4 * NS, abs=FRAME / RATE * NS)
 
 
+def test_activity_is_told_ten_times_a_second_and_at_once_when_time_falls_back():
+    stream, told = Stream(), []
+    for block in np.split(room(2.0), 100):
+        activity = stream.feed(block).recognizer.tell_activity()
+        told += [activity.stamp_ns] if activity else []
+    assert np.diff(told) / NS == pytest.approx(0.096, abs=0.04)
+    assert 18 <= len(told) <= 22
+    stream.recognizer.reset()
+    stream.recognizer.feed(room(0.1), RATE, T0 - 5 * NS)
+    assert stream.recognizer.tell_activity().stamp_ns < T0
+
+
 def test_a_muted_and_a_clipping_microphone_are_told():
     assert Stream().feed(np.zeros(12 * RATE, np.float32)).problems == ['digital silence'] * 2
     clipping = np.clip(20 * talk((2.0, 1.0)), -1, 1)

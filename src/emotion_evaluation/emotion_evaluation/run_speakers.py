@@ -1,0 +1,61 @@
+"""``emotion evaluate --speakers``."""
+
+import argparse
+import shlex
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from emotion_core.provenance import commit, versions
+from emotion_evaluation import speaker_run
+from emotion_evaluation.errors import BagError
+from emotion_evaluation.evaluate import VERSIONS_OF, default_workers
+from emotion_evaluation.run_evaluate import METRICS, write_json
+
+
+def run(options: argparse.Namespace, arguments: list[str], console: Console) -> int:
+    """Measure whose a voice is taken for; gives the exit code."""
+    if options.speakers < 2 or options.speakers % 2:
+        raise BagError('--speakers must be even and at least 2: the larger face speaks in every second scene')
+    table: dict[str, Any] = {
+        'made': {
+            'command': shlex.join(['./emotion', 'evaluate', *arguments]),
+            'commit': commit(),
+            'versions': versions(VERSIONS_OF),
+        },
+    }
+    columns = (TextColumn('{task.description}'), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task('meetings', total=None)
+        table |= speaker_run.measure(
+            options.data,
+            speaker_run.CHOOSING if options.choose else speaker_run.MEASURING,
+            options.speakers,
+            options.jobs or default_workers(options.speakers),
+            lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    options.out.mkdir(parents=True, exist_ok=True)
+    write_json(options.out / METRICS, table)
+    _print(console, table)
+    console.print(f'{options.out / METRICS}', highlight=False)
+    return 0
+
+
+def _print(console: Console, table: dict[str, Any]) -> None:
+    view = Table('%', 'n', 'right', 'largest face', 'by mouth', 'right of those', box=None)
+    for name, row in table['conditions'].items():
+        figures = (row.get(key, {}) for key in ('right', 'largest_face', 'by_mouth', 'right_by_mouth'))
+        view.add_row(name, str(row['by_mouth']['n']), *map(_share, figures))
+    console.print(view)
+    for title, pair in (('thresholds', table['thresholds']), ('best here', table.get('chosen'))):
+        if pair:
+            console.print(f'{title}: correlation {pair["correlation"]}, margin {pair["margin"]}', highlight=False)
+
+
+def _share(row: dict[str, Any]) -> str:
+    if 'share' not in row:
+        return ''
+    low, high = row['interval']
+    return f'{100 * row["share"]:.1f} ({100 * low:.0f} to {100 * high:.0f})'
