@@ -178,6 +178,14 @@ def test_deactivated_node_ends_the_capture(world):
     assert refused.outcome.status == 'rejected'
 
 
+def test_destroyed_node_offers_its_action_no_more(world):
+    world.send()
+    world.node.destroy_node()
+    world.ros.spin_until(lambda: world.goal.done, 'the client notices')
+    for topic in ('status', 'feedback'):
+        assert world.ros.node.count_publishers(f'capture_emotion/_action/{topic}') == 0
+
+
 def test_killed_node_fails_the_client_within_a_second(ros):  # noqa: F811
     with node_process('emotion_session.node', stdout=sys.stderr) as process:
         goal = World(ros).send()
