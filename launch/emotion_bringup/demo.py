@@ -26,8 +26,7 @@ from emotion_bringup.up import to_child
 from emotion_core import qos
 from emotion_core.emotions import top
 from emotion_core.errors import EmotionError
-from emotion_core.images import decode
-from emotion_core.messages import to_ns
+from emotion_core.messages import to_ns, to_pixels
 from emotion_core.stamps import NS_PER_S
 from emotion_drivers import scenario
 from emotion_msgs.msg import EmotionProbs, FusedEmotion
@@ -246,7 +245,7 @@ def demo(picture: Path | None = None) -> int:
     console.print(f'{latest.fused_count} fused results. What the nodes said is in {log}.', soft_wrap=True)
     if kept:
         overlay = kept[0]
-        image = decode(overlay.data, overlay.width, overlay.height, overlay.encoding, overlay.step)
+        image = to_pixels(overlay)
         cv2.imwrite(str(picture), image)
         console.print(f'the overlay is in {picture}', soft_wrap=True)
     elif kept is not None:

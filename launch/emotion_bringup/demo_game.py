@@ -22,7 +22,7 @@ from emotion_bringup.supervisor import Supervisor
 from emotion_bringup.up import to_child
 from emotion_core import qos
 from emotion_core.actions import Goal
-from emotion_core.images import decode
+from emotion_core.messages import to_pixels
 from emotion_drivers import duel
 from emotion_msgs.action import PlayGame
 from emotion_msgs.msg import FaceEmotions, GameState
@@ -157,7 +157,7 @@ def demo_game(picture: Path | None = None) -> int:
             console.print('[red]No overlay came[/], so no picture was saved.')
             return 1
         image = player.picture
-        cv2.imwrite(str(picture), decode(image.data, image.width, image.height, image.encoding, image.step))
+        cv2.imwrite(str(picture), to_pixels(image))
         console.print(f'the overlay is in {picture}', soft_wrap=True)
     console.print(NEXT, highlight=False, markup=False, soft_wrap=True)
     return 0
