@@ -177,8 +177,8 @@ def node_process(module: str, *arguments: str, **popen: Any) -> Iterator[subproc
     finally:
         process.terminate()
         try:
-            process.wait(5)
+            process.wait(TIMEOUT_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-            pytest.fail(f'{module} did not end within 5 s of SIGTERM')
+            pytest.fail(f'{module} did not end within {TIMEOUT_S:.0f} s of SIGTERM')
