@@ -108,7 +108,7 @@ def until(ros, page, condition, what, publish=None):
         page.wait_for_timeout(20)
         return condition()
 
-    return ros.spin_until(step, what, 40.0)
+    return ros.spin_until(step, what)
 
 
 def test_page_shows_the_label_and_how_it_changes(ros, web):
@@ -245,7 +245,7 @@ class Act:
             'play_game',
             'abort_game',
             GameState(state=GameState.PLAYING, prompt='show it', target='surprise', round=1, rounds=3, players=PLAYERS),
-            'surprise',
+            '70 %',
         ),
     ],
 )
@@ -266,6 +266,7 @@ def test_buttons_start_and_end(ros, web, noun, kind, action, abort, state, shown
     until(ros, web, lambda: text(web, f'#{noun} .outcome') == 'ended by the page', 'the outcome is shown')
     until(ros, web, start.is_enabled, 'another one can be started')
     assert len(act.goals) == 1 and not web.locator('#prompt').is_visible()
+    assert shown in text(web, f'#{noun} .versus'), 'what came of it stays'
     act.close()
     until(ros, web, lambda: text(web, f'#{noun}-reason') == reason, 'its node has gone')
 
