@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import cv2
-
 from emotion_bringup.beside import stay_on_this_host
 from emotion_bringup.demo import NAMESPACE
 from emotion_core.errors import EmotionError
@@ -27,6 +25,7 @@ MOMENT = """() => document.querySelector('#label').innerText === 'happy'
 TURN_MS = 5000 * scenario.SECONDS  # by then that moment has come again, on a busy machine too
 TRIES = 5  # a busy machine may take longer for a picture than the moment lasts
 START_S = 180.0  # on a busy machine
+QUALITY = 85  # of the JPEG files: a picture of 200 kB
 LOOKS = {  # name -> width, height [px], pixels of the screen to one of the page, theme, is a phone
     'web_dark': (1200, 1240, 1, 'dark', False),
     'web_light': (1200, 1240, 1, 'light', False),
@@ -67,7 +66,7 @@ def take_screenshots(folder: Path, after: float) -> list[Path]:
     Look at the page in each of LOOKS.
 
     :param after: When at the earliest, from the first picture on [s].
-    :return: The PNG files.
+    :return: The JPEG files.
     :raises EmotionError: when there is no browser, or no page.
     """
     from playwright.sync_api import expect
@@ -86,13 +85,12 @@ def take_screenshots(folder: Path, after: float) -> list[Path]:
             ) as context:
                 page = context.new_page()
                 open_page(page, port, START_S)
-                files.append(folder / f'{name}.png')
+                files.append(folder / f'{name}.jpg')
                 for _ in range(TRIES):
                     page.wait_for_function(MOMENT, timeout=TURN_MS)
-                    page.screenshot(path=files[-1], timeout=TURN_MS, animations='disabled')
+                    page.screenshot(path=files[-1], quality=QUALITY, timeout=TURN_MS, animations='disabled')
                     if page.evaluate(f'({MOMENT})()'):
                         break
-                cv2.imwrite(str(files[-1]), cv2.imread(str(files[-1])), (cv2.IMWRITE_PNG_COMPRESSION, 9))  # smaller
     return files
 
 
