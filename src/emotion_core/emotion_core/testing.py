@@ -162,6 +162,19 @@ class ActionWorld:
             self.step(**how)
         pytest.fail(f'never: {what}; the last state is {self.states[-1:]}')
 
+    def history(self) -> list:
+        """
+        Give the states of the topic from the goal to its end; all that the client was told is among them.
+
+        The client may not be told the last one: a result that comes at the same time ends the goal.
+        """
+        self.ros.spin_until(lambda: self.state.outcome, 'the topic has the end')
+        states = [state for state in self.states if state.active]
+        told = [feedback.state for feedback in self.goal.feedback]
+        assert all(state in states for state in told)
+        assert {state.state for state in told} >= {state.state for state in states if not state.outcome}
+        return states[: 1 + next(index for index, state in enumerate(states) if state.outcome)]
+
     def until_done(self, **how: Any) -> GoalOutcome:
         """Step until the goal has an outcome, and give it."""
         self.until(lambda: self.goal.done, 'an outcome', **how)

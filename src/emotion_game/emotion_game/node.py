@@ -149,13 +149,13 @@ class GameNode(EmotionNode):
                 self._listen()
         game.tick(self._now())
         self._notice()
-        if game.active and not game.is_playing and not self._message:
-            self._end(game.outcome)
         self._publish()
 
     def _notice(self) -> None:
-        """Say once what has changed."""
+        """Say once what has changed; a game that has ended has its sentence from then on."""
         game = self._game
+        if game.active and not game.is_playing and not self._message:
+            self._end(game.outcome)
         if not game.active or (game.state, game.round) == self._noticed:
             return
         self._noticed = game.state, game.round

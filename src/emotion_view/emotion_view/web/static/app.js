@@ -436,7 +436,7 @@ function drawPrompt() {
   const left = shown.seconds_left >= 0 && !isHeard ? `${Math.ceil(shown.seconds_left)} s` : ''
   const title = plays ? (game.target && game.state !== 'waiting' ? `${game.target}!` : words(game.state)) : SESSION_TITLES[session.state] ?? words(session.state)
   say($('strong', prompt), shown.prompt || title)
-  say($('span', prompt), [plays && game.prompt ? title : '', shown.paused ? 'paused' : '', left].filter(Boolean).join(' · '))
+  say($('span', prompt), [shown.paused ? 'paused' : '', left].filter(Boolean).join(' · '))
   const ring = $('.ring', prompt)
   ring.style.display = !plays && session.state === 'waiting_face' ? '' : 'none'
   $('.done', ring).style.strokeDashoffset = 100 * (1 - (session?.progress ?? 0))
