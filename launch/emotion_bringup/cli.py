@@ -1,6 +1,7 @@
 """The emotion command: everything behind ``./emotion`` once environment and workspace are there."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -185,7 +186,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     if options.command is None:
         parser.print_help()
         return
-    sys.exit(run(options, others))
+    try:
+        code = run(options, others)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read, as in `| head`, has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)
 
 
 def run(options: argparse.Namespace, others: list[str]) -> int:
