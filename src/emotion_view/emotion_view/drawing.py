@@ -95,8 +95,9 @@ def _draw_bars(canvas: Canvas, x: float, view: FusedView | None) -> float:
                 canvas.fill(
                     bar_x, y + row * (BAR_HEIGHT + 1), bar_width * float(probabilities[index]), BAR_HEIGHT, color
                 )
-        if view and view.fused is not None:
-            canvas.text(f'{view.fused[index]:4.0%}', bar_x + bar_width + 5, y + 12, 0.38, TEXT_COLOR)
+        shown = view and (view.face if view.fused is None else view.fused)
+        if shown is not None:
+            canvas.text(f'{shown[index]:4.0%}', bar_x + bar_width + 5, y + 12, 0.38, TEXT_COLOR)
         y += ROW_HEIGHT
     for text, color, offset in (('face', FACE_COLOR, 0), ('voice', SPEECH_COLOR, 52), ('fused', FUSED_COLOR, 112)):
         canvas.fill(x + MARGIN + offset, y + 3, 8, 8, color)

@@ -13,7 +13,7 @@ from emotion_core.node import run as run_node
 from emotion_msgs.msg import FaceEmotions, FusedEmotion, GameState, SessionState, SpeechActivity
 from emotion_view.camera import Camera
 from emotion_view.drawing import draw
-from emotion_view.messages import to_faces, to_fused_view, to_game_view, to_hearing, to_session_view
+from emotion_view.messages import to_face_alone, to_faces, to_fused_view, to_game_view, to_hearing, to_session_view
 from emotion_view.parameters import OverlayParameters
 from emotion_view.scene import FusedView, GameView, Hearing, Scene, SessionView
 
@@ -86,6 +86,8 @@ class OverlayNode(EmotionNode):
         # The panel is about the largest face; without one about whoever is heard.
         shown = next((face.subject_id for face in faces if face.subject_id in self._fused_views), '')
         fused = self._recent(self._fused_views.get(shown))
+        if fused is None and faces:
+            fused = to_face_alone(found.faces[0].emotion)
         scene = Scene(
             faces,
             fused,
