@@ -67,7 +67,7 @@ def take_screenshots(folder: Path, after: float) -> list[Path]:
 
     :param after: When at the earliest, from the first picture on [s].
     :return: The JPEG files.
-    :raises EmotionError: when there is no browser, or no page.
+    :raises EmotionError: when there is no browser, no page, or no time for a picture of the moment.
     """
     from playwright.sync_api import expect
 
@@ -91,6 +91,8 @@ def take_screenshots(folder: Path, after: float) -> list[Path]:
                     page.screenshot(path=files[-1], quality=QUALITY, timeout=TURN_MS, animations='disabled')
                     if page.evaluate(f'({MOMENT})()'):
                         break
+                else:
+                    raise EmotionError(f'the machine is too busy: the moment had passed in each of {TRIES} pictures')
     return files
 
 
