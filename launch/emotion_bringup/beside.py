@@ -3,12 +3,17 @@
 import asyncio
 import os
 from collections.abc import Callable
+from pathlib import Path
 
+import cv2
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rich.console import Console
+from sensor_msgs.msg import Image
 
 from emotion_bringup.supervisor import Supervisor
 from emotion_bringup.transport import transport_variables
+from emotion_core.messages import to_pixels
 
 ON_THIS_HOST = ('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
 PAUSE_S = 0.002  # between two looks for messages: what a latency is measured to
@@ -38,3 +43,13 @@ def run_beside(supervisor: Supervisor, node: Node, go_on: Callable[[], bool]) ->
         return code
 
     return asyncio.run(serve())
+
+
+def save_picture(overlay: Image | None, path: Path, console: Console) -> bool:
+    """Write an overlay to a file, and say so; False when there is none."""
+    if overlay is None:
+        console.print('[red]No overlay came[/], so no picture was saved.')
+        return False
+    cv2.imwrite(str(path), to_pixels(overlay))
+    console.print(f'the overlay is in {path}', soft_wrap=True)
+    return True

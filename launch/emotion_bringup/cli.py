@@ -1,6 +1,7 @@
 """The emotion command: everything behind ``./emotion`` once environment and workspace are there."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,6 +41,13 @@ examples:
 """
 
 
+def _picture(text: str) -> Path:
+    path = Path(text).absolute()
+    if path.suffix.lower() not in ('.jpg', '.png') or not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"a .jpg or .png file in a folder that is there is needed, not '{text}'")
+    return path
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Make the parser of the whole command."""
     parser = argparse.ArgumentParser(
@@ -68,7 +76,7 @@ def build_parser() -> argparse.ArgumentParser:
     demo.add_argument(
         'what', nargs='?', choices=('scene', 'game'), default='scene', help='what to play (default: scene)'
     )
-    demo.add_argument('--picture', metavar='FILE', type=Path, help='save the overlay of one moment as a PNG')
+    demo.add_argument('--picture', metavar='FILE', type=_picture, help='save the overlay of one moment as .jpg or .png')
 
     up = command(
         'up',
@@ -178,7 +186,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     if options.command is None:
         parser.print_help()
         return
-    sys.exit(run(options, others))
+    try:
+        code = run(options, others)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read, as in `| head`, has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)
 
 
 def run(options: argparse.Namespace, others: list[str]) -> int:
@@ -197,14 +211,13 @@ def run(options: argparse.Namespace, others: list[str]) -> int:
 
             return up(options.words, options.show_args, options.print)
         if options.command == 'demo':
-            picture = options.picture and options.picture.absolute()
             if options.what == 'game':
                 from emotion_bringup.demo_game import demo_game
 
-                return demo_game(picture)
+                return demo_game(options.picture)
             from emotion_bringup.demo import demo
 
-            return demo(picture)
+            return demo(options.picture)
         if options.command == 'bench':
             from emotion_bringup.bench import bench
 

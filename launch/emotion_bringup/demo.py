@@ -1,14 +1,12 @@
 """``emotion demo``: the whole graph on a bundled scenario, with a table of what it recognises."""
 
 import os
-import socket
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import rclpy
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
@@ -19,26 +17,24 @@ from rich.table import Table
 from rich.text import Text
 from sensor_msgs.msg import Image
 
-from emotion_bringup.beside import run_beside, stay_on_this_host
+from emotion_bringup.beside import run_beside, save_picture, stay_on_this_host
 from emotion_bringup.graph import GRAPHS, plan, start_of
 from emotion_bringup.supervisor import Supervisor
 from emotion_bringup.up import to_child
 from emotion_core import qos
 from emotion_core.emotions import top
-from emotion_core.errors import EmotionError
-from emotion_core.images import decode
 from emotion_core.messages import to_ns
 from emotion_core.stamps import NS_PER_S
 from emotion_drivers import scenario
 from emotion_msgs.msg import EmotionProbs, FusedEmotion
 from emotion_view.parameters import WebParameters
+from emotion_view.web.access import HOST, free_port
 
 NAMESPACE = 'emotion_demo'  # apart from a graph that may be running
 PICTURE_AT_S = 6.5  # of the scenario: she has been speaking for a while
 TAIL_S = 1.5  # after the scenario, for the last results
 STALE_S = 2.0  # a face or voice heard of longer ago is not shown
 VISIBLE_ROWS = 12
-HOST = '127.0.0.1'
 NEXT = """
 Go on with a camera and a microphone:
   ./emotion devices                            what there is, with the values to pass
@@ -157,19 +153,6 @@ class Board:
             self._live.stop()
 
 
-def free_port(wanted: int) -> int:
-    """Give this port of the local host, or another that is free where somebody listens there already."""
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-                return probe.getsockname()[1]
-            except OSError:
-                continue
-    raise EmotionError(f'no port of {HOST} is free')
-
-
 def _keep_overlay(node: Node, start: float, kept: list[Image]) -> None:
     """Keep the overlay of the moment PICTURE_AT_S, as people see it in rqt_image_view."""
 
@@ -204,16 +187,11 @@ def demo(picture: Path | None = None) -> int:
     """
     Play the scenario through drivers, DDS and nodes.
 
-    :param picture: PNG file to save the overlay of one moment to.
+    :param picture: file to save the overlay of one moment to.
     :return: 1 when nothing was recognised, or no picture came of it; otherwise 0.
     """
     console = Console()
-    kept: list[Image] | None = None
-    if picture is not None:
-        kept = []
-        if picture.suffix.lower() != '.png' or not picture.parent.is_dir():
-            console.print(f"the picture must be a .png file in a folder that is there, not '{picture}'", markup=False)
-            return 1
+    kept: list[Image] | None = None if picture is None else []
     stay_on_this_host()
     log = Path(os.environ.get('EMOTION_ROS_STATE', tempfile.gettempdir())) / 'demo.log'
     latest = Latest()
@@ -244,13 +222,7 @@ def demo(picture: Path | None = None) -> int:
         )
         return 1
     console.print(f'{latest.fused_count} fused results. What the nodes said is in {log}.', soft_wrap=True)
-    if kept:
-        overlay = kept[0]
-        image = decode(overlay.data, overlay.width, overlay.height, overlay.encoding, overlay.step)
-        cv2.imwrite(str(picture), image)
-        console.print(f'the overlay is in {picture}', soft_wrap=True)
-    elif kept is not None:
-        console.print('[red]No overlay came[/], so no picture was saved.')
+    if kept is not None and not save_picture(next(iter(kept), None), picture, console):
         return 1
     console.print(NEXT, highlight=False, markup=False, soft_wrap=True)
     return 0

@@ -5,7 +5,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import cv2
 import rclpy
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
@@ -15,14 +14,13 @@ from rich.live import Live
 from rich.table import Table
 from sensor_msgs.msg import Image
 
-from emotion_bringup.beside import run_beside, stay_on_this_host
+from emotion_bringup.beside import run_beside, save_picture, stay_on_this_host
 from emotion_bringup.demo import NAMESPACE
 from emotion_bringup.graph import GRAPHS, plan
 from emotion_bringup.supervisor import Supervisor
 from emotion_bringup.up import to_child
 from emotion_core import qos
 from emotion_core.actions import Goal
-from emotion_core.images import decode
 from emotion_drivers import duel
 from emotion_msgs.action import PlayGame
 from emotion_msgs.msg import FaceEmotions, GameState
@@ -121,13 +119,10 @@ def demo_game(picture: Path | None = None) -> int:
     """
     Play one game of recorded faces through drivers, DDS and nodes.
 
-    :param picture: PNG file to save the overlay of one moment to.
+    :param picture: file to save the overlay of one moment to.
     :return: 0 when the game was played to its end, and the picture came of it where it was asked for.
     """
     console = Console()
-    if picture is not None and (picture.suffix.lower() != '.png' or not picture.parent.is_dir()):
-        console.print(f"the picture must be a .png file in a folder that is there, not '{picture}'", markup=False)
-        return 1
     stay_on_this_host()
     log = Path(os.environ.get('EMOTION_ROS_STATE', tempfile.gettempdir())) / 'demo.log'
     with tempfile.TemporaryDirectory(prefix='emotion_demo_') as folder, open(log, 'w') as out:
@@ -152,12 +147,7 @@ def demo_game(picture: Path | None = None) -> int:
         console.print(f'[red]No game:[/] {why}. What the nodes said is in {log}.', soft_wrap=True)
         return 1
     console.print(f'Game over: {outcome.message}. What the nodes said is in {log}.', soft_wrap=True, highlight=False)
-    if picture is not None:
-        if player.picture is None:
-            console.print('[red]No overlay came[/], so no picture was saved.')
-            return 1
-        image = player.picture
-        cv2.imwrite(str(picture), decode(image.data, image.width, image.height, image.encoding, image.step))
-        console.print(f'the overlay is in {picture}', soft_wrap=True)
+    if picture is not None and not save_picture(player.picture, picture, console):
+        return 1
     console.print(NEXT, highlight=False, markup=False, soft_wrap=True)
     return 0

@@ -10,15 +10,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import cv2
 
 from emotion_bringup.beside import stay_on_this_host
-from emotion_bringup.demo import HOST, NAMESPACE, free_port
+from emotion_bringup.demo import NAMESPACE
 from emotion_core.errors import EmotionError
 from emotion_drivers import scenario
-from emotion_view.tools.browser import headless_browser
+from emotion_view.tools.browser import headless_browser, open_page
+from emotion_view.web.access import free_port
 
 AFTER_S = 60.0  # from the first picture: the last minute is full
 MOMENT = """() => document.querySelector('#label').innerText === 'happy'
@@ -27,6 +25,7 @@ MOMENT = """() => document.querySelector('#label').innerText === 'happy'
 TURN_MS = 5000 * scenario.SECONDS  # by then that moment has come again, on a busy machine too
 TRIES = 5  # a busy machine may take longer for a picture than the moment lasts
 START_S = 180.0  # on a busy machine
+QUALITY = 85  # of the JPEG files: a picture of 200 kB
 LOOKS = {  # name -> width, height [px], pixels of the screen to one of the page, theme, is a phone
     'web_dark': (1200, 1240, 1, 'dark', False),
     'web_light': (1200, 1240, 1, 'light', False),
@@ -62,40 +61,21 @@ def demo_graph(port: int) -> Iterator[None]:
             graph.wait()
 
 
-def open_page(page: Any, link: str, seconds: float = START_S) -> None:
-    """
-    Open a page as soon as it is served.
-
-    :raises EmotionError: when that takes too long.
-    """
-    from playwright.sync_api import Error
-
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            page.goto(link)
-            return
-        except Error as error:
-            if time.monotonic() > deadline:
-                raise EmotionError(f'nothing is served on {link} after {seconds:.0f} s') from error
-            time.sleep(0.2)
-
-
 def take_screenshots(folder: Path, after: float) -> list[Path]:
     """
     Look at the page in each of LOOKS.
 
     :param after: When at the earliest, from the first picture on [s].
-    :return: The PNG files.
-    :raises EmotionError: when there is no browser, or no page.
+    :return: The JPEG files.
+    :raises EmotionError: when there is no browser, no page, or no time for a picture of the moment.
     """
     from playwright.sync_api import expect
 
-    port, files = free_port(0), []
+    port, files = free_port(), []
     with headless_browser() as browser, demo_graph(port):
         with browser.new_context() as context:
             page = context.new_page()
-            open_page(page, f'http://{HOST}:{port}/')
+            open_page(page, port, START_S)
             expect(page.locator('#picture')).to_be_visible(timeout=START_S * 1000)
         time.sleep(after)
         for name, (width, height, scale, theme, is_phone) in LOOKS.items():
@@ -104,14 +84,15 @@ def take_screenshots(folder: Path, after: float) -> list[Path]:
                 viewport=size, device_scale_factor=scale, color_scheme=theme, is_mobile=is_phone
             ) as context:
                 page = context.new_page()
-                open_page(page, f'http://{HOST}:{port}/')
-                files.append(folder / f'{name}.png')
+                open_page(page, port, START_S)
+                files.append(folder / f'{name}.jpg')
                 for _ in range(TRIES):
                     page.wait_for_function(MOMENT, timeout=TURN_MS)
-                    page.screenshot(path=files[-1], timeout=TURN_MS, animations='disabled')
+                    page.screenshot(path=files[-1], quality=QUALITY, timeout=TURN_MS, animations='disabled')
                     if page.evaluate(f'({MOMENT})()'):
                         break
-                cv2.imwrite(str(files[-1]), cv2.imread(str(files[-1])), (cv2.IMWRITE_PNG_COMPRESSION, 9))  # smaller
+                else:
+                    raise EmotionError(f'the machine is too busy: the moment had passed in each of {TRIES} pictures')
     return files
 
 

@@ -33,6 +33,7 @@ SHARED = Path(__file__).resolve().parents[2].parent / 'shared' / 'data'
 SECONDS = 5  # each picture and its voice
 PAIRS = ('happy_00', 'angry_00')
 START_S = 60.0  # a loaded machine with two cores starts six Python processes
+BACK_S = 5.0  # by then a node that was killed is back, where the machine is not busy
 NODES = ('camera', 'microphone', 'emotion_face', 'emotion_speech', 'emotion_fusion')
 
 
@@ -160,6 +161,7 @@ def test_video_file_with_sound(ros, pairs):  # noqa: F811
 
 
 def test_killed_nodes_come_back_and_fusion_goes_on_meanwhile(ros, pairs):  # noqa: F811
+    began = time.monotonic()
     with graph(
         'multimodal', f'camera:={pairs}/images', f'microphone:={pairs}/audio', f'params_file:={pairs}/params.yaml'
     ) as process:
@@ -169,6 +171,7 @@ def test_killed_nodes_come_back_and_fusion_goes_on_meanwhile(ros, pairs):  # noq
         images = []
         ros.node.create_subscription(Image, 'image_raw', images.append, qos.SENSOR)
         ros.spin_until(lambda: both(fused), 'face and voice are fused', START_S)
+        soon = max(time.monotonic() - began, BACK_S)  # a busy machine is as slow at starting all as at starting one
         alive = {'camera': images, 'emotion_face': faces, 'emotion_fusion': fused}
         for node in NODES:
             pids_of(process)[node].send_signal(signal.SIGKILL)
@@ -187,7 +190,7 @@ def test_killed_nodes_come_back_and_fusion_goes_on_meanwhile(ros, pairs):  # noq
                 ros.spin_until(
                     lambda: node in pids_of(process) and ros.node.get_node_names().count(node), f'{node} is back'
                 )
-            assert time.monotonic() - killed < 5, node
+            assert time.monotonic() - killed < soon, node
         del fused[:], speech[:]
         ros.spin_until(lambda: speech and both(fused), 'all is as before')
 

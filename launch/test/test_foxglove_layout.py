@@ -2,15 +2,28 @@
 
 import json
 import re
+from fnmatch import fnmatch
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from sensor_msgs.msg import Image
 
 DOCS = Path(__file__).resolve().parents[2] / 'docs'
 ROW = re.compile(
     r'^\| `([\w/]+)` \| (\w+)/(\w+) \| (in|out) \|', re.MULTILINE
 )  # of docs/nodes.md, itself made from the code
+SHOWS = {  # panel -> what it can show
+    'Image': Image,
+    'Plot': (int, float, np.number),
+    'Gauge': (int, float, np.number),
+    'Indicator': (bool, int, float, str),
+    'StateTransitions': (bool, int, str),
+    'DiagnosticSummary': DiagnosticArray,
+    'RawMessages': object,
+}
 DIAGNOSTICS = {'/diagnostics': ('diagnostic_msgs', 'DiagnosticArray')}
 
 
@@ -51,20 +64,31 @@ def panels(tree):
         yield from panels(tree['second'])
 
 
-def test_every_path_leads_to_a_field_of_a_topic(layout, topics):
-    found = list(paths(layout['configById']))
+def test_every_path_leads_to_a_field_that_its_panel_can_show(layout, topics):
+    found = [(panel, path) for panel, settings in layout['configById'].items() for path in paths(settings)]
     assert len(found) > 20
-    for path in found:
+    for panel, path in found:
         topic, *fields = path.split('.')
         assert topic in topics, f'{path}: no node has this topic'
         package, kind = topics[topic]
-        message = getattr(import_module(f'{package}.msg'), kind)()
+        value = getattr(import_module(f'{package}.msg'), kind)()
         for field in fields:
             name, _, index = field.rstrip(']').partition('[')
-            assert hasattr(message, name), f'{path}: {kind} has no {name}'
-            message = getattr(message, name)
+            assert hasattr(value, name), f'{path}: {kind} has no {name}'
+            value = getattr(value, name)
             if index:
-                message = message[int(index)]
+                value = value[int(index)]
+        shown = SHOWS[panel.split('!')[0]]
+        assert isinstance(value, shown), f'{panel}: {path} is {type(value).__name__}'
+
+
+def test_bags_have_what_the_layout_shows_but_the_drawing(layout):
+    from emotion_evaluation.recorder import DEFAULT_TOPICS, LEFT_OUT
+
+    for path in paths(layout['configById']):
+        topic = path.split('.')[0].removeprefix('/')
+        recorded = any(fnmatch(topic, pattern.removeprefix('/')) for pattern in DEFAULT_TOPICS)
+        assert recorded and (topic not in LEFT_OUT or topic == 'emotion/overlay'), topic
 
 
 def test_colours_and_order_of_the_emotions_are_right(layout):

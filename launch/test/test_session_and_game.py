@@ -1,6 +1,5 @@
 """Session and game over real DDS, on recorded faces and voices."""
 
-import signal
 import subprocess
 import sys
 import time
@@ -9,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from test_end_to_end import START_S, graph, pairs, pids_of  # noqa: F401
+from test_end_to_end import SECONDS, START_S, graph, pairs, pids_of  # noqa: F401
 
 from emotion_core import qos
 from emotion_core.actions import Goal
@@ -17,11 +16,24 @@ from emotion_core.emotions import EMOTIONS
 from emotion_core.testing import ros  # noqa: F401
 from emotion_drivers.scenario import ASSETS
 from emotion_msgs.action import CaptureEmotion, PlayGame
-from emotion_msgs.msg import EmotionProbs, FaceEmotions, GameState, SessionState
+from emotion_msgs.msg import EmotionProbs, FaceEmotions, GameState, SessionState, SpeechActivity
 
 EXAMPLES = Path(__file__).resolve().parents[2] / 'examples'
 ASKED = CaptureEmotion.Goal(lock_seconds=1.0, min_confidence=0.3, face_timeout=30.0, speech_timeout=30.0)
 CAPTURE_S = 60.0
+VOICE_ROUND = f"""
+/**/emotion_game:
+  ros__parameters:
+    countdown_seconds: 0.5
+    score_seconds: 0.5
+    voice_seconds: {SECONDS + 2.0}
+"""
+
+
+def winner(one, two):
+    if abs(one - two) < 0.02:
+        return GameState.TIE
+    return GameState.PLAYER_1 if one > two else GameState.PLAYER_2
 
 
 def label(probs: EmotionProbs) -> str:
@@ -38,10 +50,9 @@ def happy(pairs, tmp_path_factory):  # noqa: F811
     return folder
 
 
-def test_capture_examples_and_a_killed_node(ros, pairs, happy):  # noqa: F811
-    with graph(
-        'session', f'camera:={happy}/images', f'microphone:={happy}/audio', f'params_file:={pairs}/params.yaml'
-    ) as process:
+def test_capture_examples_no_microphone_and_a_killed_node(ros, pairs, happy):  # noqa: F811
+    sources = f'camera:={happy}/images', f'microphone:={happy}/audio', f'params_file:={pairs}/params.yaml'
+    with graph('session', *sources, 'use_respawn:=false') as process:
         ros.spin_until(lambda: ros.node.count_publishers('emotion/faces'), 'the face node is there', START_S)
         speech = ros.collect(EmotionProbs, 'emotion/speech', qos.RESULT)
         faces = ros.collect(FaceEmotions, 'emotion/faces', qos.RESULT)
@@ -62,27 +73,38 @@ def test_capture_examples_and_a_killed_node(ros, pairs, happy):  # noqa: F811
             assert example.returncode == 0 and 'hold an expression' in said, said
             assert ('SUCCESS' in said) if name == 'behaviour_tree.py' else ('face and voice were captured' in said)
 
+        pids_of(process, ('microphone',))['microphone'].kill()
+        goal = Goal(ros.node, CaptureEmotion, 'capture_emotion', ASKED)
+        ros.spin_until(lambda: goal.done, 'the microphone is missed', CAPTURE_S)
+        assert goal.outcome.result.outcome == SessionState.OUTCOME_NO_MICROPHONE
+        assert goal.outcome.message.startswith('no audio on /audio'), goal.outcome.message
+
         feedback = []
         goal = Goal(ros.node, CaptureEmotion, 'capture_emotion', ASKED, feedback.append)
         ros.spin_until(lambda: feedback, 'a capture goes on')
-        node = next(child for child in pids_of(process, ('emotion_session',)).values())
-        node.send_signal(signal.SIGKILL)
+        pids_of(process, ('emotion_session',))['emotion_session'].kill()
         killed = time.monotonic()
         ros.spin_until(lambda: goal.done, 'the client notices')
         assert goal.outcome.status == 'lost' and time.monotonic() - killed < 1.0
 
 
-def test_game_of_two_recorded_faces(ros, pairs, tmp_path):  # noqa: F811
+def test_game_of_two_recorded_faces_with_a_voice_round(ros, pairs, tmp_path):  # noqa: F811
     frame = np.full((480, 720, 3), 110, np.uint8)
     for number, x in ((0, 20), (1, 380)):
         frame[80:400, x : x + 320] = cv2.imread(str(pairs / 'images' / f'{number}.jpg'))
-    cv2.imwrite(str(tmp_path / 'two.png'), frame)
-    with graph('game', f'camera:={tmp_path}', 'microphone:=null', f'params_file:={pairs}/params.yaml') as process:
+    (tmp_path / 'faces').mkdir()
+    cv2.imwrite(str(tmp_path / 'faces' / 'two.png'), frame)
+    params = tmp_path / 'params.yaml'
+    params.write_text((pairs / 'params.yaml').read_text() + VOICE_ROUND)
+    sources = f'camera:={tmp_path}/faces', f'microphone:={pairs}/audio', f'params_file:={params}'
+    with graph('game', *sources) as process:
         ros.spin_until(lambda: ros.node.count_publishers('emotion/faces'), 'the face node is there', START_S)
         faces = ros.collect(FaceEmotions, 'emotion/faces', qos.RESULT)
         ros.spin_until(lambda: faces and len(faces[-1].faces) == 2, 'two faces are seen', START_S)
         states = ros.collect(GameState, 'emotion/game', qos.LATCHED)
-        asked = PlayGame.Goal(rounds=1, round_seconds=2.0)
+        heard = ros.collect(SpeechActivity, 'emotion/speech/activity', qos.RESULT)
+        ros.spin_until(lambda: heard, 'the microphone is heard', START_S)
+        asked = PlayGame.Goal(rounds=1, round_seconds=2.0, voice_round=True)
         goal = Goal(ros.node, PlayGame, 'play_game', asked, discovery_s=START_S)
         ros.spin_until(lambda: goal.done, 'the game is over', CAPTURE_S)
         result = goal.outcome.result
@@ -90,9 +112,16 @@ def test_game_of_two_recorded_faces(ros, pairs, tmp_path):  # noqa: F811
         boxes = {face.emotion.subject_id: face.box.x_offset for face in faces[-1].faces}
         first, second = result.players
         assert boxes[first.subject_id] < boxes[second.subject_id]
-        assert 0 < first.round_score <= 1 and 0 < second.round_score <= 1
-        expected = GameState.TIE
-        if abs(first.round_score - second.round_score) >= 0.02:
-            expected = GameState.PLAYER_1 if first.round_score > second.round_score else GameState.PLAYER_2
-        assert result.winner == expected == states[-1].winner
-        assert 'Round result: P1 ' in process.log()
+        shown = {state.round: state for state in states if state.state == GameState.SCORE}
+        assert [shown[number].voice_round for number in sorted(shown)] == [False, True]
+        for state in shown.values():
+            one, two = (player.round_score for player in state.players)
+            assert 0 < one <= 1 and 0 < two <= 1, 'both showed their face, and the voice was heard in both turns'
+            assert state.round_winner == winner(one, two)
+        turns = [state.turn for state in states if state.voice_round and state.state == GameState.PLAYING]
+        assert turns == sorted(turns) and set(turns) == {GameState.PLAYER_1, GameState.PLAYER_2}
+        ends = winner(first.rounds_won, second.rounds_won)
+        if ends == GameState.TIE:
+            ends = winner(first.total_score / 2, second.total_score / 2)
+        assert result.winner == ends == states[-1].winner
+        assert process.log().count('Round result: P1 ') == 2

@@ -12,23 +12,14 @@ from test_end_to_end import (
     pids_of,
 )
 
-from emotion_bringup.demo import HOST, free_port
-from emotion_bringup.screenshots import open_page
 from emotion_core.emotions import EMOTIONS, UNCERTAIN
 from emotion_core.testing import node_process
-from emotion_view.tools.browser import BrowserError, headless_browser
+from emotion_view.testing import browser  # noqa: F401
+from emotion_view.tools.browser import open_page
+from emotion_view.web.access import HOST, free_port
 
 START_S = 120.0
 TURN_MS = 40_000  # by then the pictures and voices have come round again, on a busy machine too
-
-
-@pytest.fixture(scope='module')
-def browser():
-    try:
-        with headless_browser() as running:
-            yield running
-    except BrowserError as error:
-        pytest.skip(str(error))
 
 
 def wait_for_two_labels(locator):
@@ -42,11 +33,11 @@ def wait_for_two_labels(locator):
 def test_page_of_a_running_graph(pairs, browser):  # noqa: F811
     from playwright.sync_api import expect
 
-    port = free_port(0)
+    port = free_port()
     sources = f'camera:={pairs}/images', f'microphone:={pairs}/audio', f'params_file:={pairs}/params.yaml'
     with graph('multimodal', *sources, 'use_respawn:=false', 'web:=true', f'web_port:={port}') as process:
         page = browser.new_page(viewport={'width': 1280, 'height': 900})
-        open_page(page, f'http://{HOST}:{port}/', START_S)
+        open_page(page, port, START_S)
         expect(page.locator('#picture')).to_be_visible(timeout=START_S * 1000)
         expect(page.locator('#boxes div')).to_have_count(1, timeout=TURN_MS)
         for place in ('#boxes', '#label'):  # the face alone, and both together: each changes with the pictures
@@ -61,17 +52,17 @@ def test_page_of_a_running_graph(pairs, browser):  # noqa: F811
         page.close()
 
 
-def test_buttons_reach_session_and_game(browser):
+def test_buttons_reach_session_and_game(browser):  # noqa: F811
     from playwright.sync_api import expect
 
-    port = free_port(0)
+    port = free_port()
     with (
         node_process('emotion_session.node'),
         node_process('emotion_game.node'),
         node_process('emotion_view.web_node', '-p', f'port:={port}'),
     ):
         page = browser.new_page()
-        open_page(page, f'http://{HOST}:{port}/', START_S)
+        open_page(page, port, START_S)
         for noun, prompt, sentence in (
             ('session', 'come in front of the camera', 'the capture was ended with abort_capture'),
             ('game', 'two players, please', 'the game was ended with abort_game'),
@@ -88,7 +79,7 @@ def test_buttons_reach_session_and_game(browser):
 
 
 def test_page_for_others_asks_for_the_token_that_the_log_has():
-    port = free_port(0)
+    port = free_port()
     with graph('speech', 'microphone:=null', 'web:=true', 'web_address:=0.0.0.0', f'web_port:={port}') as process:
         place, link, deadline = f'http://{HOST}:{port}', '', time.monotonic() + START_S
         while not link:

@@ -195,7 +195,8 @@ class Goal:
             self._node.destroy_subscription(self._alive)
             return
         if not self._is_sent and self._client.server_is_ready():
-            self._is_sent, self._patience_s = True, self._silence_s
+            # The first answer of a busy machine may take long; when the server dies meanwhile, the middleware says so.
+            self._is_sent, self._patience_s = True, HANG_S
             sending = self._client.send_goal_async(self._goal, feedback_callback=self._take_feedback)
             sending.add_done_callback(self._on_answer)
         now = time.monotonic()

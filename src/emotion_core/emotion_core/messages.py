@@ -2,11 +2,16 @@
 
 import numpy as np
 from builtin_interfaces.msg import Time
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from emotion_core.evidence import Evidence
+from emotion_core.images import decode, decode_compressed
 from emotion_core.stamps import NS_PER_S
 from emotion_msgs.msg import EmotionProbs, QualityTerm
+
+# Of the parameter image_transport: type and topic of the camera's images.
+IMAGES = {'raw': (Image, 'image_raw'), 'compressed': (CompressedImage, 'image_raw/compressed')}
 
 
 def to_ns(stamp: Time) -> int:
@@ -22,6 +27,17 @@ def to_stamp(ns: int) -> Time:
 def to_header(ns: int, frame_id: str = '') -> Header:
     """Give a header with this stamp [ns] and frame."""
     return Header(stamp=to_stamp(ns), frame_id=frame_id)
+
+
+def to_pixels(msg: Image | CompressedImage) -> np.ndarray:
+    """
+    Give an image as uint8 of shape (height, width, 3), BGR; possibly a read-only view of the message's data.
+
+    :raises InputError: when it cannot be decoded.
+    """
+    if isinstance(msg, CompressedImage):
+        return decode_compressed(msg.data)
+    return decode(msg.data, msg.width, msg.height, msg.encoding, msg.step, bool(msg.is_bigendian))
 
 
 def to_probs(evidence: Evidence) -> EmotionProbs:

@@ -241,6 +241,12 @@ class EmotionNode(LifecycleNode):
         self.active = False
         return self._attempt('recover', self._release)
 
+    def destroy_node(self) -> None:
+        """Let go of everything; rclpy alone would go on offering the actions."""
+        self.active = False
+        self._attempt('shut down', self._release)
+        super().destroy_node()
+
     def _attempt(self, transition: str, step: Callable[[], None]) -> TransitionCallbackReturn:
         try:
             step()
@@ -353,7 +359,5 @@ def run(node_class: type[EmotionNode], args: list[str] | None = None) -> None:
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not break the clean-up
         if node is not None:
-            node.active = False
-            node._attempt('shut down', node._release)
             node.destroy_node()
         rclpy.try_shutdown()

@@ -1,14 +1,11 @@
 """The FER node: images in, the emotion of every face out."""
 
 import cv2
-import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
-from std_msgs.msg import Header
 
 from emotion_core import qos
 from emotion_core.errors import InputError
-from emotion_core.images import decode, decode_compressed
-from emotion_core.messages import to_ns
+from emotion_core.messages import IMAGES, to_ns, to_pixels
 from emotion_core.node import EmotionNode, run
 from emotion_core.store import ModelStore
 from emotion_face.classifier import FaceClassifier
@@ -19,7 +16,6 @@ from emotion_face.parameters import FaceParameters
 from emotion_face.recognizer import Recognizer, Settings
 from emotion_msgs.msg import EmotionProbs, FaceEmotions
 
-IMAGES = {'raw': (Image, 'image_raw'), 'compressed': (CompressedImage, 'image_raw/compressed')}
 QUIET_S = 3.0  # without an image
 
 
@@ -40,8 +36,7 @@ class FaceNode(EmotionNode):
         self._face_pub = self.advertise(EmotionProbs, 'emotion/face', qos.RESULT)
         self._faces_pub = self.advertise(FaceEmotions, 'emotion/faces', qos.RESULT)
         kind, self._topic = IMAGES[self.parameters.image_transport]
-        callback = {'raw': self._on_image, 'compressed': self._on_compressed}[self.parameters.image_transport]
-        self.subscribe(kind, self._topic, callback, qos.SENSOR)
+        self.subscribe(kind, self._topic, self._on_image, qos.SENSOR)
 
     def start(self) -> None:
         """Forget the faces that were there before a pause."""
@@ -74,22 +69,15 @@ class FaceNode(EmotionNode):
             self._loaded = names, FaceClassifier(store.find(parameters.model)), detector
         return self._loaded[1], self._loaded[2], parameters.settings
 
-    def _on_image(self, msg: Image) -> None:
-        image = decode(msg.data, msg.width, msg.height, msg.encoding, msg.step, bool(msg.is_bigendian))
-        self._recognise(image, msg.header)
-
-    def _on_compressed(self, msg: CompressedImage) -> None:
-        self._recognise(decode_compressed(msg.data), msg.header)
-
-    def _recognise(self, image: np.ndarray, header: Header) -> None:
-        stamp_ns = to_ns(header.stamp)
+    def _on_image(self, msg: Image | CompressedImage) -> None:
+        image, stamp_ns = to_pixels(msg), to_ns(msg.header.stamp)
         if stamp_ns == 0:
             raise InputError(
                 'missing stamp',
                 'the image has no stamp, and faces are followed by time: '
                 'the driver must set header.stamp to when it was taken',
             )
-        result = self._recognizer.predict(image, stamp_ns, header.frame_id)
+        result = self._recognizer.predict(image, stamp_ns, msg.header.frame_id)
         msg = to_face_emotions(result)
         for face in msg.faces:
             self._face_pub.publish(face.emotion)

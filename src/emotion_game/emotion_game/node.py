@@ -40,6 +40,7 @@ class GameNode(EmotionNode):
         self._game = Game(Random(self.parameters.seed or None))
         self._message = self._complaint = ''
         self._faces_ns = 0
+        self._rules = self.parameters.rules  # that were asked for
         self._noticed = State.WAITING, 0
         self._states = self.advertise(GameState, 'emotion/game', qos.LATCHED)
         self.subscribe(FaceEmotions, FACES, self._on_faces, qos.RESULT)
@@ -114,13 +115,17 @@ class GameNode(EmotionNode):
         self._begin(rules)
 
     def _begin(self, rules: Rules) -> None:
-        if rules.voice_round and self.health.seconds_since(f'received {ACTIVITY}') > SOUND_S:
-            self.get_logger().warning('no microphone is heard of: there will be no voice round')
-            rules = replace(rules, voice_round=False)
         self._message, self._faces_ns = '', self.now_ns()
+        self._rules = rules
         self._game.begin(rules, self._now())
+        self._listen()
         self._noticed = State.WAITING, 0
         self._publish()
+
+    def _listen(self) -> None:
+        """Leave the voice round out where no microphone is heard of before the players are there."""
+        hears = self.health.seconds_since(f'received {ACTIVITY}') < SOUND_S
+        self._game.rules = replace(self._rules, voice_round=self._rules.voice_round and hears)
 
     def _on_abort(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         response.success = self.active and self._game.is_playing
@@ -140,19 +145,23 @@ class GameNode(EmotionNode):
                 self._end(Outcome.CANCELED)
             elif self.now_ns() - self._faces_ns > SILENT_S * NS_PER_S:
                 self._end(*self._blame())
+            elif game.state is State.WAITING:
+                self._listen()
         game.tick(self._now())
         self._notice()
-        if game.active and not game.is_playing and not self._message:
-            self._end(game.outcome)
         self._publish()
 
     def _notice(self) -> None:
-        """Say once what has changed."""
+        """Say once what has changed; a game that has ended has its sentence from then on."""
         game = self._game
+        if game.active and not game.is_playing and not self._message:
+            self._end(game.outcome)
         if not game.active or (game.state, game.round) == self._noticed:
             return
         self._noticed = game.state, game.round
         if game.state is State.COUNTDOWN:
+            if game.rules != self._rules and game.round == 1:
+                self.get_logger().warning('no microphone is heard of: there will be no voice round')
             self.get_logger().info(f'Round {game.round} of {game.rules.all_rounds}: {game.target}')
         elif game.state is State.SCORE:
             self.get_logger().info(round_result(game))

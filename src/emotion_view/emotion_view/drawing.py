@@ -16,7 +16,7 @@ from emotion_view.canvas import (
 )
 from emotion_view.game_view import draw_game
 from emotion_view.scene import FaceView, FusedView, Hearing, Scene
-from emotion_view.session_view import BESIDE_PANEL, draw_session, loudness
+from emotion_view.session_view import BESIDE_PANEL, draw_ring, draw_session, loudness
 
 PANEL_WIDTH = 204
 ROW_HEIGHT = 25
@@ -38,8 +38,10 @@ def draw(frame: np.ndarray, scene: Scene) -> np.ndarray:
         return canvas.frame
     if scene.session and scene.session.stage not in BESIDE_PANEL:
         canvas.widen(PANEL_WIDTH)
-        draw_session(canvas, scene.session, scene.faces, canvas.width - PANEL_WIDTH)
+        draw_session(canvas, scene.session, canvas.width - PANEL_WIDTH)
         return canvas.frame
+    if scene.session:
+        draw_ring(canvas, scene.session, scene.faces)
     for face in scene.faces:
         _draw_face(
             canvas,
@@ -52,7 +54,7 @@ def draw(frame: np.ndarray, scene: Scene) -> np.ndarray:
     y = _draw_weights(canvas, panel_x, y, scene.fused)
     _draw_hearing(canvas, panel_x, scene.hearing)
     if scene.session:
-        draw_session(canvas, scene.session, scene.faces, panel_x)
+        draw_session(canvas, scene.session, panel_x)
     return canvas.frame
 
 
@@ -93,8 +95,9 @@ def _draw_bars(canvas: Canvas, x: float, view: FusedView | None) -> float:
                 canvas.fill(
                     bar_x, y + row * (BAR_HEIGHT + 1), bar_width * float(probabilities[index]), BAR_HEIGHT, color
                 )
-        if view and view.fused is not None:
-            canvas.text(f'{view.fused[index]:4.0%}', bar_x + bar_width + 5, y + 12, 0.38, TEXT_COLOR)
+        shown = view and (view.face if view.fused is None else view.fused)
+        if shown is not None:
+            canvas.text(f'{shown[index]:4.0%}', bar_x + bar_width + 5, y + 12, 0.38, TEXT_COLOR)
         y += ROW_HEIGHT
     for text, color, offset in (('face', FACE_COLOR, 0), ('voice', SPEECH_COLOR, 52), ('fused', FUSED_COLOR, 112)):
         canvas.fill(x + MARGIN + offset, y + 3, 8, 8, color)

@@ -53,6 +53,23 @@ def to_fused_view(msg: FusedEmotion) -> FusedView:
     )
 
 
+def to_face_alone(msg: EmotionProbs) -> FusedView:
+    """Give what a face says, where nobody fuses it."""
+    best = int(np.argmax(msg.probabilities))
+    return FusedView(
+        subject_id=msg.subject_id,
+        label=EMOTIONS[best],
+        confidence=float(msg.probabilities[best]),
+        fused=None,
+        face=np.asarray(msg.probabilities),
+        speech=None,
+        face_weight=1.0,
+        speech_weight=0.0,
+        face_reason=msg.quality_reason,
+        speech_reason='no fusion node: the face alone',
+    )
+
+
 def to_hearing(msg: SpeechActivity) -> Hearing:
     """Give what the microphone gives."""
     return Hearing(level_dbfs=msg.level_dbfs, speaking=msg.speaking)

@@ -7,19 +7,17 @@ from typing import Any
 from sensor_msgs.msg import CompressedImage, Image
 
 from emotion_core import qos
-from emotion_core.images import decode, decode_compressed
-from emotion_core.messages import to_ns
+from emotion_core.messages import to_pixels
 from emotion_core.node import EmotionNode
 from emotion_core.node import run as run_node
 from emotion_msgs.msg import FaceEmotions, FusedEmotion, GameState, SessionState, SpeechActivity
+from emotion_view.camera import Camera
 from emotion_view.drawing import draw
-from emotion_view.messages import to_faces, to_fused_view, to_game_view, to_hearing, to_session_view
-from emotion_view.pairing import Pairing
+from emotion_view.messages import to_face_alone, to_faces, to_fused_view, to_game_view, to_hearing, to_session_view
 from emotion_view.parameters import OverlayParameters
-from emotion_view.scene import FaceView, FusedView, GameView, Hearing, Scene, SessionView
+from emotion_view.scene import FusedView, GameView, Hearing, Scene, SessionView
 
 WATCH_S = 0.5  # how often to look whether somebody subscribes
-FACES_SILENT_S = 0.5  # without face messages for this long, frames are drawn as they come
 
 
 class OverlayNode(EmotionNode):
@@ -28,18 +26,17 @@ class OverlayNode(EmotionNode):
     def __init__(self):
         """Make the node; ``setup`` does the rest."""
         super().__init__('emotion_overlay', OverlayParameters)
-        self._pairing = Pairing()
+        self._camera = Camera(self, self._draw)
         self._fused_views: dict[str, tuple[float, FusedView]] = {}  # subject -> when [s, monotonic], what
         self._hearing: tuple[float, Hearing] | None = None
         self._session: tuple[float, SessionView | None] | None = None
         self._game: tuple[float, GameView | None] | None = None
         self._speaker_id = ''
-        self._images = None
 
     def setup(self) -> None:
         """Make the topics; the camera's only while somebody watches."""
         self._overlay = self.advertise(Image, 'emotion/overlay', qos.SENSOR)
-        self.subscribe(FaceEmotions, 'emotion/faces', self._on_faces, qos.RESULT)
+        self.subscribe(FaceEmotions, 'emotion/faces', self._camera.add_faces, qos.RESULT)
         self.subscribe(FusedEmotion, 'emotion/fused', self._on_fused, qos.RESULT, in_order=False)
         self.subscribe(SpeechActivity, 'emotion/speech/activity', self._on_activity, qos.RESULT)
         self.subscribe(SessionState, 'emotion/session', self._on_session, qos.LATCHED)
@@ -48,42 +45,18 @@ class OverlayNode(EmotionNode):
 
     def reset(self) -> None:
         """Forget frames of a time that has not come yet."""
-        self._pairing.clear()
+        self._camera.forget()
 
     def teardown(self) -> None:
         """Let the camera go."""
-        self._unsubscribe_images()
+        self._camera.watch(False)
 
     def apply(self, old: OverlayParameters) -> None:
         """Subscribe anew where the transport changed."""
-        self._unsubscribe_images()
+        self._camera.watch(False)
 
     def _on_watch(self) -> None:
-        watched = self._overlay.get_subscription_count() > 0
-        if watched and self._images is None:
-            compressed = self.parameters.image_transport == 'compressed'
-            kind, topic = (CompressedImage, 'image_raw/compressed') if compressed else (Image, 'image_raw')
-            self._images = self.subscribe(kind, topic, self._on_image, qos.SENSOR)
-        elif not watched:
-            self._unsubscribe_images()
-
-    def _unsubscribe_images(self) -> None:
-        if self._images is not None:
-            self.unsubscribe(self._images)
-            self._images = None
-            self._pairing.clear()
-
-    def _on_image(self, msg: Image | CompressedImage) -> None:
-        if self.health.seconds_since('received emotion/faces') > FACES_SILENT_S:
-            self._draw(msg, ())
-            return
-        for image in self._pairing.add(to_ns(msg.header.stamp), msg):
-            self._draw(image, ())
-
-    def _on_faces(self, msg: FaceEmotions) -> None:
-        image = self._pairing.pop(to_ns(msg.header.stamp))
-        if image is not None:
-            self._draw(image, to_faces(msg))
+        self._camera.watch(self._overlay.get_subscription_count() > 0)
 
     def _on_fused(self, msg: FusedEmotion) -> None:
         now = time.monotonic()
@@ -108,14 +81,13 @@ class OverlayNode(EmotionNode):
     def _recent(self, kept: tuple[float, Any] | None) -> Any:
         return kept[1] if kept and time.monotonic() - kept[0] < self.parameters.max_age else None
 
-    def _draw(self, msg: Image | CompressedImage, faces: tuple[FaceView, ...]) -> None:
-        if isinstance(msg, CompressedImage):
-            frame = decode_compressed(msg.data)
-        else:
-            frame = decode(msg.data, msg.width, msg.height, msg.encoding, msg.step, bool(msg.is_bigendian))
+    def _draw(self, msg: Image | CompressedImage, found: FaceEmotions | None) -> None:
+        faces = to_faces(found) if found else ()
         # The panel is about the largest face; without one about whoever is heard.
         shown = next((face.subject_id for face in faces if face.subject_id in self._fused_views), '')
         fused = self._recent(self._fused_views.get(shown))
+        if fused is None and faces:
+            fused = to_face_alone(found.faces[0].emotion)
         scene = Scene(
             faces,
             fused,
@@ -124,7 +96,7 @@ class OverlayNode(EmotionNode):
             self._recent(self._session),
             self._recent(self._game),
         )
-        picture = draw(frame, scene)
+        picture = draw(to_pixels(msg), scene)
         height, width = picture.shape[:2]
         data = array.array('B')
         data.frombytes(picture.tobytes())

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from emotion_core.parameters import param
+from emotion_view.web.access import HOST
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class WebParameters:
     """Where the web page is, and what it shows."""
 
     address: str = param(
-        '127.0.0.1',
+        HOST,
         'Address to listen on; 0.0.0.0: all of this machine. Any but a local one asks for a token.',
         read_only=True,
     )

@@ -27,14 +27,24 @@ def loudness(level_dbfs: float) -> float:
     return float(np.clip((level_dbfs - QUIET_DBFS) / (LOUD_DBFS - QUIET_DBFS), 0, 1))
 
 
-def draw_session(canvas: Canvas, view: SessionView, faces: Sequence[FaceView], width: float) -> None:
+def draw_ring(canvas: Canvas, view: SessionView, faces: Sequence[FaceView]) -> None:
+    """Draw the progress of the lock around the subject's face; the face's own label goes over it."""
+    color = FUSED_COLOR if view.stage == 'locked' else FACE_COLOR
+    for face in faces:
+        if face.subject_id == view.subject_id:
+            x, y, w, h = (value / canvas.scale for value in face.box)
+            canvas.ring(x + w / 2, y + h / 2, 0.5 * float(np.hypot(w, h)) + 12, view.progress, color)
+
+
+def draw_session(canvas: Canvas, view: SessionView, width: float) -> None:
     """
     Draw over the picture with its panel, which is empty in stages that take the whole picture.
 
     :param width: Of the frame without the panel.
     """
     if view.stage in BESIDE_PANEL:
-        _draw_hold(canvas, view, faces, width)
+        canvas.fill(0, canvas.height - 46, width, 46, (0, 0, 0))
+        canvas.centred(view.prompt, width / 2, canvas.height - 16, 0.85, TEXT_COLOR, width - 2 * EDGE)
     elif view.stage == 'listen':
         _draw_listen(canvas, view)
     elif view.stage == 'result':
@@ -42,16 +52,6 @@ def draw_session(canvas: Canvas, view: SessionView, faces: Sequence[FaceView], w
     else:
         canvas.dim(DIM)
         canvas.centred(view.prompt, canvas.width / 2, canvas.height / 2, 1.0, TEXT_COLOR, canvas.width - 2 * EDGE)
-
-
-def _draw_hold(canvas: Canvas, view: SessionView, faces: Sequence[FaceView], width: float) -> None:
-    color = FUSED_COLOR if view.stage == 'locked' else FACE_COLOR
-    for face in faces:
-        if face.subject_id == view.subject_id:
-            x, y, w, h = (value / canvas.scale for value in face.box)
-            canvas.ring(x + w / 2, y + h / 2, 0.5 * float(np.hypot(w, h)) + 12, view.progress, color)
-    canvas.fill(0, canvas.height - 46, width, 46, (0, 0, 0))
-    canvas.centred(view.prompt, width / 2, canvas.height - 16, 0.85, TEXT_COLOR, width - 2 * EDGE)
 
 
 def _draw_listen(canvas: Canvas, view: SessionView) -> None:

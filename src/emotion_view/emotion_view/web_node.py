@@ -4,20 +4,18 @@ import time
 from concurrent.futures import Future
 from typing import Any
 
-import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import CompressedImage, Image
 
 from emotion_core import qos
 from emotion_core.emotions import EMOTIONS
 from emotion_core.errors import EmotionError, InputError
-from emotion_core.images import decode
-from emotion_core.messages import to_ns
+from emotion_core.messages import to_ns, to_pixels
 from emotion_core.node import EmotionNode
 from emotion_core.node import run as run_node
 from emotion_msgs.action import CaptureEmotion, PlayGame
 from emotion_msgs.msg import EmotionProbs, FaceEmotions, FusedEmotion, GameState, SessionState, SpeechActivity
-from emotion_view.pairing import Pairing
+from emotion_view.camera import Camera
 from emotion_view.parameters import WebParameters
 from emotion_view.web import messages
 from emotion_view.web.access import Access
@@ -29,7 +27,6 @@ from emotion_view.web.server import Look, WebServer
 SHOW_S = 0.1  # how often the page is told what is new
 HISTORY_S = 5.0  # how often the page gets the last minute anew, since a browser that was asleep has missed some of it
 LOOK_S = 0.5  # how often to look who publishes, and whether somebody watches
-FACES_SILENT_S = 0.5  # without face messages for this long, frames are shown as they come
 SAME_CLOCK_MS = 10_000.0  # an age beyond this is that of another clock
 ACTIONS = (  # noun, type, action, service that aborts it
     ('session', CaptureEmotion, 'capture_emotion', 'abort_capture'),
@@ -45,9 +42,7 @@ class WebNode(EmotionNode):
         super().__init__('emotion_web', WebParameters)
         self._server: WebServer | None = None
         self._controls: dict[str, ActionControl] = {}
-        self._images = None
-        self._images_since = 0.0
-        self._pairing = Pairing()
+        self._camera = Camera(self, self._offer)
 
     def setup(self) -> None:
         """Make the topics; the camera's only while somebody watches."""
@@ -55,7 +50,7 @@ class WebNode(EmotionNode):
         self._topics = {
             name: self.resolve_topic_name(topic)
             for name, topic in (
-                ('image', self._image_topic()),
+                ('image', self._camera.topic),
                 ('audio', 'audio'),
                 ('faces', 'emotion/faces'),
                 ('activity', 'emotion/speech/activity'),
@@ -88,7 +83,7 @@ class WebNode(EmotionNode):
         if self._server is not None:
             self._server.stop()
             self._server = None
-        self._unsubscribe_images()
+        self._camera.watch(False)
 
     def teardown(self) -> None:
         """End serving where nobody deactivated the node before, and let the action servers go."""
@@ -100,30 +95,25 @@ class WebNode(EmotionNode):
     def apply(self, old: WebParameters) -> None:
         """Go on with the new parameters."""
         self._board.max_age = self.parameters.max_age
-        self._topics['image'] = self.resolve_topic_name(self._image_topic())
-        self._unsubscribe_images()
+        self._topics['image'] = self._camera.topic
+        self._camera.watch(False)
         if self._server is not None:
             self._server.look = self._look()
 
     def reset(self) -> None:
         """Forget what was said at a time that has not come yet."""
         self._board.forget()
-        self._pairing.clear()
+        self._camera.forget()
 
     def _look(self) -> Look:
         return Look(self.parameters.picture_width, self.parameters.jpeg_quality, self.parameters.picture_rate)
-
-    def _image_topic(self) -> str:
-        return 'image_raw/compressed' if self.parameters.image_transport == 'compressed' else 'image_raw'
 
     # What comes in.
 
     def _on_faces(self, msg: FaceEmotions) -> None:
         self._board.add_faces([face.emotion.subject_id for face in msg.faces], msg.detector, time.monotonic())
         self._observe_age('face_ms', msg.header.stamp)
-        image = self._pairing.pop(to_ns(msg.header.stamp))
-        if image is not None:
-            self._offer(image, messages.faces(msg))
+        self._camera.add_faces(msg)
 
     def _on_speech(self, msg: EmotionProbs) -> None:
         self._observe_age('voice_ms', msg.header.stamp)
@@ -146,14 +136,6 @@ class WebNode(EmotionNode):
             values = {pair.key: pair.value for pair in status.values}
             self._board.health.add(status.name.lstrip('/'), status.level[0], status.message, values, now)
 
-    def _on_image(self, msg: Image | CompressedImage) -> None:
-        self._board.keep('image', True, time.monotonic())
-        if self.health.seconds_since('received emotion/faces') > FACES_SILENT_S:
-            self._offer(msg, [])
-            return
-        for image in self._pairing.add(to_ns(msg.header.stamp), msg):
-            self._offer(image, [])
-
     def _observe_age(self, name: str, stamp: Any) -> None:
         """Keep how old a result is on arrival, from the acquisition of its input."""
         age_ms = (self.now_ns() - to_ns(stamp)) / 1e6
@@ -162,14 +144,10 @@ class WebNode(EmotionNode):
 
     # What goes out.
 
-    def _offer(self, msg: Image | CompressedImage, faces: list[dict[str, Any]]) -> None:
-        def pixels() -> np.ndarray | bytes:
-            if isinstance(msg, CompressedImage):
-                return bytes(msg.data)
-            return decode(msg.data, msg.width, msg.height, msg.encoding, msg.step, bool(msg.is_bigendian))
-
+    def _offer(self, msg: Image | CompressedImage, found: FaceEmotions | None) -> None:
         if self._server is not None:
-            self._server.offer(Frame(pixels, faces))
+            pixels = (lambda: bytes(msg.data)) if isinstance(msg, CompressedImage) else (lambda: to_pixels(msg))
+            self._server.offer(Frame(pixels, messages.faces(found) if found else []))
 
     def _on_bad_frame(self, error: EmotionError) -> None:
         kind = error.kind if isinstance(error, InputError) else type(error).__name__
@@ -188,12 +166,11 @@ class WebNode(EmotionNode):
     def _show(self) -> None:
         now = time.monotonic()
         ages = {name: value for name, value in self.health.values().items() if '_ms_p' in name}
-        frame_age = min(self._board.since('image', now), now - self._images_since) if self._images else 0.0
         self._server.show(
             {
                 **self._board.parts(now),
                 'ages': ages,
-                'missing': self._board.missing(self._topics, self._published, frame_age, now),
+                'missing': self._board.missing(self._topics, self._published, self._camera.silence, now),
                 'reasons': {
                     noun: control.reason(self._board.health.is_silent(control.server, now))
                     for noun, control in self._controls.items()
@@ -205,19 +182,7 @@ class WebNode(EmotionNode):
         self._published = {name for name, topic in self._topics.items() if self.count_publishers(topic)}
         for control in self._controls.values():
             control.look()
-        watched = self._server is not None and self._server.is_watched
-        if watched and self._images is None:
-            kind = CompressedImage if self.parameters.image_transport == 'compressed' else Image
-            self._images = self.subscribe(kind, self._image_topic(), self._on_image, qos.SENSOR)
-            self._images_since = time.monotonic()
-        elif not watched:
-            self._unsubscribe_images()
-
-    def _unsubscribe_images(self) -> None:
-        if self._images is not None:
-            self.unsubscribe(self._images)
-            self._images = None
-            self._pairing.clear()
+        self._camera.watch(self._server is not None and self._server.is_watched)
 
     def _command(self, noun: str, verb: str) -> 'Future[str]':
         """Carry out a button in the executor; called in the server's thread."""

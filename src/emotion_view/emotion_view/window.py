@@ -14,7 +14,7 @@ from std_srvs.srv import Trigger
 from emotion_core import qos
 from emotion_core.actions import Goal
 from emotion_core.errors import EmotionError
-from emotion_core.images import decode
+from emotion_core.messages import to_pixels
 from emotion_msgs.action import CaptureEmotion, PlayGame
 
 TITLE = 'emotion'
@@ -84,7 +84,7 @@ class Viewer:
         self.said, self._said_at = text, time.monotonic()
 
     def _on_picture(self, msg: Image) -> None:
-        self.picture = decode(msg.data, msg.width, msg.height, msg.encoding, msg.step, bool(msg.is_bigendian))
+        self.picture = to_pixels(msg)
         self._drawn_at = time.monotonic()
 
 

@@ -7,6 +7,7 @@ from emotion_core import qos
 from emotion_core.messages import to_header
 from emotion_core.testing import ros  # noqa: F401
 from emotion_msgs.msg import EmotionProbs, FaceEmotion, FaceEmotions
+from emotion_view.camera import FACES_SILENT_S
 from emotion_view.canvas import FACE_COLOR
 from emotion_view.overlay_node import OverlayNode
 
@@ -71,6 +72,24 @@ def test_frames_whose_faces_do_not_come_in_time_are_drawn_without(ros):
     msg = ros.spin_until(lambda: overlays, 'the first frame is given up')[0]
     assert msg.header.stamp.nanosec == start % 1_000_000_000
     assert msg.data[0] == 50
+
+
+def test_last_faces_are_drawn_where_a_slow_machine_finds_no_newer_ones(ros):  # noqa: F811
+    node = ros.add(OverlayNode())
+    node.autostart()
+    overlays = ros.collect(Image, 'emotion/overlay', qos.SENSOR)
+    images = ros.publisher(Image, 'image_raw', qos.SENSOR)
+    results = ros.publisher(FaceEmotions, 'emotion/faces', qos.RESULT)
+    start = node.now_ns()
+    results.publish(faces(start))
+    ros.spin_until(lambda: node.health.counts['received emotion/faces'] == 1)
+    ros.spin_for(1.2 * FACES_SILENT_S)
+    for age_s in (1.5, 2.5):  # max_age is between them
+        images.publish(image(start + round(age_s * 1e9), 50))
+        ros.spin_until(lambda: node.health.counts['drawn'] == len(overlays) > int(age_s - 1.5))
+    colors = [np.frombuffer(msg.data, np.uint8).reshape(msg.height, msg.width, 3)[100, 50] for msg in overlays]
+    np.testing.assert_allclose(colors[0].astype(int), FACE_COLOR, atol=50)
+    assert tuple(colors[1]) == (50, 50, 50)
 
 
 def test_frames_are_drawn_without_a_face_node(ros):  # noqa: F811

@@ -5,7 +5,7 @@ from emotion_msgs.msg import EmotionProbs, GamePlayer, GameState, SessionState
 from emotion_view.canvas import FACE_COLOR, FUSED_COLOR, SPEECH_COLOR, plain
 from emotion_view.drawing import PANEL_WIDTH, draw
 from emotion_view.game_view import PLAYER_COLORS
-from emotion_view.messages import to_game_view, to_session_view
+from emotion_view.messages import to_face_alone, to_game_view, to_session_view
 from emotion_view.scene import FaceView, FusedView, Scene
 
 FRAME = np.full((480, 640, 3), 120, np.uint8)
@@ -127,3 +127,9 @@ def test_any_size_is_drawn(shape):
 
 def test_accents_are_written_plainly():
     assert plain('złość → überrascht…') == 'zlosc -> uberrascht...'
+
+
+def test_face_alone_has_bars_of_its_own_where_nobody_fuses():
+    panel = slice(-PANEL_WIDTH, None)
+    alone = draw(FRAME, Scene((LEFT,), to_face_alone(probs('face', HAPPY))))[:, panel]
+    assert count(alone, FACE_COLOR) > 1.5 * count(draw(FRAME, Scene((LEFT,)))[:, panel], FACE_COLOR)

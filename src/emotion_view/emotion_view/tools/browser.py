@@ -1,17 +1,19 @@
 """A real browser without a screen: the system's Chromium."""
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from emotion_core.errors import EmotionError
+from emotion_view.web.access import HOST
 
 COMMANDS = ('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable')
 
 
 class BrowserError(EmotionError):
-    """There is no browser to look at the page with."""
+    """There is no browser to look at the page with, or no page."""
 
 
 @contextmanager
@@ -32,3 +34,23 @@ def headless_browser() -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=command)
         yield browser
         browser.close()
+
+
+def open_page(page: Any, port: int, seconds: float) -> None:
+    """
+    Open the page of this host as soon as it is served.
+
+    :param page: A ``playwright.sync_api.Page``.
+    :raises BrowserError: when that takes too long.
+    """
+    from playwright.sync_api import Error
+
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            page.goto(f'http://{HOST}:{port}/')
+            return
+        except Error as error:
+            if time.monotonic() > deadline:
+                raise BrowserError(f'nothing is served on port {port} after {seconds:.0f} s') from error
+            time.sleep(0.1)

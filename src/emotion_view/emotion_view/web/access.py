@@ -7,6 +7,9 @@ import socket
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from emotion_core.errors import EmotionError
+
+HOST = '127.0.0.1'  # where only this machine can reach a page
 WILDCARDS = ('0.0.0.0', '::')
 SOMEWHERE = ('192.0.2.1', 9)  # an address of RFC 5737: choosing the route to it sends nothing
 
@@ -27,6 +30,23 @@ def address_of_machine() -> str:
             return probe.getsockname()[0]
         except OSError:
             return socket.gethostname()
+
+
+def free_port(wanted: int = 0) -> int:
+    """
+    Give this port of HOST, or another that is free where somebody listens there already.
+
+    :raises EmotionError: when there is none.
+    """
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+                return probe.getsockname()[1]
+            except OSError:
+                continue
+    raise EmotionError(f'no port of {HOST} is free')
 
 
 class Access:

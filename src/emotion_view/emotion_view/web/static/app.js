@@ -359,6 +359,8 @@ function drawMachine() {
 
 const words = text => text.replaceAll('_', ' ')
 
+const results = {} // what came of the last session and of the last game
+
 /** Draws buttons and outcome; gives what goes on, or what came of the last one. */
 function drawControls(name) {
   const card = document.getElementById(name)
@@ -368,8 +370,10 @@ function drawControls(name) {
   $(`[data-do="${name} start"]`).disabled = Boolean(reason) || active
   $(`[data-do="${name} abort"]`).disabled = !active
   say($('.reason', card), reason || (active ? `a ${name} is under way` : ''))
+  if (shown?.message) results[name] = shown
+  else if (active) delete results[name]
   if (shown?.message || active) say($('.outcome', card), shown.message)
-  return active || shown?.message ? shown : null
+  return results[name] ?? (active ? shown : null)
 }
 
 const isActive = name => Boolean(state[name]?.active) && !state.reasons[name]
@@ -384,13 +388,15 @@ function drawSession() {
   const card = $('#session')
   const session = drawControls('session')
   say($('.prompt', card), (isActive('session') && session.prompt) || 'Hold an expression until it locks, speak, and see both.')
-  const reveals = Boolean(session) && session.state !== 'waiting_face'
+  const reveals = Boolean(session?.face) && session.state !== 'waiting_face'
   $('.versus', card).hidden = !reveals
+  $('.both', card).hidden = !session?.label
   if (!reveals) return
+  say($('.both', card), `both: ${session.label} ${percent(session.confidence)}`)
   for (const name of ['face', 'voice']) {
     const [label, share] = best(session[name])
     say($(`.${name} .name`, card), label)
-    say($(`.${name} .share`, card), session[name] ? percent(share) : name === 'voice' ? 'not heard yet' : '')
+    say($(`.${name} .share`, card), session[name] ? percent(share) : name === 'voice' ? 'not heard' : '')
     $(`.${name} .track i`, card).style.width = percent4(share)
   }
 }
@@ -400,9 +406,9 @@ function drawGame() {
   const game = drawControls('game')
   say($('.round', card), game?.round ? `round ${game.round} of ${game.rounds}` : '')
   say($('.prompt', card), (isActive('game') && game.prompt) || 'Two players, one emotion: who shows it better?')
-  const played = Boolean(game) && game.state !== 'waiting'
+  const played = game?.round > 0
   $('.versus', card).hidden = !played
-  $('.target', card).hidden = !played || !game.target
+  $('.target', card).hidden = !played || game.state === 'gameover'
   if (!played) return
   say($('.target', card), `${game.target}${game.seconds_left >= 0 ? `  ${Math.ceil(game.seconds_left)}` : ''}`)
   ;['one', 'two'].forEach((side, index) => {
@@ -426,10 +432,11 @@ function drawPrompt() {
   const shown = plays || (isActive('session') && session)
   prompt.hidden = !shown
   if (!shown) return
-  const left = shown.seconds_left >= 0 ? `${Math.ceil(shown.seconds_left)} s` : ''
+  const isHeard = !plays && session.state === 'listening' && session.voice // whoever speaks is heard out
+  const left = shown.seconds_left >= 0 && !isHeard ? `${Math.ceil(shown.seconds_left)} s` : ''
   const title = plays ? (game.target && game.state !== 'waiting' ? `${game.target}!` : words(game.state)) : SESSION_TITLES[session.state] ?? words(session.state)
   say($('strong', prompt), shown.prompt || title)
-  say($('span', prompt), [shown.prompt ? title : '', shown.paused ? 'paused' : '', left].filter(Boolean).join(' · '))
+  say($('span', prompt), [shown.paused ? 'paused' : '', left].filter(Boolean).join(' · '))
   const ring = $('.ring', prompt)
   ring.style.display = !plays && session.state === 'waiting_face' ? '' : 'none'
   $('.done', ring).style.strokeDashoffset = 100 * (1 - (session?.progress ?? 0))
