@@ -246,7 +246,7 @@ ARGUMENTS = {
         Argument(
             'fusion_method',
             '',
-            "How to fuse; empty: as params_file says, else 'dynamic'.",
+            "How to fuse; empty: as params_file says, else 'log_linear'.",
             ('', 'fixed', 'dynamic', 'log_linear'),
         ),
         Argument('overlay', 'true', 'Start the node that draws emotion/overlay: true or false.'),

@@ -8,6 +8,7 @@ from emotion_core.errors import ModelError
 
 EMOTIONS = ('angry', 'fear', 'happy', 'neutral', 'sad', 'surprise')
 UNCERTAIN = 'uncertain'
+FLOOR = 1e-6  # a probability below this counts as this: one opinion alone cannot rule an emotion out
 
 # Names of the same emotion in corpora and foreign models; '' is dropped and the rest renormalised.
 SYNONYMS = {
@@ -55,6 +56,12 @@ def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     scaled -= scaled.max(axis=-1, keepdims=True)
     exponentials = np.exp(scaled)
     return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+
+def log_odds(probabilities: np.ndarray) -> np.ndarray:
+    """Give log P of distributions (..., 6) minus its mean over the emotions: 0 for all where nothing is known."""
+    logs = np.log(np.maximum(probabilities, FLOOR))
+    return logs - logs.mean(axis=-1, keepdims=True)
 
 
 def normalise(weights: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """How good a classifier is: figures from probabilities and true labels."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from emotion_core.emotions import EMOTIONS
 
 BINS = 15  # of the calibration error; the usual number (Guo et al. 2017)
 DRAWS = 1000  # of the bootstrap
+TRUTHS = 20  # that are drawn from probabilities, to see what chance does to the calibration error
 COVERAGE = 95  # [%] of an interval
 
 
@@ -71,6 +73,13 @@ def calibration_error(truth: np.ndarray, probabilities: np.ndarray) -> float:
     return float(sum(b['n'] * abs(b['confidence'] - b['accuracy']) for b in bins) / len(truth))
 
 
+def calibration_error_if_calibrated(probabilities: np.ndarray) -> float:
+    """Give what ``calibration_error`` finds on average where probabilities (n, 6) are exactly right: n is finite."""
+    rng, cumulative = np.random.default_rng(0), probabilities.cumsum(axis=1)[:, :-1]
+    draws = ((rng.random((len(probabilities), 1)) > cumulative).sum(axis=1) for _ in range(TRUTHS))
+    return float(np.mean([calibration_error(truth, probabilities) for truth in draws]))
+
+
 def interval(truth: np.ndarray, predicted: np.ndarray, sources: np.ndarray) -> dict[str, Any]:
     """
     Give 95 % intervals by the percentile bootstrap: whole sources are drawn with replacement, 1000 times, seeded.
@@ -81,19 +90,35 @@ def interval(truth: np.ndarray, predicted: np.ndarray, sources: np.ndarray) -> d
     :param sources: (n,) who or what each row comes from; at least two different ones.
     :return: [low, high] of 'accuracy' and of 'macro_f1', and the number of 'sources'.
     """
+    (matrices,) = _drawn(truth, [predicted], sources)
+    bounds = {'accuracy': _bounds(accuracy_of(matrices)), 'macro_f1': _bounds(macro_f1_of(matrices))}
+    return bounds | {'sources': len(np.unique(sources))}
+
+
+def difference_interval(truth: np.ndarray, one: np.ndarray, other: np.ndarray, sources: np.ndarray) -> list[float]:
+    """Give the 95 % interval [low, high] of how much higher the macro-F1 of ``one`` is, drawn as in ``interval``."""
+    matrices = _drawn(truth, [one, other], sources)
+    return _bounds(macro_f1_of(matrices[0]) - macro_f1_of(matrices[1]))
+
+
+def _drawn(truth: np.ndarray, predictions: Sequence[np.ndarray], sources: np.ndarray) -> list[np.ndarray]:
+    """Draw sources with replacement; gives for each of the predictions confusion matrices (DRAWS, classes, classes)."""
     classes = len(EMOTIONS)
     names, source = np.unique(sources, return_inverse=True)
-    cells = np.bincount((source * classes + truth) * classes + predicted, minlength=len(names) * classes**2)
+    cells = [
+        np.bincount((source * classes + truth) * classes + predicted, minlength=len(names) * classes**2)
+        for predicted in predictions
+    ]
+    cells = np.concatenate([counts.reshape(len(names), -1) for counts in cells], axis=1)
     # Sources with equal counts are interchangeable: how often each kind is drawn is all that matters.
-    kinds, count = np.unique(cells.reshape(len(names), -1), axis=0, return_counts=True)
+    kinds, count = np.unique(cells, axis=0, return_counts=True)
     drawn = np.random.default_rng(0).multinomial(len(names), count / len(names), size=DRAWS) @ kinds
-    matrices = drawn.reshape(DRAWS, classes, classes)
+    return [part.reshape(DRAWS, classes, classes) for part in np.split(drawn, len(predictions), axis=1)]
+
+
+def _bounds(values: np.ndarray) -> list[float]:
     tail = (100 - COVERAGE) / 2
-    bounds = {
-        name: np.percentile(of(matrices), [tail, 100 - tail]).round(4).tolist()
-        for name, of in (('accuracy', accuracy_of), ('macro_f1', macro_f1_of))
-    }
-    return bounds | {'sources': len(names)}
+    return np.percentile(values, [tail, 100 - tail]).round(4).tolist()
 
 
 def report(truth: np.ndarray, probabilities: np.ndarray, sources: np.ndarray | None = None) -> dict[str, Any]:

@@ -1,10 +1,11 @@
-"""From quality terms to the chance of being right: the fit that a model card carries."""
+"""From quality terms to how far a distribution can be trusted: the fits that a model card carries."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from emotion_core.emotions import EMOTIONS, log_odds, softmax
 from emotion_core.errors import ModelError
 
 CLIP = 3.0  # standard deviations; a term far outside what the fit has seen counts as this far
@@ -12,32 +13,83 @@ REASON_LOG_ODDS = -0.25  # a term that takes less than this from the log-odds is
 REASONS = 3
 
 
+Terms = dict[str, dict[str, float]]  # of a fit: name -> {'mean', 'scale', 'coefficient'}
+
+
+class Trusted(NamedTuple):
+    """A distribution as it can be believed, and how far."""
+
+    probabilities: np.ndarray  # (6,), sum 1
+    quality: float  # expected chance that the most probable emotion is right, [0, 1]
+    reason: str  # what lowers the quality most; '' when nothing does
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """
+    What a model's distribution P is worth under its quality: softmax(exponent * L + bias), L = log P - mean of log P.
+
+    This is vector scaling (Guo et al. 2017) whose exponents, at least 0, move with the quality: exponents[c] + sum of
+    coefficient * z. A bad input flattens the distribution, and an emotion that the model tells badly counts less. The
+    prior of what comes out is uniform.
+    """
+
+    exponents: tuple[float, ...]  # of each emotion, where all terms have their mean
+    biases: tuple[float, ...]
+    terms: Terms
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> 'Scaling':
+        """Read the fit as the model card keeps it; raises ModelError when it is not that."""
+        try:
+            exponents, biases = (tuple(float(item) for item in value[key]) for key in ('exponents', 'biases'))
+            if not len(exponents) == len(biases) == len(EMOTIONS):
+                raise ValueError(f'{len(exponents)} exponents and {len(biases)} biases')
+            return cls(exponents, biases, _terms_of(value))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ModelError(f"'scaling' of the model card is not a fit of six emotions: {error!r}") from error
+
+    def exponents_at(self, quality_terms: dict[str, float]) -> np.ndarray:
+        """Give the exponent of each emotion (6,) under these quality terms; an absent one counts as its mean."""
+        return np.maximum(np.array(self.exponents) + sum(_contributions(self.terms, quality_terms).values()), 0)
+
+    def __call__(self, probabilities: np.ndarray, quality_terms: dict[str, float]) -> np.ndarray:
+        """Scale a distribution (6,)."""
+        return softmax(self.exponents_at(quality_terms) * log_odds(probabilities) + np.array(self.biases))
+
+
 @dataclass(frozen=True)
 class Reliability:
     """A logistic regression on standardised quality terms: P(right) = sigmoid(intercept + sum of coefficient * z)."""
 
     intercept: float
-    terms: dict[str, dict[str, float]]  # name -> {'mean', 'scale', 'coefficient'}
+    terms: Terms
+    scaling: Scaling | None = None  # None: a distribution is taken as it is
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> 'Reliability':
         """Read the fit as the model card keeps it; raises ModelError when it is not that."""
         try:
-            terms = {
-                name: {key: float(term[key]) for key in ('mean', 'scale', 'coefficient')}
-                for name, term in value['terms'].items()
-            }
-            return cls(float(value['intercept']), terms)
+            scaling = value.get('scaling')
+            return cls(float(value['intercept']), _terms_of(value), scaling and Scaling.from_json(scaling))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ModelError(f"'reliability' of the model card is not a fit of quality terms: {error!r}") from error
 
     def contributions(self, quality_terms: dict[str, float]) -> dict[str, float]:
         """Give how much each term adds to the log-odds of being right; a term that is absent adds 0."""
-        return {
-            name: fit['coefficient'] * float(np.clip((quality_terms[name] - fit['mean']) / fit['scale'], -CLIP, CLIP))
-            for name, fit in self.terms.items()
-            if name in quality_terms and np.isfinite(quality_terms[name])
-        }
+        return _contributions(self.terms, quality_terms)
+
+    def trust(
+        self, probabilities: np.ndarray, quality_terms: dict[str, float], phrases: dict[str, tuple[str, str]]
+    ) -> Trusted:
+        """
+        Say how far to believe a distribution (6,) under these quality terms.
+
+        :param phrases: As ``reason`` takes them.
+        """
+        if self.scaling is not None:
+            probabilities = self.scaling(probabilities, quality_terms)
+        return Trusted(probabilities, self(quality_terms), self.reason(quality_terms, phrases))
 
     def reason(self, quality_terms: dict[str, float], phrases: dict[str, tuple[str, str]]) -> str:
         """
@@ -59,3 +111,18 @@ class Reliability:
     def __call__(self, quality_terms: dict[str, float]) -> float:
         """Give the expected chance, in [0, 1], that the most probable emotion is right."""
         return float(1 / (1 + np.exp(-(self.intercept + sum(self.contributions(quality_terms).values())))))
+
+
+def _terms_of(value: dict[str, Any]) -> Terms:
+    return {
+        name: {key: float(term[key]) for key in ('mean', 'scale', 'coefficient')}
+        for name, term in value['terms'].items()
+    }
+
+
+def _contributions(terms: Terms, quality_terms: dict[str, float]) -> dict[str, float]:
+    return {
+        name: fit['coefficient'] * float(np.clip((quality_terms[name] - fit['mean']) / fit['scale'], -CLIP, CLIP))
+        for name, fit in terms.items()
+        if name in quality_terms and np.isfinite(quality_terms[name])
+    }

@@ -3,10 +3,10 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from emotion_core.errors import InputError
+from emotion_core.errors import InputError, ModelError
 from emotion_core.evidence import Evidence
 from emotion_core.messages import to_evidence, to_ns, to_probs, to_stamp
-from emotion_core.reliability import Reliability
+from emotion_core.reliability import Reliability, Scaling
 
 
 def evidence(**changes):
@@ -82,3 +82,46 @@ def test_reason_names_what_lowers_the_quality_most():
     phrases = {'sharpness': ('blurred', ''), 'brightness': ('dark', 'glaring'), 'size_px': ('{size_px:.0f} px', '')}
     assert fit.reason({'sharpness': 0.4, 'brightness': 0.7, 'size_px': 34.0}, phrases) == '34 px, glaring, blurred'
     assert fit.reason({'sharpness': 0.6, 'brightness': 0.5, 'size_px': 99.0}, phrases) == ''
+
+
+P = np.array([0.5, 0.2, 0.1, 0.1, 0.05, 0.05])
+SHARPNESS = {'sharpness': {'mean': 0.5, 'scale': 0.1, 'coefficient': 0.4}}
+
+
+def scaling(exponents=(1.0,) * 6, biases=(0.0,) * 6, terms=SHARPNESS):
+    return Scaling(exponents, biases, terms)
+
+
+def test_scaling_flattens_what_a_bad_input_says_and_keeps_its_order():
+    sharp, mean, blurred = (scaling()(P, {'sharpness': value}) for value in (0.6, 0.5, 0.4))
+    np.testing.assert_allclose(mean, P)
+    np.testing.assert_allclose(sharp, P**1.4 / (P**1.4).sum())
+    np.testing.assert_allclose(blurred, P**0.6 / (P**0.6).sum())
+    np.testing.assert_allclose(scaling()(P, {}), P)  # a term that is not there
+
+
+def test_exponent_never_turns_an_opinion_round():
+    assert (scaling().exponents_at({'sharpness': -9.0}) == 0).all()
+    np.testing.assert_allclose(scaling()(P, {'sharpness': -9.0}), np.full(6, 1 / 6))
+
+
+def test_emotions_are_believed_by_their_own_exponents_and_biases():
+    told = scaling(exponents=(2.0, 1, 1, 1, 1, 1), terms={})(P, {})
+    assert told[0] > P[0] and told[1] / told[2] == pytest.approx(2)
+    told = scaling(biases=(0.0, np.log(3), 0, 0, 0, 0), terms={})(P, {})
+    assert told[1] / told[0] == pytest.approx(3 * P[1] / P[0])
+
+
+def test_trust_scales_and_rates_and_survives_the_card():
+    fit = Reliability(0.0, SHARPNESS, scaling())
+    told = fit.trust(P, {'sharpness': 0.2}, {'sharpness': ('blurred', '')})
+    np.testing.assert_allclose(told.probabilities, scaling()(P, {'sharpness': 0.2}))
+    assert told[1:] == (fit({'sharpness': 0.2}), 'blurred')
+    assert Reliability.from_json(asdict(fit)) == fit
+    assert Reliability(0.0, SHARPNESS).trust(P, {}, {}).probabilities is P
+
+
+def test_card_with_a_broken_scaling_is_refused():
+    broken = asdict(Reliability(0.0, {}, scaling(biases=(0.0,) * 5)))
+    with pytest.raises(ModelError, match='six emotions'):
+        Reliability.from_json(broken)

@@ -86,3 +86,22 @@ def test_report_has_equal_intervals_at_each_call_and_none_for_one_source():
     assert first == second and first['interval']['macro_f1'][0] <= first['macro_f1'] <= first['interval']['macro_f1'][1]
     assert 'interval' not in metrics.report(truth, probabilities, np.zeros(30))
     assert 'interval' not in metrics.report(truth, probabilities)
+
+
+def test_interval_of_a_difference_is_about_the_same_rows():
+    rng = np.random.default_rng(0)
+    truth = rng.integers(6, size=600)
+    one = np.where(rng.random(600) < 0.7, truth, rng.integers(6, size=600))
+    other = np.where(rng.random(600) < 0.3, rng.integers(6, size=600), one)
+    sources = np.arange(600) % 40
+    assert metrics.difference_interval(truth, one, one, sources) == [0, 0]
+    low, high = metrics.difference_interval(truth, one, other, sources)
+    difference = metrics.macro_f1(truth, one) - metrics.macro_f1(truth, other)
+    assert 0 < low < difference < high
+    assert metrics.difference_interval(truth, other, one, sources) == pytest.approx([-high, -low], abs=5e-3)
+
+
+def test_calibration_error_of_calibrated_probabilities_is_what_chance_makes_of_it():
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(6), 400)
+    few, many = (metrics.calibration_error_if_calibrated(np.tile(probabilities, (n, 1))) for n in (1, 16))
+    assert 0.02 < few < 0.08 and many == pytest.approx(few / 4, rel=0.35)

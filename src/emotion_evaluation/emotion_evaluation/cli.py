@@ -42,6 +42,7 @@ EXAMPLES = {
   ./emotion evaluate foreign.mcap --remap /cam/color/image_raw:=image_raw
   ./emotion evaluate --dataset fer2013 --data ../shared/data --limit 600
   ./emotion evaluate --dataset my_voices/ --model ser_compact
+  ./emotion evaluate --robustness --data ../shared/data
 """,
 }
 
@@ -168,9 +169,17 @@ def _evaluate(parser: argparse.ArgumentParser) -> None:
         metavar='fer2013|ravdess|nemo|PATH',
         help='pictures or sounds: a folder with a folder for each label, or a CSV with path,label[,speaker]',
     )
-    data.add_argument('--data', type=Path, default=Path('.'), metavar='FOLDER', help='holds a named data set')
+    data.add_argument('--data', type=Path, default=Path('.'), metavar='FOLDER', help='holds the named data sets')
     data.add_argument('--model', metavar='NAME', help='by default the bundled one')
     data.add_argument('--limit', type=int, metavar='N', help='only so many, evenly over the labels')
+    pairs = parser.add_argument_group('robustness')
+    pairs.add_argument(
+        '--robustness',
+        action='store_true',
+        help='pairs of a face of fer2013 and a voice of ravdess or nemo of one label, when both are clean, dark, '
+        'noisy, cut off, missing …: what face, voice and each way of fusing them are worth; some minutes',
+    )
+    pairs.add_argument('--pairs', type=int, default=300, metavar='N', help='in each cell, default: %(default)s')
 
 
 def _remap(parser: argparse.ArgumentParser, meaning: str) -> None:

@@ -1,7 +1,8 @@
 """Pictures and sounds with labels: named corpora, folders, and CSV files."""
 
 import csv
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +61,18 @@ class Dataset:
         )
 
 
+def sha256_of_items(items: Iterable[Item]) -> str:
+    """Hash names, labels and contents."""
+    digest = hashlib.sha256()
+    for item in items:
+        digest.update(f'{item.name}\0{item.label}\0'.encode())
+        try:
+            digest.update(item.read().tobytes())
+        except EmotionError:  # what cannot be read is said elsewhere
+            continue
+    return digest.hexdigest()
+
+
 def load(name: str, data: Path) -> Dataset:
     """
     Load a data set.
@@ -108,7 +121,7 @@ def _nemo(data: Path) -> Dataset:
 
 
 def _clips(name: str, description: str, clips: Sequence, speakers: Sequence[str]) -> Dataset:
-    from emotion_training.speech_corpora import SAMPLE_RATE
+    from emotion_training.sound import SAMPLE_RATE
 
     items = [
         Item(clip.path, clip.label, clip.speaker, lambda clip=clip: clip.samples)

@@ -1,7 +1,6 @@
 """``emotion evaluate --dataset``."""
 
 import argparse
-import hashlib
 import shlex
 from typing import Any
 
@@ -9,7 +8,6 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from emotion_core.errors import EmotionError
 from emotion_core.provenance import commit, versions
 from emotion_evaluation import dataset_run, datasets
 from emotion_evaluation.errors import BagError
@@ -36,7 +34,7 @@ def run(options: argparse.Namespace, arguments: list[str], console: Console) -> 
             'command': shlex.join(['./emotion', 'evaluate', *arguments]),
             'commit': commit(),
             'versions': versions(VERSIONS_OF),
-            'data_sha256': _digest(data),
+            'data_sha256': datasets.sha256_of_items(data.items),
         },
         'dataset': data.name,
         'description': data.description,
@@ -60,15 +58,3 @@ def run(options: argparse.Namespace, arguments: list[str], console: Console) -> 
         console.print(f'[yellow]left out: {sentence}', highlight=False)
     console.print(f'{options.out / METRICS}', highlight=False)
     return 1 if figures.get('unread') else 0
-
-
-def _digest(data: datasets.Dataset) -> str:
-    """Hash names, labels and contents."""
-    digest = hashlib.sha256()
-    for item in data.items:
-        digest.update(f'{item.name}\0{item.label}\0'.encode())
-        try:
-            digest.update(item.read().tobytes())
-        except EmotionError:  # what cannot be read is said elsewhere
-            continue
-    return digest.hexdigest()

@@ -38,6 +38,10 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
         from emotion_evaluation.run_dataset import run as run_dataset
 
         return run_dataset(options, arguments, console)
+    if options.robustness:
+        from emotion_evaluation.run_robustness import run as run_robustness
+
+        return run_robustness(options, arguments, console)
     if not options.bags:
         raise BagError('name a bag, or a data set: --dataset')
     old = compare.load(options.compare) if options.compare else None

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from emotion_core.onnx_model import OnnxModel
+from emotion_core.reliability import Trusted
 from emotion_face.preprocess import to_batch
 from emotion_face.quality import PHRASES
 
@@ -43,13 +44,9 @@ class FaceClassifier:
         outputs = self._model.run(batch, [self._model.output_names[0], FACE])
         return self._model.probabilities(outputs[self._model.output_names[0]]), outputs[FACE]
 
-    def reliability(self, quality_terms: dict[str, float]) -> tuple[float, str]:
-        """
-        Say how far to trust the classification of such a face.
-
-        :return: The expected chance, in [0, 1], that the most probable emotion is right, and in words what lowers it.
-        """
+    def trust(self, probabilities: np.ndarray, quality_terms: dict[str, float]) -> Trusted:
+        """Say how far to believe what the model says (6,) of a face with these quality terms."""
         fit = self._model.card.reliability
         if fit is None:
-            return UNKNOWN_RELIABILITY, ''
-        return fit(quality_terms), fit.reason(quality_terms, PHRASES)
+            return Trusted(probabilities, UNKNOWN_RELIABILITY, '')
+        return fit.trust(probabilities, quality_terms, PHRASES)

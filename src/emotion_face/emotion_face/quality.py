@@ -12,8 +12,7 @@ MAD_TO_SIGMA = 1 / 0.6745  # median absolute deviation to standard deviation of 
 
 # What a low and a high value of a term means in words; see ``Reliability.reason``.
 PHRASES = {
-    'resolution': ('{size_px:.0f} px', ''),
-    'sharpness': ('blurred', ''),
+    'sharpness': ('blurred, {size_px:.0f} px', ''),  # far away or out of focus: the size tells
     'brightness': ('dark', 'bright'),
     'contrast': ('pale', ''),
     'clipped': ('', 'badly exposed'),

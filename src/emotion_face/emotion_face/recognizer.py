@@ -103,7 +103,7 @@ class Recognizer:
                 self._quality(image, track, crop, gray) | {'face': float(face)}
                 for track, (crop, gray), face in zip(tracks, cut, faceness)
             ]
-            trust = [self._classifier.reliability(quality_terms) for quality_terms in terms]
+            trusted = [self._classifier.trust(*opinion) for opinion in zip(probabilities, terms)]
         faces = [
             Face(
                 track.detection,
@@ -121,7 +121,7 @@ class Recognizer:
                     frame_id=frame_id,
                 ),
             )
-            for track, distribution, quality_terms, (quality, reason) in zip(tracks, probabilities, terms, trust)
+            for track, quality_terms, (distribution, quality, reason) in zip(tracks, terms, trusted)
         ]
         height, width = image.shape[:2]
         return FrameResult(stamp_ns, frame_id, width, height, self._detector.name, faces, clock.milliseconds)

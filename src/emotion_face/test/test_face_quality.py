@@ -95,7 +95,7 @@ def test_covered_part_is_flat_in_light_and_in_the_dark(face, side):
 def test_every_phrase_belongs_to_a_term_and_fills_in(face):
     terms = face_quality(face, 34, (10, 10, 50, 60), (640, 480), 0.9)
     assert set(PHRASES) <= set(terms)
-    assert PHRASES['resolution'][0].format(**terms) == '34 px'
+    assert PHRASES['sharpness'][0].format(**terms) == 'blurred, 34 px'
 
 
 def test_pose_of_the_average_face_is_zero_and_tilting_is_not_turning():

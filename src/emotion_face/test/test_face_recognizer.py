@@ -128,7 +128,8 @@ def test_result_says_when_where_and_by_what(classifier):
     assert (evidence.stamp_ns, evidence.start_ns, evidence.frame_id) == (5 * S + 3, 5 * S + 3, 'camera')
     assert (evidence.source, evidence.subject_id, evidence.model) == ('face', 'f0001', classifier.identity)
     assert evidence.quality_terms['size_px'] == pytest.approx(1.08 * np.sqrt(80 * 90))
-    assert (evidence.quality, evidence.quality_reason) == classifier.reliability(evidence.quality_terms)
+    trusted = classifier.trust(evidence.probabilities, evidence.quality_terms)
+    assert (evidence.quality, evidence.quality_reason) == trusted[1:]
 
 
 def test_whole_frame_is_searched_by_time_and_near_faces_between(classifier):
@@ -181,7 +182,9 @@ def test_exchanging_the_detector_keeps_ids(classifier):
 def test_model_without_a_fit_is_trusted_by_half(tmp_path):
     folder = shutil.copytree(ModelStore().find('fer_compact'), tmp_path / 'model')
     replace(ModelCard.load(folder), reliability=None).save(folder)
-    assert FaceClassifier(folder).reliability({'sharpness': 1.0}) == (UNKNOWN_RELIABILITY, '') == (0.5, '')
+    uniform = np.full(6, 1 / 6)
+    assert FaceClassifier(folder).trust(uniform, {'sharpness': 1.0}) == (uniform, UNKNOWN_RELIABILITY, '')
+    assert UNKNOWN_RELIABILITY == 0.5
 
 
 @needs_faces

@@ -125,25 +125,28 @@ class Fuser:
         subject = self._subjects.get(subject_id)
         face = subject.face.recent(int(p.face_window * NS_PER_S)) if subject else None
         speech = self._speech.newest
-        by_quality = p.method != 'fixed'
+        is_fixed = p.method == 'fixed'
         modality = Modality('face', p.face_weight, p.face_half_life, p.face_max_age)
-        face_weight = weigh(modality, face, now_ns - self._offset_ns[FACE], by_quality)
+        face_weight = weigh(modality, face, now_ns - self._offset_ns[FACE], is_fixed)
         speaker = self.speaker
         if speech is None or subject_id == speaker:
             modality = Modality('voice', p.speech_weight, p.speech_half_life, p.speech_max_age)
-            speech_weight = weigh(modality, speech, now_ns - self._offset_ns[SPEECH], by_quality)
+            speech_weight = weigh(modality, speech, now_ns - self._offset_ns[SPEECH], is_fixed)
         else:
             owner = speaker or 'somebody out of view'
             speech, speech_weight = None, Weight(0.0, f'the voice is taken for that of {owner}')
         used = [
-            (evidence, weight.value)
+            (evidence, weight)
             for evidence, weight in ((face, face_weight), (speech, speech_weight))
             if weight.value > 0
         ]
-        total = sum(weight for _, weight in used)
+        total = sum(weight.value for _, weight in used)
         if used:
-            pool = log_linear if p.method == 'log_linear' else linear
-            probabilities = pool([evidence.probabilities for evidence, _ in used], [weight for _, weight in used])
+            distributions = [evidence.probabilities for evidence, _ in used]
+            if p.method == 'log_linear':
+                probabilities = log_linear(distributions, [weight.exponent for _, weight in used])
+            else:
+                probabilities = linear(distributions, [weight.value for _, weight in used])
             stamp_ns = max(evidence.stamp_ns for evidence, _ in used)
             smoother = subject.smoother if subject else self._voice_smoother
             label, confidence = smoother.update(probabilities, now_ns)
@@ -156,7 +159,7 @@ class Fuser:
             start_ns=min((evidence.start_ns for evidence, _ in used), default=stamp_ns),
             source='fused',
             probabilities=probabilities,
-            quality=sum(evidence.quality * weight for evidence, weight in used) / total if used else 0.0,
+            quality=sum(evidence.quality * weight.value for evidence, weight in used) / total if used else 0.0,
             subject_id=subject_id,
             frame_id=(face or speech).frame_id if face or speech else '',
         )

@@ -12,9 +12,9 @@ class FusionParameters:
     """How face and speech evidence becomes one estimate."""
 
     method: str = param(
-        'dynamic',
-        'How the modalities are pooled: fixed weights; weights x quality x freshness; or a '
-        'product of experts with those weights as exponents.',
+        'log_linear',
+        'How the modalities are pooled: sum with fixed weights; sum with weights x quality x freshness; or product, '
+        'with weights x freshness as exponents.',
         choices=METHODS,
     )
     face_weight: float = param(0.5, 'Configured weight of the face, before quality and freshness.', low=0.0, high=1.0)
@@ -22,7 +22,7 @@ class FusionParameters:
         0.5, 'Configured weight of the voice, before quality and freshness.', low=0.0, high=1.0
     )
     face_window: float = param(0.5, 'Face evidence of this long is averaged [s].', low=0.0, high=5.0)
-    face_half_life: float = param(0.5, 'Age at which face evidence counts half [s].', low=0.05, high=60.0)
+    face_half_life: float = param(0.3, 'Age at which face evidence counts half [s].', low=0.05, high=60.0)
     face_max_age: float = param(1.5, 'Age from which face evidence counts no more [s].', low=0.1, high=120.0)
     speech_half_life: float = param(3.0, 'Age at which speech evidence counts half [s].', low=0.05, high=60.0)
     speech_max_age: float = param(8.0, 'Age from which speech evidence counts no more [s].', low=0.1, high=120.0)

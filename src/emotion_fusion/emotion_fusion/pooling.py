@@ -4,9 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from emotion_core.emotions import normalise
-
-FLOOR = 1e-6  # a probability below this counts as this: one expert alone cannot rule an emotion out
+from emotion_core.emotions import log_odds, normalise, softmax
 
 
 def linear(probabilities: Sequence[np.ndarray], weights: Sequence[float]) -> np.ndarray:
@@ -19,16 +17,16 @@ def linear(probabilities: Sequence[np.ndarray], weights: Sequence[float]) -> np.
     return normalise(np.asarray(weights, np.float64) @ np.stack(probabilities))
 
 
-def log_linear(probabilities: Sequence[np.ndarray], weights: Sequence[float]) -> np.ndarray:
+def log_linear(probabilities: Sequence[np.ndarray], exponents: Sequence[float]) -> np.ndarray:
     """
-    Weighted product of experts: product of P ** (weight / largest weight).
+    Product of experts: product of P ** (exponent / largest exponent).
 
-    The most trusted expert enters whole, so that one expert alone comes out as it went in, and two that are trusted
-    alike multiply, as independent evidence does (Genest and Zidek 1986, section 3).
+    The freshest expert enters whole, so that one alone comes out as it went in. Two that are equally fresh multiply:
+    that is Bayes' rule for opinions that are calibrated, have a uniform prior and are independent given the emotion
+    (Genest and Zidek 1986, section 3). Whoever knows little says so in a flat P, and changes little.
 
     :param probabilities: Distributions of shape (6,).
-    :param weights: Non-negative, not all 0.
+    :param exponents: Non-negative, not all 0.
     """
-    exponents = np.asarray(weights, np.float64) / np.max(weights)
-    logs = exponents @ np.log(np.maximum(np.stack(probabilities), FLOOR))
-    return normalise(np.exp(logs - logs.max()))
+    exponents = np.asarray(exponents, np.float64) / np.max(exponents)
+    return softmax(exponents @ log_odds(np.stack(probabilities)))

@@ -20,18 +20,19 @@ class Modality:
 class Weight:
     """What a modality counts before the weights are brought to sum 1, with the reason in words."""
 
-    value: float
+    value: float  # configured weight x quality x freshness
     reason: str
+    exponent: float = 0.0  # configured weight x freshness: a calibrated distribution has its quality inside
 
 
-def weigh(modality: Modality, evidence: Evidence | None, now_ns: int, use_quality: bool = True) -> Weight:
+def weigh(modality: Modality, evidence: Evidence | None, now_ns: int, is_fixed: bool = False) -> Weight:
     """
-    Weigh one modality: configured weight x quality x 0.5 ** (age / half-life).
+    Weigh one modality; its freshness is 0.5 ** (age / half-life).
 
     A modality that is missing, older than its ``max_age``, or of quality 0 has weight 0 with any method.
 
     :param now_ns: The moment the weight is for; the age is taken from the evidence's stamp.
-    :param use_quality: False: the configured weight alone, as long as there is evidence.
+    :param is_fixed: The configured weight alone, as long as there is evidence.
     """
     if evidence is None:
         return Weight(0.0, f'no {modality.name}')
@@ -40,12 +41,11 @@ def weigh(modality: Modality, evidence: Evidence | None, now_ns: int, use_qualit
         return Weight(0.0, f'stale: {age:.1f} s old')
     if evidence.quality <= 0:
         return Weight(0.0, evidence.quality_reason or 'quality 0')
-    if not use_quality:
+    if is_fixed:
         return Weight(modality.weight, 'fixed weight')
     freshness = 0.5 ** (age / modality.half_life)
     reasons = [evidence.quality_reason or 'clear']
     if freshness < 0.5:
         reasons.append(f'{age:.1f} s old')
-    return Weight(
-        modality.weight * evidence.quality * freshness, f'{", ".join(reasons)}; quality {evidence.quality:.2f}'
-    )
+    exponent = modality.weight * freshness
+    return Weight(exponent * evidence.quality, f'{", ".join(reasons)}; quality {evidence.quality:.2f}', exponent)

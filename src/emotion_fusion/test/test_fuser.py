@@ -49,9 +49,30 @@ def test_fixed_is_the_weighted_sum():
 
 
 def test_dynamic_weighs_by_quality():
-    fused = fuse(face(quality=0.2), speech(quality=0.6))
+    fused = fuse(face(quality=0.2), speech(quality=0.6), method='dynamic')
     assert fused.face_weight == pytest.approx(0.25)
     assert fused.label == 'angry'
+
+
+def test_log_linear_reports_quality_and_leaves_it_to_the_distributions():
+    fused = fuse(face('happy', 0.8, quality=0.2, reason='blurred, 34 px'), speech('angry', 0.6, quality=0.6))
+    assert fused.method == 'log_linear' and fused.face_weight == pytest.approx(0.25)
+    assert fused.face_reason == 'blurred, 34 px; quality 0.20'
+    product = distribution('happy', 0.8) * distribution('angry', 0.6)
+    np.testing.assert_allclose(fused.evidence.probabilities, product / product.sum())
+
+
+@pytest.mark.parametrize('flat', [face(confidence=1 / 6), speech(confidence=1 / 6)])
+def test_log_linear_is_not_moved_by_who_knows_nothing(flat):
+    other = speech() if flat.source == 'face' else face()
+    np.testing.assert_allclose(fuse(flat, other).evidence.probabilities, other.probabilities)
+
+
+def test_log_linear_fades_what_is_old():
+    now = T0 + S // 2
+    fused = fuse(face('happy', 0.8, at=T0), speech('angry', 0.6, at=now), at=now, face_half_life=0.5)
+    expected = distribution('happy', 0.8) ** 0.5 * distribution('angry', 0.6)
+    np.testing.assert_allclose(fused.evidence.probabilities, expected / expected.sum())
 
 
 def test_evidence_ages_by_its_stamp():
@@ -153,9 +174,9 @@ def test_label_needs_a_margin_to_switch_and_confidence_to_be_one():
 def test_smoothing_follows_its_time_constant():
     fuser = Fuser(FusionParameters(smoothing=1.0, face_window=0.0))
     fuser.add(face('happy', 1.0, at=T0))
-    assert fuser.fuse('f0001', T0).confidence == pytest.approx(1.0)
+    assert fuser.fuse('f0001', T0).confidence == pytest.approx(1.0, abs=1e-5)
     fuser.add(face('sad', 1.0, at=T0 + S))
-    assert fuser.fuse('f0001', T0 + S).confidence == pytest.approx(1 - np.exp(-1))  # of sad, now the label
+    assert fuser.fuse('f0001', T0 + S).confidence == pytest.approx(1 - np.exp(-1), abs=1e-5)  # of sad, now the label
 
 
 def test_face_evidence_is_averaged_over_its_window():

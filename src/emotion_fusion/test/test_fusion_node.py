@@ -39,7 +39,7 @@ def test_both_modalities_with_weights_reasons_and_the_stamps_of_the_input(ros): 
     assert to_ns(both.header.stamp) == to_ns(both.face.header.stamp) == now
     assert to_ns(both.speech.header.stamp) == now - S // 10
     assert abs(sum(both.fused.probabilities) - 1) < 1e-6 and len(both.fused.probabilities) == 6
-    assert (both.label, both.subject_id, both.method, both.is_speaker) == ('happy', 'f0001', 'dynamic', True)
+    assert (both.label, both.subject_id, both.method, both.is_speaker) == ('happy', 'f0001', 'log_linear', True)
     assert 'quality 0.80' in both.face_reason and 'quality 0.80' in both.speech_reason
     assert both.face.model == 'm@12345678'
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from emotion_core.onnx_model import OnnxModel
+from emotion_core.reliability import Trusted
 from emotion_speech.preprocess import to_batch
 from emotion_speech.quality import PHRASES, segment_quality
 from emotion_speech.speaker import FORGET_AFTER_S, Heard, SpeakerModel, voice_quality
@@ -49,10 +50,10 @@ class SpeechClassifier:
         """
         heard = self._speaker_model(to_batch(segment, self._card.input), start_ns)
         terms = segment_quality(segment, self.sample_rate) | voice_quality(heard.speaker)
-        quality, reason = UNFITTED_QUALITY, 'no quality fitted'
+        trusted = Trusted(heard.probabilities, UNFITTED_QUALITY, 'no quality fitted')
         if self._card.reliability is not None:
-            quality, reason = self._card.reliability(terms), self._card.reliability.reason(terms, PHRASES)
-        return Opinion(heard.probabilities, quality, terms, reason, heard)
+            trusted = self._card.reliability.trust(heard.probabilities, terms, PHRASES)
+        return Opinion(trusted.probabilities, trusted.quality, terms, trusted.reason, heard)
 
     def remember(self, opinion: Opinion, end_ns: int = 0) -> None:
         """Remember the voice of a segment that is complete, and when it ended."""

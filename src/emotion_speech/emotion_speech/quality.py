@@ -12,10 +12,10 @@ ACTIVE_OVER_NOISE_DB = 4.0  # a frame this far over the background is active
 ACTIVE_UNDER_LOUD_DB = 30.0  # and one this far under the loud frames is not
 CLIPPED = 0.985  # of the largest sample, or of full scale where resampling overshot it
 
-TERMS = ('snr_db', 'level_dbfs', 'clipping', 'seconds', 'voice_confidence')
+TERMS = ('snr_db', 'noise', 'level_dbfs', 'clipping', 'seconds', 'voice_confidence')
 # The words for a low and for a high value of a term; '' where that is no fault.
 PHRASES = {
-    'snr_db': ('{snr_db:.0f} dB over the background', ''),
+    'noise': ('', '{snr_db:.0f} dB over the background'),
     'level_dbfs': ('quiet', 'loud'),
     'clipping': ('', 'clipped'),
     'seconds': ('{seconds:.1f} s of voice', ''),
@@ -37,6 +37,8 @@ def segment_quality(samples: np.ndarray, rate: int) -> dict[str, float]:
     :param rate: [Hz].
     :return: TERMS, all finite:
         ``snr_db``: speech over background [dB], in SNR_DB; the lowest when nothing stands out;
+        ``noise``: share of the background in the power of the active frames, [0, 1]: 0.01 at 20 dB, 0.5 at 0 dB; 1
+        when nothing stands out;
         ``level_dbfs``: RMS of the active frames, or of all [dB relative to full scale], [FLOOR_DBFS, ~0];
         ``clipping``: share of samples at the largest value, [0, 1]; over 0.001 it can be heard;
         ``seconds``: length of the active frames together [s];
@@ -47,16 +49,18 @@ def segment_quality(samples: np.ndarray, rate: int) -> dict[str, float]:
     frame = max(int(FRAME_S * rate), 1)
     power = np.square(samples[: len(samples) // frame * frame].reshape(-1, frame), dtype=np.float64).mean(axis=1)
     if not len(power):
-        return dict.fromkeys(TERMS, 0.0) | {'level_dbfs': FLOOR_DBFS}
+        return dict.fromkeys(TERMS, 0.0) | {'noise': 1.0, 'level_dbfs': FLOOR_DBFS}
     level = to_dbfs(power)
     quietest = np.sort(power)[: max(int(QUIET_SHARE * len(power)), 1)]
     noise = max(float(quietest.mean()), 10 ** (FLOOR_DBFS / 10))
     active = (level > to_dbfs(noise) + ACTIVE_OVER_NOISE_DB) & (level > np.percentile(level, 95) - ACTIVE_UNDER_LOUD_DB)
     if not active.any():
-        return dict.fromkeys(TERMS, 0.0) | {'level_dbfs': float(to_dbfs(power.mean())), 'clipping': _clipping(samples)}
+        level_dbfs = float(to_dbfs(power.mean()))
+        return dict.fromkeys(TERMS, 0.0) | {'noise': 1.0, 'level_dbfs': level_dbfs, 'clipping': _clipping(samples)}
     signal = float(power[active].mean())
     return {
         'snr_db': float(np.clip(10 * np.log10((signal - noise) / noise), *SNR_DB)),
+        'noise': min(noise / signal, 1.0),
         'level_dbfs': float(to_dbfs(signal)),
         'clipping': _clipping(samples),
         'seconds': float(active.sum() * frame / rate),

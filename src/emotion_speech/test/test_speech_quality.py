@@ -19,6 +19,7 @@ def test_snr_of_a_voice_in_white_noise_is_measured(snr_db):
     clean = voice()
     measured = segment_quality(clean + noise(clean, 0.1 / 10 ** (snr_db / 20)), RATE)
     assert measured['snr_db'] == pytest.approx(snr_db, abs=1)
+    assert measured['noise'] == pytest.approx(1 / (1 + 10 ** (snr_db / 10)), rel=0.2)
 
 
 def test_level_and_length_are_those_of_the_speech_not_of_the_silence_around_it():

@@ -7,9 +7,11 @@ import numpy as np
 
 from emotion_training.speech_augmentation import active_part, add_at_snr, babble
 
-FACE_KINDS = ('clean', 'blur', 'dark', 'bright', 'noise', 'far', 'covered')
-SPEECH_KINDS = ('clean', 'white_noise', 'babble', 'clipped', 'short', 'quiet')
+FACE_KINDS = ('clean', 'blur', 'dark', 'bright', 'noise', 'far', 'covered', 'turned')
+SPEECH_KINDS = ('clean', 'white_noise', 'babble', 'clipped', 'short', 'quiet', 'silent')
 SNR_DB = (20.0, -5.0)  # at severity 0 and 1
+TURN_DEG = (15, 60)  # the same
+HEAD = 0.62  # radius of a head, relative to the side of its crop
 
 
 def corrupt_face(face: np.ndarray, kind: str, severity: float, rng: np.random.Generator) -> np.ndarray:
@@ -28,6 +30,8 @@ def corrupt_face(face: np.ndarray, kind: str, severity: float, rng: np.random.Ge
         return cv2.GaussianBlur(face, (0, 0), 0.5 + 3.5 * severity)
     if kind == 'far':
         return cv2.resize(face, (round(size * (0.8 - 0.65 * severity)),) * 2, interpolation=cv2.INTER_AREA)
+    if kind == 'turned':
+        return _turn(face, np.radians(TURN_DEG[0] + (TURN_DEG[1] - TURN_DEG[0]) * severity) * rng.choice((-1, 1)))
     pixels = face.astype(np.float64)
     if kind == 'dark':  # with the noise of a sensor that sees little
         pixels = pixels * (0.6 - 0.57 * severity) + rng.normal(0, 2, face.shape)
@@ -42,6 +46,16 @@ def corrupt_face(face: np.ndarray, kind: str, severity: float, rng: np.random.Ge
     else:
         raise ValueError(f"'{kind}' is not one of {', '.join(FACE_KINDS)}")
     return np.clip(pixels, 0, 255).astype(np.uint8)
+
+
+def _turn(face: np.ndarray, angle: float) -> np.ndarray:
+    """Turn a head by an angle [rad], as if the face were painted on a cylinder; it has no other side."""
+    size = len(face)
+    radius = HEAD * size
+    seen = np.arcsin(np.clip((np.arange(size) + 0.5 - size / 2) / radius, -1, 1))  # where on the cylinder
+    column = radius * np.sin(np.clip(seen - angle, -np.pi / 2, np.pi / 2)) + size / 2 - 0.5
+    columns, rows = np.meshgrid(column.astype(np.float32), np.arange(size, dtype=np.float32))
+    return cv2.remap(face, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def corrupt_speech(
@@ -77,4 +91,6 @@ def corrupt_speech(
         peak = np.abs(samples).max()
         quiet = samples / max(peak, 1e-6) * 10 ** (-(20 + 35 * severity) / 20)
         return np.round((quiet + rng.normal(0, 2e-4, len(samples))) * 32768).astype(np.float32) / np.float32(32768)
+    if kind == 'silent':  # what was taken for a voice is the room
+        return rng.normal(0, 10 ** ((-75 + 35 * severity) / 20), len(samples)).astype(np.float32)
     raise ValueError(f"'{kind}' is not one of {', '.join(SPEECH_KINDS)}")

@@ -12,8 +12,9 @@ from emotion_core.reliability import Reliability
 from emotion_training import personalise_model, speaker_measure
 from emotion_training.calibration import fit_temperature
 from emotion_training.recipe import HeldOut, Recipe
-from emotion_training.reliability_fit import auroc, cross_fit, fit_reliability
-from emotion_training.speaker_measure import Judged, Members
+from emotion_training.reliability_fit import RIDGES, auroc, brier, cross_fit, fit_reliability
+from emotion_training.scaling_fit import Worse, choose_scaling
+from emotion_training.speaker_measure import Members
 
 
 def calibrate(folder: Path, task: str, data: HeldOut) -> dict[str, float]:
@@ -55,50 +56,56 @@ def test_figures(model: OnnxModel, data: HeldOut) -> dict[str, dict]:
 
 def measure_reliability(recipe: Recipe, folder: Path, command: str) -> ModelCard:
     """
-    Fit how quality tells the chance of being right on corrupted validation data, and put the fit in the card.
+    Fit how quality tells what the model's word is worth on corrupted validation data, and put the fits in the card.
 
-    The fit of the card is made from all of the data; its figures come from fits that have not seen the group (half of
-    the images, speaker) that they are measured on. Of an ensemble that has a first member to be judged, they are about
-    that one, and the whole is as much better as 'gain' says [log-odds].
+    Two fits: how far to believe each emotion of a distribution (see ``Scaling``), and the chance that the most probable
+    one is right then. Those of the card are made from all of the data; their figures come from fits that have not seen
+    the group (half of the images, speaker) that they are measured on. Of an ensemble that has a first member to be
+    judged, they are about that one, and the whole is as much better as 'gain' says [log-odds].
     """
     model = OnnxModel(folder, recipe.task)
     corrupted = recipe.corrupted()
+    if 'members' not in model.card.training:
+        corrupted = corrupted.from_nobody_learned_from()
     if corrupted.only_first is None:
-        right = np.concatenate([model(batch) for batch in corrupted.batches]).argmax(axis=1) == corrupted.labels
-        data = Judged(corrupted.terms, right, corrupted.kinds, corrupted.groups, corrupted.weights)
+        probabilities = np.concatenate([model(batch) for batch in corrupted.batches])
+        data = Worse(probabilities, corrupted.terms, corrupted.labels, corrupted.groups, corrupted.weights)
+        kinds, gain = corrupted.kinds, 0.0
     else:
-        data = speaker_measure.judge(model, corrupted, _members(folder, recipe.task))
-    right = data.right
-    chance, base = cross_fit(data.terms, right, data.groups, data.weights)
-
-    def mean(values: np.ndarray) -> float:
-        return round(float(np.average(values, weights=data.weights)), 4)
+        data, kinds, gain = speaker_measure.judge(model, corrupted, _members(folder, recipe.task))
+    scaling, scaled, scaling_figures = choose_scaling(data)
+    right = scaled.argmax(axis=1) == data.labels
+    worth = data.terms, right, data.groups, data.weights
+    ridge = min(RIDGES, key=lambda ridge: brier(cross_fit(*worth, ridge)[0], right, data.weights))
+    chance, base = cross_fit(*worth, ridge)
 
     figures = {
         'n': len(right),
-        'right': mean(right),
+        'right': round(float(np.average(right, weights=data.weights)), 4),
         'auroc': round(auroc(chance, right), 4),
-        'brier': mean((chance - right) ** 2),
-        'brier_of_base_rate': mean((base - right) ** 2),
+        'brier': round(brier(chance, right, data.weights), 4),
+        'brier_of_base_rate': round(brier(base, right, data.weights), 4),
+        'ridge': ridge,
         'by_kind': {
             kind: {
                 'n': int(rows.sum()),
                 'right': round(float(right[rows].mean()), 4),
                 'expected': round(float(chance[rows].mean()), 4),
             }
-            for kind in np.unique(data.kinds).tolist()
-            for rows in [data.kinds == kind]
+            for kind in np.unique(kinds).tolist()
+            for rows in [kinds == kind]
         },
+        'scaling': scaling_figures,
         'held_out': f'each of {len(np.unique(data.groups))} groups by a fit on the others',
         'command': command,
     }
-    reliability = fit_reliability(data.terms, right, data.groups, data.weights)
+    reliability = fit_reliability(*worth, ridge)
     if figures['brier'] >= figures['brier_of_base_rate']:
         rate = np.average(right, weights=data.weights)
         # The terms tell nothing about people that the fit has not seen: the base rate is the honest quality.
         reliability = Reliability(float(np.log(rate / (1 - rate))), {})
-    reliability = replace(reliability, intercept=reliability.intercept + data.gain)
-    figures |= {'terms': len(reliability.terms), 'gain': round(data.gain, 4)}
+    reliability = replace(reliability, intercept=reliability.intercept + gain, scaling=scaling)
+    figures |= {'terms': len(reliability.terms), 'gain': round(gain, 4)}
     card = replace(
         model.card,
         reliability=reliability,

@@ -95,6 +95,7 @@ def describe(folder: Path, card: ModelCard) -> Iterator[str]:
             f'pictures that the fit has not seen: AUROC {fit["auroc"]:.2f}, Brier score {fit["brier"]:.3f} '
             f'({fit["brier_of_base_rate"]:.3f} without the terms), n = {fit["n"]}.'
         )
+        yield from _describe_scaling(card)
     for title, text in (
         ('Under-represented', card.under_represented),
         ('Limits', card.limits),
@@ -109,6 +110,22 @@ def describe(folder: Path, card: ModelCard) -> Iterator[str]:
         if step in card.metrics:
             yield f'{card.metrics[step]["command"]} --export-to src/{package}/{package}/models/{folder.name}'
     yield '```\n'
+
+
+def _describe_scaling(card: ModelCard) -> Iterator[str]:
+    """Say what quality and emotion make of a distribution, and what that is worth."""
+    scaling, figures = card.reliability.scaling, card.metrics['reliability']['scaling']
+    yield (
+        f'\n**Trust.** On corrupted input, of people or pictures that the fit has not seen, the truth is most probable '
+        f'when a distribution is corrected {figures["chosen"]}: log P times an exponent (here where quality is as on '
+        'average) plus a bias. The prior is uniform then.\n'
+    )
+    yield f'| | {" | ".join(EMOTIONS)} |\n|---|{"---|" * len(EMOTIONS)}'
+    for name, values in (('exponent', scaling.exponents), ('bias', scaling.biases)):
+        yield f'| {name} | {" | ".join(f"{value:.2f}" for value in values)} |'
+    yield '\n| corrected | log-loss | calibration error | macro-F1 |\n|---|---|---|---|'
+    for name, row in figures['held_out'].items():
+        yield f'| {name} | {row["log_loss"]:.3f} | {row["calibration_error"]:.3f} | {row["macro_f1"]:.3f} |'
 
 
 def _with_interval(figures: dict[str, Any], name: str) -> str:

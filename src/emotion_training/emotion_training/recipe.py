@@ -61,6 +61,14 @@ class Corrupted:
     weights: np.ndarray  # (n,) how much each counts
     only_first: np.ndarray | None = None  # (n,) bool, as in HeldOut
 
+    def from_nobody_learned_from(self) -> 'Corrupted':
+        """Give what is of people whom no member of an ensemble has learned from."""
+        if self.only_first is None:
+            return self
+        rows = np.flatnonzero(~self.only_first)
+        batches, terms = ([values[row] for row in rows] for values in (self.batches, self.terms))
+        return Corrupted(batches, self.labels[rows], terms, self.kinds[rows], self.groups[rows], self.weights[rows])
+
 
 class Recipe(Protocol):
     """Data, network, settings and facts of one model."""

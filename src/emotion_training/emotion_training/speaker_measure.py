@@ -14,11 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from emotion_core import metrics
+from emotion_core.emotions import softmax
 from emotion_core.onnx_model import EMBEDDING, OnnxModel
 from emotion_speech.speaker import REFERENCE, VOICE, Heard, SpeakerModel, voice_quality
 from emotion_training.calibration import fit_temperature
 from emotion_training.personalise_head import Head
 from emotion_training.recipe import Corrupted, HeldOut
+from emotion_training.scaling_fit import Worse
 
 WARM = 10  # utterances after which a voice counts as known in the figures
 ORDERS = 3  # random ones in which each speaker's test utterances are heard
@@ -221,34 +223,28 @@ def change_figures(model: OnnxModel, data: HeldOut) -> dict[str, Any]:
     }
 
 
-class Judged(NamedTuple):
-    """Of each look at a corrupted utterance whether it was right, and what its quality was."""
-
-    terms: list[dict[str, float]]
-    right: np.ndarray  # (n,) bool
-    kinds: np.ndarray  # (n,)
-    groups: np.ndarray  # (n,)
-    weights: np.ndarray  # (n,)
-    gain: float = 0.0  # log-odds by which the model is right more often than what was judged
-
-
-def judge(model: OnnxModel, data: Corrupted, members: Members) -> Judged:
+def judge(model: OnnxModel, data: Corrupted, members: Members) -> tuple[Worse, np.ndarray, float]:
     """
     Listen to corrupted utterances, each alone and after others of its speaker that are corrupted in the same way.
 
-    The first member is judged; ``gain`` is how much better the whole is on the people whom no member has learned from.
+    :return: What the first member says, as sure of itself as it should be beside the whole; the kinds of corruption
+        (n,); and how much more often the whole is right on the people whom no member has learned from [log-odds].
     """
     surroundings = np.array([f'{group} {kind}' for group, kind in zip(data.groups, data.kinds)])
     heard = hear_alone(model, data.batches) + hear_in_turn(model, data.batches, surroundings, 0)
     labels, weights, validation = (np.tile(one, 2) for one in (data.labels, data.weights, ~data.only_first))
-    first = np.array([members.first(one).argmax() for one in heard]) == labels
-    whole = np.array([one.probabilities.argmax() for one in heard]) == labels
-    odds = [np.average(right[validation], weights=weights[validation]) for right in (whole, first)]
-    return Judged(
-        [terms | voice_quality(one.speaker) for terms, one in zip(data.terms * 2, heard)],
-        first,
+    temperature = SpeakerModel(model).temperature
+    temperatures = np.array([[temperature(one.speaker)] for one in heard])
+    first = np.array([members.first(one) for one in heard]) / temperatures
+    whole = np.array([one.outputs['logits'][0] for one in heard]) / temperatures
+    surer, sure = (fit_temperature(logits[validation], labels[validation]) for logits in (first, whole))
+    odds = [
+        np.average(logits[validation].argmax(axis=1) == labels[validation], weights=weights[validation])
+        for logits in (whole, first)
+    ]
+    terms = [terms | voice_quality(one.speaker) for terms, one in zip(data.terms * 2, heard)]
+    return (
+        Worse(softmax(first, surer / sure), terms, labels, np.tile(data.groups, 2), weights),
         np.tile(data.kinds, 2),
-        np.tile(data.groups, 2),
-        weights,
         float(np.log(odds[0] / (1 - odds[0])) - np.log(odds[1] / (1 - odds[1]))),
     )

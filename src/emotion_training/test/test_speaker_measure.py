@@ -212,9 +212,14 @@ def test_quality_is_judged_by_the_first_member_alone_and_in_turn(folder, data):
     corrupted = Corrupted(
         data.batches, data.labels, terms, kinds, data.sources, np.ones(40), np.isin(data.sources, ['one/0'])
     )
-    judged = speaker_measure.judge(OnnxModel(folder, 'ser'), corrupted, Members(head, 2))
+    others = corrupted.from_nobody_learned_from()
+    assert (len(others.batches), len(others.terms), set(others.groups)) == (30, 30, {'one/1', 'two/2', 'two/3'})
+    judged, kinds, gain = speaker_measure.judge(OnnxModel(folder, 'ser'), corrupted, Members(head, 2))
     known = [term['speaker_known'] for term in judged.terms]
-    assert len(judged.right) == len(known) == 80 and known[:40] == [0] * 40
+    assert judged.probabilities.shape == (80, 6) and judged.probabilities.sum(axis=1) == pytest.approx(1)
+    assert len(kinds) == len(known) == 80 and known[:40] == [0] * 40
     assert [term['snr_db'] for term in judged.terms] == 2 * [float(i) for i in range(40)]
     assert max(known[40:]) <= 0.8 and np.mean(known[40:]) > 0.3  # five of each speaker and kind in turn
-    assert np.isfinite(judged.gain)
+    assert np.isfinite(gain)
+    first = Members(head, 2).first(SpeakerModel(OnnxModel(folder, 'ser'))(data.batches[0]))
+    assert judged.probabilities[0].argmax() == first.argmax()

@@ -1,0 +1,61 @@
+"""``emotion evaluate --robustness``."""
+
+import argparse
+import shlex
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from emotion_core.provenance import commit, versions
+from emotion_evaluation import robustness
+from emotion_evaluation.datasets import sha256_of_items
+from emotion_evaluation.errors import BagError
+from emotion_evaluation.evaluate import VERSIONS_OF
+from emotion_evaluation.run_evaluate import METRICS, REPORT, write_json
+
+
+def run(options: argparse.Namespace, arguments: list[str], console: Console) -> int:
+    """Measure the robustness matrix; gives the exit code."""
+    if options.pairs < 2 * len(robustness.VOICES):
+        raise BagError(f'--pairs must be at least {2 * len(robustness.VOICES)}')
+    with console.status('reading'):
+        pairs = robustness.load(options.data, options.pairs)
+        nodes = robustness.Nodes(pairs, options.face_model or '', options.speech_model or '')
+    items = {item.name: item for pair in pairs for item in (pair.face, pair.earlier, pair.voice)}
+    made = {  # of the code that runs, before anybody changes it
+        'command': shlex.join(['./emotion', 'evaluate', *arguments]),
+        'commit': commit(),
+        'versions': versions(VERSIONS_OF),
+        'models': nodes.models,
+        'data_sha256': sha256_of_items(items[name] for name in sorted(items)),
+    }
+    columns = (TextColumn('{task.description}'), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task('pairs', total=len(pairs) * len(robustness.CELLS))
+        found = robustness.measure(pairs, nodes, progress=lambda: progress.advance(task))
+    table: dict[str, Any] = {'made': made, **found, 'targets': robustness.targets(found)}
+    options.out.mkdir(parents=True, exist_ok=True)
+    write_json(options.out / METRICS, table)
+    if not options.no_report:
+        from emotion_evaluation import report
+
+        report.write_robustness(options.out / REPORT, table)
+    _print(console, table)
+    page = '' if options.no_report else f' and {options.out / REPORT}'
+    console.print(f'{options.out / METRICS}{page}', highlight=False, soft_wrap=True)
+    return 0
+
+
+def _print(console: Console, table: dict[str, Any]) -> None:
+    view = Table('macro-F1 %', *robustness.ROWS, 'over single', 'over fixed', box=None)
+    view.columns[0].no_wrap = True
+    for name, cell in table['cells'].items():
+        figures = (f'{100 * row["macro_f1"]:.1f}' for row in cell['rows'].values())
+        view.add_row(name, *figures, f'{100 * cell["over_single"]:+.1f}', f'{100 * cell["over_fixed"]:+.1f}')
+    console.print(view)
+    for target in table['targets']:
+        missed = f' ({", ".join(target["missed"])})' if target.get('missed') else ''
+        verdict = 'met' if target['met'] else 'MISSED'
+        console.print(f'{verdict}: {target["target"]}: {100 * target["reached"]:.1f}{missed}', highlight=False)
