@@ -12,7 +12,7 @@ from emotion_core.stamps import NS_PER_S
 REFERENCE, HEARD = 'reference', 'heard'  # inputs: mean voice of what was heard before, and how many utterances it is of
 VOICE = 'voice'  # output: the voice of this utterance, of the size of the reference
 CHANGE = 'change'  # output: over 0 when it is more likely the voice of somebody else than that of the reference
-MOST_HEARD = 15  # utterances that a voice is the mean of; then older ones fade, for more do not help
+MOST_HEARD = 40  # utterances that a voice is the mean of; then older ones fade, for more do not help
 FORGET_AFTER_S = 60.0
 STAMP_SLACK_S = 1.0  # stamps of one stream may fall back by this much, not more
 

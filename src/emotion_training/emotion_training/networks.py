@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from emotion_core.emotions import EMOTIONS
+from emotion_training.functionals import Functionals, SerFunctionals
 from emotion_training.voice_change import STEADY_S, VoiceChangeFit
 
 CONTRAST_FLOOR = 0.1  # of a crop's standard deviation, in the units of the input; keeps a blank crop finite
@@ -247,27 +248,38 @@ class VoiceChange(nn.Module):
         return log_odds * (heard > 0)
 
 
+class SerMember(nn.Module):
+    """A SerCompact and a SerFunctionals that learned from the same people."""
+
+    def __init__(self, compact: SerCompact, functionals: SerFunctionals):
+        """Join two trained networks."""
+        super().__init__()
+        self.compact = compact
+        self.functionals = functionals
+
+
 class SerEnsemble(nn.Module):
-    """The mean of several trained SerCompact, from the waveform on; this is what is exported."""
+    """The mean of several trained SerMember, from the waveform on; this is what is exported."""
 
     OUTPUTS = ('logits', 'embedding', 'voice', 'change')
 
-    def __init__(self, members: Sequence[SerCompact], change: VoiceChangeFit):
-        """Join members; the heads become one linear map over all embeddings."""
+    def __init__(self, members: Sequence[SerMember], change: VoiceChangeFit):
+        """Join members; the heads become one linear map over all embeddings, member after member."""
         super().__init__()
         self.log_mel = LogMel(SerCompact.BANDS)
+        self.functionals = Functionals(SerCompact.BANDS)
         self.change = VoiceChange(change)
         self.members = nn.ModuleList(members)
-        self.head = joint_head([member.head for member in members])
+        self.head = joint_head([part.head for member in members for part in (member.compact, member.functionals)])
 
     @property
-    def voice_size(self) -> int:
-        """Length of a voice: the band moments, and a code of each member."""
-        return 2 * SerCompact.BANDS + len(self.members) * SerCompact.CODE
+    def voice_parts(self) -> list[int]:
+        """Lengths of the parts of a voice: the band moments, functionals and their squares, a code of each member."""
+        return [2 * SerCompact.BANDS, *[Functionals.COUNT] * 2, *[SerCompact.CODE] * len(self.members)]
 
     def inputs(self, samples: Tensor) -> dict[str, Tensor]:
         """Name the inputs for waveforms (batch, samples), the first of which was heard before, thrice and backwards."""
-        nobody = torch.zeros(1, self.voice_size), torch.zeros(1)
+        nobody = torch.zeros(1, sum(self.voice_parts)), torch.zeros(1)
         _, _, voice, _ = self(samples[:1].flip(1), *nobody)
         return {'samples': samples, 'reference': voice, 'heard': torch.tensor([3.0])}
 
@@ -276,29 +288,35 @@ class SerEnsemble(nn.Module):
         Classify utterances of one speaker.
 
         :param samples: Mono 16 kHz waveforms (batch, samples) of at least 0.5 s.
-        :param reference: (1, voice_size) mean voice of the utterances that the speaker was heard say before.
+        :param reference: (1, sum of voice_parts) mean voice of the utterances that the speaker was heard say before.
         :param heard: (1,) how many these were; 0 for a speaker heard for the first time.
-        :return: Logits (batch, 6), embeddings (batch, members * HIDDEN), voices (batch, voice_size), and over 0 where
-            the voice is another's than the reference (batch,).
+        :return: Logits (batch, 6), embeddings (batch, width of the head), voices (batch, sum of voice_parts), and over
+            0 where the voice is another's than the reference (batch,).
         """
         mel = self.log_mel(samples)
         moments = band_moments(mel)
-        known, *codes_known = reference.split([moments.shape[1]] + [SerCompact.CODE] * len(self.members), dim=1)
+        functionals = self.functionals(samples, mel)
+        known, mean, square, *codes_known = reference.split(self.voice_parts, dim=1)
 
         def speaker(before: Tensor, own: Tensor) -> Tensor:
             return (heard * before + own) / (heard + 1)
 
         speaker_moments = speaker(known, moments)
-        codes = [member.encode(mel, moments, speaker_moments) for member in self.members]
+        codes = [member.compact.encode(mel, moments, speaker_moments) for member in self.members]
         embedding = torch.cat(
             [
-                member.embed(code, speaker(before, code))
+                part
                 for member, code, before in zip(self.members, codes, codes_known)
+                for part in (
+                    member.compact.embed(code, speaker(before, code)),
+                    member.functionals.embed(functionals, mean, square, heard[:, None]),
+                )
             ],
             dim=1,
         )
         change = self.change(mel, moments, known, heard)
-        return self.head(embedding), embedding, torch.cat([moments, *codes], dim=1), change
+        voice = torch.cat([moments, functionals, functionals.square(), *codes], dim=1)
+        return self.head(embedding), embedding, voice, change
 
 
 def fellows(batch: int, group: int) -> Tensor:

@@ -1,11 +1,11 @@
 """The recipe of ser_compact: data, augmentation, settings, held-out data."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from rich.console import Console
@@ -35,6 +35,10 @@ TAKES = 8  # times that each training clip is changed at random; an epoch uses o
 SORTED = 0.3  # part of the speakers of an epoch who say much the same emotion in a row
 SHIFT_BANDS, TILT = 2.5, 0.4  # most shift of the spectrum, deviation of its tilt
 MEMBERS = 2
+ROWS = 128  # utterances in a training batch of functionals
+HEARD = (8, 300)  # fewest and most utterances heard before, where the voice is known
+NEW = 0.35  # part of the utterances whose voice is new
+FUNCTIONALS_EPOCHS = 2  # epochs on functionals for each on log-mel bands; they take a second
 VALIDATION = ('ravdess/19', 'ravdess/20', 'nemo/TP0')
 TEST = ('ravdess/21', 'ravdess/22', 'ravdess/23', 'ravdess/24', 'nemo/KD0', 'nemo/WR0')
 # Training speakers whom the first member never hears: three validation speakers are too few to calibrate on.
@@ -42,6 +46,13 @@ CALIBRATION = ('ravdess/15', 'ravdess/16', 'ravdess/17', 'ravdess/18', 'nemo/IC0
 WORSE = 4  # corrupted versions of a clip
 WORSE_CLIPS = 60  # at most, of each speaker
 SPECTRA = 60  # clips of each training speaker, at most, from which it is learned how voices differ
+
+
+class Sound(NamedTuple):
+    """What the networks hear of an utterance."""
+
+    mel: np.ndarray  # (SerCompact.BANDS, frames) float16
+    functionals: np.ndarray  # (SerFunctionals.COUNT,) float32
 
 
 class SerRecipe:
@@ -70,23 +81,19 @@ class SerRecipe:
         """Give the clips of ``'train'``, ``'validation'`` or ``'test'``."""
         return [self.clips[row] for row in getattr(self.split, name)]
 
-    def takes(self, clips: list[Clip], count: int, seed: int, console: Console) -> list[list[np.ndarray]]:
-        """
-        Change clips at random, a speaker's all in one voice, room and microphone.
-
-        :return: For each take the log-mel of each clip, float16 of shape (SerCompact.BANDS, frames).
-        """
+    def takes(self, clips: list[Clip], count: int, seed: int, console: Console) -> list[list[Sound]]:
+        """Change clips at random, a speaker's all in one voice, room and microphone; gives each take of all clips."""
         augment = SpeechAugmentation([clip.samples for clip in clips], self.input.sample_rate)
         takes = []
         for take in track(range(count), 'Changing clips', console=console):
             rng = np.random.default_rng(seed * 1000 + take)
             speakers = sorted({clip.speaker for clip in clips})
             around = {speaker: Surroundings.draw(rng, self.input.sample_rate) for speaker in speakers}
-            takes.append([self._log_mel(augment(i, around[clip.speaker], rng)) for i, clip in enumerate(clips)])
+            takes.append([self._hear(augment(i, around[clip.speaker], rng)) for i, clip in enumerate(clips)])
         return takes
 
     def batches(
-        self, clips: list[Clip], takes: list[list[np.ndarray]], seed: int
+        self, clips: list[Clip], takes: list[list[Sound]], seed: int
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """
         Give training batches that the seed decides: log-mel of GROUP utterances of each of SPEAKERS speakers.
@@ -97,48 +104,73 @@ class SerRecipe:
 
         rng = np.random.default_rng(seed)
         labels = np.array([clip.label for clip in clips])
-        names = np.array([clip.speaker for clip in clips])
         groups = []  # number of a take, numbers of clips
-        for speaker in np.unique(names):
-            take, rows = rng.integers(len(takes)), rng.permutation(np.flatnonzero(names == speaker))
-            if rng.random() < SORTED:  # a robot may hear one emotion for long
-                rows = rows[np.argsort(labels[rows] + 2.5 * rng.random(len(rows)))]
+        for take, rows in _orders(clips, len(takes), rng):
             count = len(rows) // SerCompact.GROUP
             groups += [(take, part) for part in rows[: count * SerCompact.GROUP].reshape(count, SerCompact.GROUP)]
         rng.shuffle(groups)
         for start in range(0, len(groups) - SPEAKERS + 1, SPEAKERS):
             chosen = groups[start : start + SPEAKERS]
-            typical = np.median([takes[take][row].shape[1] for take, rows in chosen for row in rows])
+            typical = np.median([takes[take][row].mel.shape[1] for take, rows in chosen for row in rows])
             frames = int(np.clip(typical * rng.uniform(0.6, 1.05), *FRAMES))
             parts = []
             for take, rows in chosen:
                 shift, tilt = rng.uniform(-SHIFT_BANDS, SHIFT_BANDS) * (rng.random() < 0.5), rng.normal(0, TILT)
-                parts.append(np.stack([change_bands(_fit(takes[take][row], frames, rng), shift, tilt) for row in rows]))
+                parts.append(np.stack([change_bands(_fit(takes[take][row].mel, frames, rng), shift, tilt) for row in rows]))
             mine = own(np.arange(SPEAKERS))
             yield (
                 np.concatenate([parts[i] for i in mine]),
                 np.concatenate([labels[chosen[i][1]] for i in mine]),
             )
 
+    def rows(
+        self, clips: list[Clip], takes: list[list[Sound]], seed: int
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """
+        Give training batches that the seed decides: ROWS rows for SerFunctionals.
+
+        :param clips: Who says what in the takes.
+        """
+        rng = np.random.default_rng(seed)
+        labels = np.array([clip.label for clip in clips])
+        rows = np.empty((len(clips), 3 * len(takes[0][0].functionals) + 1), np.float32)
+        for take, order in _orders(clips, len(takes), rng):
+            said = np.stack([takes[take][row].functionals for row in order])
+            place = np.arange(len(order))
+            heard = np.exp(rng.uniform(*np.log(HEARD), (len(order), 1))) * (rng.random((len(order), 1)) >= NEW)
+            if rng.random() < SORTED:  # those just before
+                before = (place < place[:, None]) & (place >= place[:, None] - heard)
+            else:
+                before = (rng.random((len(order), len(order))) < heard / len(order)) & (place != place[:, None])
+            count = before.sum(1, keepdims=True)
+            share = (before / np.maximum(count, 1)).astype(np.float32)
+            rows[order] = np.hstack([said, share @ said, share @ said**2, count])
+        order = rng.permutation(len(clips))
+        for start in range(0, len(order) - ROWS + 1, ROWS):
+            mine = own(order[start : start + ROWS])
+            yield rows[mine], labels[mine]
+
     def train(self, run: Path, epochs: int, threads: int, console: Console) -> None:
-        """Train one member after the other; the checkpoints of each go to a folder in ``run``."""
+        """Train one member after the other; the checkpoints of its two networks go to folders in ``run``."""
         import torch
 
         from emotion_training import trainer
+        from emotion_training.functionals import SerFunctionals, fit_population
         from emotion_training.networks import SerCompact
 
         torch.set_num_threads(threads)
         with console.status('Reading RAVDESS and nEMO'):
             everyone, held = self.side('train'), self.side('validation')
-            validation = [self._log_mel(segment(clip.samples, self.input.sample_rate)) for clip in held]
+            validation = [self._hear(segment(clip.samples, self.input.sample_rate)) for clip in held]
             for clip in everyone:
                 clip.samples  # noqa: B018 - decoded once, now
+        mels = [sound.mel[np.newaxis].astype(np.float32) for sound in validation]
+        rows = known_rows(np.stack([sound.functionals for sound in validation]), [clip.speaker for clip in held])
         truth = np.array([clip.label for clip in held])
         corpus = np.array([clip.corpus for clip in held])
         takes = self.takes(everyone, min(TAKES, epochs), 0, console)
 
-        def validate(model: ModelFunction) -> dict[str, Any]:
-            logits = np.concatenate([model(mel[np.newaxis].astype(np.float32)) for mel in validation])
+        def scores(logits: np.ndarray) -> dict[str, Any]:
             scores = {
                 name: metrics.report(truth[corpus == name], softmax(logits[corpus == name]))['macro_f1']
                 for name in np.unique(corpus).tolist()
@@ -146,66 +178,80 @@ class SerRecipe:
             # The corpora count the same, though one has five times the clips.
             return {'macro_f1': round(float(np.mean(list(scores.values()))), 4), **scores}
 
+        settings = trainer.Settings(
+            epochs=epochs,
+            batch_size=SPEAKERS,
+            optimizer='adamw',
+            learning_rate=2e-3,
+            weight_decay=0.05,
+            label_smoothing=0.1,
+            average_decay=0.995,
+        )
         for member in range(MEMBERS):
-            rows = [i for i, clip in enumerate(everyone) if member > 0 or clip.speaker not in CALIBRATION]
-            clips = [everyone[i] for i in rows]
+            chosen = [i for i, clip in enumerate(everyone) if member > 0 or clip.speaker not in CALIBRATION]
+            clips, heard = [everyone[i] for i in chosen], [[take[i] for i in chosen] for take in takes]
+            speakers = [clip.speaker for clip in clips]
+            weights = trainer.class_weights(np.array([clip.label for clip in clips]))
             console.print(
-                f'Member {member + 1} of {MEMBERS}: {len(clips)} clips of {len({clip.speaker for clip in clips})} '
-                f'speakers to train on, {len(held)} of {len(VALIDATION)} to validate on.'
-            )
-            settings = trainer.Settings(
-                epochs=epochs,
-                batch_size=SPEAKERS,
-                optimizer='adamw',
-                learning_rate=2e-3,
-                weight_decay=0.05,
-                label_smoothing=0.1,
-                average_decay=0.995,
-                seed=member,
+                f'Member {member + 1} of {MEMBERS}: {len(clips)} clips of {len(set(speakers))} speakers to train on, '
+                f'{len(held)} of {len(VALIDATION)} to validate on.'
             )
             torch.manual_seed(member)
             trainer.fit(
-                self.network(),
-                settings,
+                SerCompact(),
+                replace(settings, seed=member),
                 run / f'member{member}',
-                sum(count // SerCompact.GROUP for count in Counter(clip.speaker for clip in clips).values())
-                // SPEAKERS,
-                partial(self._epoch, clips, [[take[i] for i in rows] for take in takes], member),
-                validate,
-                trainer.class_weights(np.array([clip.label for clip in clips])),
+                sum(count // SerCompact.GROUP for count in Counter(speakers).values()) // SPEAKERS,
+                partial(self._epoch, self.batches, clips, heard, member),
+                lambda model: scores(np.concatenate([model(mel) for mel in mels])),
+                weights,
+                console,
+            )
+            population = fit_population(
+                np.concatenate([[sound.functionals for sound in take] for take in heard]),
+                np.array(speakers * len(heard)),
+            )
+            torch.manual_seed(member)
+            trainer.fit(
+                SerFunctionals(population),
+                replace(settings, seed=member, batch_size=ROWS, learning_rate=3e-3, epochs=FUNCTIONALS_EPOCHS * epochs),
+                run / f'member{member}_functionals',
+                len(clips) // ROWS,
+                partial(self._epoch, self.rows, clips, heard, member),
+                lambda model: scores(model(rows)),
+                weights,
                 console,
             )
 
-    def _epoch(self, clips: list[Clip], takes: list[list[np.ndarray]], member: int, epoch: int) -> Iterator:
-        return self.batches(clips, takes, member * 1000 + epoch)
+    def _epoch(self, batches: Callable, clips: list[Clip], takes: list[list[Sound]], member: int, epoch: int) -> Iterator:
+        return batches(clips, takes, member * 1000 + epoch)
 
     @cached_property
-    def _front_end(self) -> 'nn.Module':
+    def _front_ends(self) -> tuple['nn.Module', 'nn.Module']:
+        from emotion_training.functionals import Functionals
         from emotion_training.networks import LogMel, SerCompact
 
-        return LogMel(SerCompact.BANDS)
+        return LogMel(SerCompact.BANDS), Functionals(SerCompact.BANDS)
 
-    def _log_mel(self, samples: np.ndarray) -> np.ndarray:
-        """Give what a member hears of an utterance: float16 of shape (SerCompact.BANDS, frames)."""
+    def _hear(self, samples: np.ndarray) -> Sound:
         import torch
 
+        log_mel, functionals = self._front_ends
         with torch.inference_mode():
-            return self._front_end(torch.from_numpy(to_batch(samples, self.input)))[0].numpy().astype(np.float16)
-
-    def network(self) -> 'nn.Module':
-        """Make a member with random weights."""
-        from emotion_training.networks import SerCompact
-
-        return SerCompact()
+            batch = torch.from_numpy(to_batch(samples, self.input))
+            mel = log_mel(batch)
+            return Sound(mel[0].numpy().astype(np.float16), functionals(batch, mel)[0].numpy())
 
     def load(self, run: Path) -> 'nn.Module':
         """Join the members with their best weights, and what tells one voice from another."""
         from emotion_training import trainer
-        from emotion_training.networks import SerEnsemble
+        from emotion_training.functionals import SerFunctionals
+        from emotion_training.networks import SerCompact, SerEnsemble, SerMember
 
-        members = [self.network() for _ in range(MEMBERS)]
+        members = [SerMember(SerCompact(), SerFunctionals()) for _ in range(MEMBERS)]
         for number, member in enumerate(members):
-            trainer.load_best(member, run / f'member{number}')
+            trainer.load_best(member.compact, run / f'member{number}')
+            trainer.load_best(member.functionals, run / f'member{number}_functionals')
         return SerEnsemble(members, self._voice_change()).eval()
 
     def _voice_change(self) -> VoiceChangeFit:
@@ -215,7 +261,7 @@ class SerRecipe:
         from emotion_training.networks import band_moments
 
         clips = _some_of_each(self.side('train'), SPECTRA)
-        mels = [self._log_mel(segment(clip.samples, self.input.sample_rate)).astype(np.float32) for clip in clips]
+        mels = [self._hear(segment(clip.samples, self.input.sample_rate)).mel.astype(np.float32) for clip in clips]
         return fit_voice_change(
             np.array([band_moments(torch.from_numpy(mel)[None])[0, : len(mel)].numpy() for mel in mels], np.float64),
             np.array([mel.shape[1] for mel in mels]) / 100,
@@ -262,8 +308,9 @@ class SerRecipe:
     def facts(self) -> dict[str, Any]:
         """Give the fields of the card that people write."""
         return {
-            'description': 'Log-mel front end, residual network and attentive statistics over time, about 0.7 M '
-            'parameters, for the raw waveform; trained from scratch.',
+            'description': 'For the raw waveform: two residual networks over log-mel bands with attentive statistics '
+            'over time, and two small networks over functionals (bands, cepstra, pitch, loudness, rhythm), each of '
+            'which compares the utterance with what the same voice said before; trained from scratch.',
             'licence': 'Code Apache-2.0. The weights are learned from RAVDESS and nEMO, which are CC BY-NC-SA 4.0: not '
             'for commercial use.',
             'training': {
@@ -289,6 +336,25 @@ class SerRecipe:
             'not_for': 'A voice does not tell what a person feels: do not use it to judge, select, monitor or diagnose '
             'people.',
         }
+
+
+def _orders(clips: list[Clip], takes: int, rng: np.random.Generator) -> Iterator[tuple[int, np.ndarray]]:
+    """Draw, for each speaker, one of the takes and an order of the clips: its number, and theirs."""
+    labels = np.array([clip.label for clip in clips])
+    names = np.array([clip.speaker for clip in clips])
+    for speaker in np.unique(names):
+        take, rows = rng.integers(takes), rng.permutation(np.flatnonzero(names == speaker))
+        if rng.random() < SORTED:  # a robot may hear one emotion for long
+            rows = rows[np.argsort(labels[rows] + 2.5 * rng.random(len(rows)))]
+        yield take, rows
+
+
+def known_rows(functionals: np.ndarray, speakers: Sequence[str]) -> np.ndarray:
+    """Give the rows for SerFunctionals of utterances (n, COUNT) whose speakers are known from all their others."""
+    same = np.equal.outer(speakers, speakers) & ~np.eye(len(speakers), dtype=bool)
+    count = same.sum(1, keepdims=True)
+    share = (same / np.maximum(count, 1)).astype(np.float32)
+    return np.hstack([functionals, share @ functionals, share @ functionals**2, count]).astype(np.float32)
 
 
 def _fit(mel: np.ndarray, frames: int, rng: np.random.Generator) -> np.ndarray:

@@ -15,6 +15,7 @@ from emotion_training import speaker_measure
 from emotion_training.calibration import fit_temperature
 from emotion_training.personalise_model import load
 from emotion_training.recipe import Corrupted, HeldOut
+from emotion_training.ser import known_rows
 from emotion_training.speaker_measure import Members
 from emotion_training.voice_change import VoiceChangeFit
 
@@ -26,14 +27,16 @@ CHANGE_FIT = VoiceChangeFit(np.random.default_rng(5).normal(0, 0.03, (80, 3)), n
 @pytest.fixture(scope='module')
 def network():
     torch = pytest.importorskip('torch', reason='making a model needs PyTorch, which running one does not')
-    from emotion_training.networks import SerCompact, SerEnsemble
+    from emotion_training.functionals import Population, SerFunctionals
+    from emotion_training.networks import SerCompact, SerEnsemble, SerMember
 
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    members = [SerCompact().eval() for _ in range(2)]
-    for member in members:
-        torch.nn.init.normal_(member.head.weight)  # opinions strong enough to be told apart
-        torch.nn.init.zeros_(member.head.bias)
+    population = Population(*np.random.default_rng(0).uniform(0.5, 1.5, (4, SerFunctionals.COUNT)))
+    members = [SerMember(SerCompact(), SerFunctionals(population)).eval() for _ in range(2)]
+    for part in (part for member in members for part in member.children()):
+        torch.nn.init.normal_(part.head.weight)  # opinions strong enough to be told apart
+        torch.nn.init.zeros_(part.head.bias)
     return SerEnsemble(members, CHANGE_FIT).eval()
 
 
@@ -48,7 +51,8 @@ def folder(network, tmp_path_factory) -> Path:
     (utterance,) = utterances(1)
     export.to_onnx(network, export.inputs(network, utterance), path)
     differences = export.parity(network, path, utterances(4))
-    assert set(differences) == {'logits', 'embedding', 'voice', 'change'} and max(differences.values()) < 1e-4
+    assert set(differences) == {'logits', 'embedding', 'voice', 'change'}
+    assert differences['logits'] < 1e-4 and max(differences.values()) < export.OTHER_TOLERANCE
     card = ModelCard(
         'voices', 'ser', AudioInput(), sha256_of(path), temperature=2.0, warm_temperature=1.5, training={'members': 2}
     )
@@ -105,11 +109,11 @@ def test_reference_and_number_heard_reach_the_network(network, folder):
     assert heard.probabilities == pytest.approx(softmax(logits.numpy()[0], 2.0 + (1.5 - 2.0) * 2 / 3), abs=1e-5)
 
 
-def test_model_alone_is_the_model_without_a_speaker(folder):
+def test_model_alone_is_the_model_without_a_speaker(network, folder):
     model = OnnxModel(folder, 'ser')
     for batch in utterances(3, seed=2):
         assert SpeakerModel(model)(batch).probabilities == pytest.approx(model(batch)[0], abs=1e-6)
-        assert model.embeddings(batch).shape == (1, 256)
+        assert model.embeddings(batch).shape == (1, network.head.in_features)
 
 
 def test_change_of_the_network_is_that_of_the_fit(folder):
@@ -138,7 +142,7 @@ def test_node_says_what_is_measured(folder, data):
     for place, row in enumerate(order):
         opinion = classifier(data.batches[rows[row]][0], 3 * place * S)
         classifier.remember(opinion, (3 * place + 2) * S)
-        assert opinion.probabilities == pytest.approx(measured[row].probabilities, abs=1e-6)
+        assert opinion.probabilities == pytest.approx(measured[row].probabilities, abs=2e-5)
         known = opinion.quality_terms['speaker_known']
         assert known == measured[row].speaker.known
     assert known > 0.5
@@ -149,7 +153,7 @@ def test_node_that_does_not_adapt_says_what_is_measured_of_voices_heard_alone(fo
     for batch, alone in zip(data.batches[:3], speaker_measure.hear_alone(OnnxModel(folder, 'ser'), data.batches[:3])):
         opinion = classifier(batch[0])
         classifier.remember(opinion)
-        assert opinion.probabilities == pytest.approx(alone.probabilities, abs=1e-6)
+        assert opinion.probabilities == pytest.approx(alone.probabilities, abs=2e-5)
         assert opinion.quality_terms['speaker_known'] == 0
 
 
@@ -167,7 +171,12 @@ def test_logits_of_the_first_member_are_its_own(network, folder, data):
     _, head = load(folder, 'ser')
     heard = SpeakerModel(OnnxModel(folder, 'ser'))(data.batches[0])
     with torch.inference_mode():
-        alone = network.members[0](network.log_mel(torch.from_numpy(data.batches[0])))[0].numpy()
+        samples = torch.from_numpy(data.batches[0])
+        mel = network.log_mel(samples)
+        functionals = network.functionals(samples, mel)
+        rows = torch.from_numpy(known_rows(functionals.numpy(), ['a']))
+        first = network.members[0]
+        alone = (first.compact(mel) + first.functionals(rows)).numpy()[0] / 2
     assert Members(head, 2).first(heard) == pytest.approx(alone, abs=1e-3)
 
 
