@@ -11,6 +11,8 @@ from emotion_core.errors import ModelError
 CLIP = 3.0  # standard deviations; a term far outside what the fit has seen counts as this far
 REASON_LOG_ODDS = -0.25  # a term that takes less than this from the log-odds is not worth a word
 REASONS = 3
+CHANCE = 1 / len(EMOTIONS)
+FADES = 2 * CHANCE  # quality below which a distribution fades; flat where the quality is that of a guess
 
 
 Terms = dict[str, dict[str, float]]  # of a fit: name -> {'mean', 'scale', 'coefficient'}
@@ -87,9 +89,10 @@ class Reliability:
 
         :param phrases: As ``reason`` takes them.
         """
+        quality = self(quality_terms)
         if self.scaling is not None:
-            probabilities = self.scaling(probabilities, quality_terms)
-        return Trusted(probabilities, self(quality_terms), self.reason(quality_terms, phrases))
+            probabilities = fade(self.scaling(probabilities, quality_terms), quality)
+        return Trusted(probabilities, quality, self.reason(quality_terms, phrases))
 
     def reason(self, quality_terms: dict[str, float], phrases: dict[str, tuple[str, str]]) -> str:
         """
@@ -111,6 +114,16 @@ class Reliability:
     def __call__(self, quality_terms: dict[str, float]) -> float:
         """Give the expected chance, in [0, 1], that the most probable emotion is right."""
         return float(1 / (1 + np.exp(-(self.intercept + sum(self.contributions(quality_terms).values())))))
+
+
+def fade(probabilities: np.ndarray, quality: float) -> np.ndarray:
+    """
+    Flatten a distribution (6,) of a quality below FADES, by as much as its log-odds over a guess are less.
+
+    :param quality: Expected chance of being right; of CHANCE or less the distribution says nothing.
+    """
+    over_guess, enough = (np.log(chance / (1 - chance)) - np.log(CHANCE / (1 - CHANCE)) for chance in (quality, FADES))
+    return softmax(np.clip(over_guess / enough, 0, 1) * log_odds(probabilities))
 
 
 def _terms_of(value: dict[str, Any]) -> Terms:

@@ -7,7 +7,7 @@ import pytest
 from emotion_core.errors import InputError, ModelError
 from emotion_core.evidence import Evidence
 from emotion_core.messages import to_evidence, to_ns, to_probs, to_stamp
-from emotion_core.reliability import Reliability, Scaling
+from emotion_core.reliability import Reliability, Scaling, fade
 
 
 def evidence(**changes):
@@ -128,11 +128,22 @@ def test_emotions_are_believed_by_their_own_exponents_and_biases():
 
 def test_trust_scales_and_rates_and_survives_the_card():
     fit = Reliability(0.0, SHARPNESS, scaling())
-    told = fit.trust(P, {'sharpness': 0.2}, {'sharpness': ('blurred', '')})
-    np.testing.assert_allclose(told.probabilities, scaling()(P, {'sharpness': 0.2}))
-    assert told[1:] == (fit({'sharpness': 0.2}), 'blurred')
+    told = fit.trust(P, {'sharpness': 0.4}, {'sharpness': ('blurred', '')})
+    np.testing.assert_allclose(told.probabilities, scaling()(P, {'sharpness': 0.4}))
+    assert told[1:] == (fit({'sharpness': 0.4}), 'blurred')
     assert Reliability.from_json(asdict(fit)) == fit
     assert Reliability(0.0, SHARPNESS).trust(P, {}, {}).probabilities is P
+
+
+def test_what_is_right_no_more_often_than_a_guess_says_nothing():
+    np.testing.assert_allclose(fade(P, 1 / 6), np.full(6, 1 / 6))
+    np.testing.assert_allclose(fade(P, 0.05), np.full(6, 1 / 6))
+    np.testing.assert_allclose(fade(P, 1 / 3), P)
+    np.testing.assert_allclose(fade(P, 0.9), P)
+    confidence = [fade(P, quality).max() for quality in np.linspace(1 / 6, 1 / 3, 9)]
+    assert (np.diff(confidence) > 0).all()
+    doubtful = Reliability(np.log(1 / 5), {}, scaling())  # right as often as a guess
+    np.testing.assert_allclose(doubtful.trust(P, {}, {}).probabilities, np.full(6, 1 / 6))
 
 
 def test_card_with_a_broken_scaling_is_refused():
