@@ -100,7 +100,7 @@ def test_a_sentence_becomes_probabilities_with_the_stamps_of_its_audio(rig):
     assert msg.source == 'speech' and msg.header.frame_id == 'mic'
     assert (to_ns(msg.evidence_start) - T0) / NS == pytest.approx(1.7, abs=0.07)
     assert (to_ns(msg.header.stamp) - T0) / NS == pytest.approx(3.0, abs=0.07)
-    assert tuple(term.name for term in msg.quality_terms) == TERMS
+    assert tuple(term.name for term in msg.quality_terms) == (*TERMS, 'speaker_known')
     assert [update.is_final for update in rig.results] == [False, False, True]
 
 

@@ -21,7 +21,7 @@ from emotion_training import speech_corpora
 from emotion_training.corruption import SPEECH_KINDS, corrupt_speech
 from emotion_training.manifest import Clip, split_hash
 from emotion_training.parallel import own
-from emotion_training.recipe import Corrupted, HeldOut, ModelFunction
+from emotion_training.recipe import Corrupted, HeldOut
 from emotion_training.speech_augmentation import SpeechAugmentation, Surroundings, active_part, change_bands
 from emotion_training.splits import Split, split_speakers
 from emotion_training.voice_change import VoiceChangeFit, fit_voice_change
@@ -116,16 +116,15 @@ class SerRecipe:
             parts = []
             for take, rows in chosen:
                 shift, tilt = rng.uniform(-SHIFT_BANDS, SHIFT_BANDS) * (rng.random() < 0.5), rng.normal(0, TILT)
-                parts.append(np.stack([change_bands(_fit(takes[take][row].mel, frames, rng), shift, tilt) for row in rows]))
+                fitted = [_fit(takes[take][row].mel, frames, rng) for row in rows]
+                parts.append(np.stack([change_bands(mel, shift, tilt) for mel in fitted]))
             mine = own(np.arange(SPEAKERS))
             yield (
                 np.concatenate([parts[i] for i in mine]),
                 np.concatenate([labels[chosen[i][1]] for i in mine]),
             )
 
-    def rows(
-        self, clips: list[Clip], takes: list[list[Sound]], seed: int
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def rows(self, clips: list[Clip], takes: list[list[Sound]], seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """
         Give training batches that the seed decides: ROWS rows for SerFunctionals.
 
@@ -223,7 +222,9 @@ class SerRecipe:
                 console,
             )
 
-    def _epoch(self, batches: Callable, clips: list[Clip], takes: list[list[Sound]], member: int, epoch: int) -> Iterator:
+    def _epoch(
+        self, batches: Callable, clips: list[Clip], takes: list[list[Sound]], member: int, epoch: int
+    ) -> Iterator:
         return batches(clips, takes, member * 1000 + epoch)
 
     @cached_property

@@ -196,7 +196,9 @@ def _some(recipe, train: slice):
     return recipe
 
 
-@pytest.mark.parametrize('make, train, epochs', [(FerRecipe, slice(0, None, 70), 8), (SerRecipe, slice(0, 6 * 52, 2), 5)])
+@pytest.mark.parametrize(
+    'make, train, epochs', [(FerRecipe, slice(0, None, 70), 8), (SerRecipe, slice(0, 6 * 52, 2), 5)]
+)
 def test_short_training_on_real_data_lowers_the_loss(data, tmp_path, monkeypatch, make, train, epochs):
     monkeypatch.setattr(ser, 'MEMBERS', 1)
     monkeypatch.setattr(ser, 'TAKES', 2)
