@@ -253,6 +253,18 @@ def test_voice_is_given_to_the_smaller_face_whose_mouth_moves_with_it(ros):  # n
         faces = ros.collect(FaceEmotions, 'emotion/faces', qos.RESULT)
         heard = ros.collect(SpeechActivity, 'emotion/speech/activity', qos.RESULT)
         fused = ros.collect(FusedEmotion, 'emotion/fused', qos.RESULT)
+        before = to_stamp(start_ns - NS_PER_S)
+        black = Image(
+            header=to_header(start_ns - NS_PER_S, 'camera'), width=640, height=480, encoding='bgr8', step=1920
+        )
+        black.data = array('B', bytes(1920 * 480))
+
+        def look() -> bool:
+            clock.publish(Clock(clock=before))
+            images.publish(black)
+            return faces and audio.get_subscription_count() > 0
+
+        ros.spin_until(look, 'a picture is seen', START_S)
         for at_ns, kind, index in sorted(messages):
             now_ns = start_ns + at_ns
             clock.publish(Clock(clock=to_stamp(now_ns)))
