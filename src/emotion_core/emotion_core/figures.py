@@ -2,10 +2,11 @@
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -46,6 +47,7 @@ STYLE = {
     'lines.linewidth': 2,
 }
 SHADED = 0.6  # share from which on the paper's colour reads better than the ink
+CENTRE = 0.485  # of a cell, which is 0.97 wide and high
 
 
 def confusion(name: str, matrix: Sequence[Sequence[int]]) -> str:
@@ -55,26 +57,42 @@ def confusion(name: str, matrix: Sequence[Sequence[int]]) -> str:
     with rc_context(STYLE | {'axes.grid': False}):
         figure = Figure(figsize=(5.2, 4.4), layout='constrained')
         axes = figure.subplots()
-        for row, column in np.ndindex(matrix.shape):
-            part = share[row, column]
-            axes.add_patch(Rectangle((column, row), 0.97, 0.97, facecolor=SHADE, alpha=max(part, 0.03), linewidth=0))
-            axes.text(
-                column + 0.485,
-                row + 0.485,
-                f'{100 * part:.0f} %\n{matrix[row, column]}',
-                ha='center',
-                va='center',
-                fontsize=9,
-                fontweight='bold' if row == column else 'normal',
-                color=PAPER if part > SHADED else INK,
-            )
-        places = np.arange(len(EMOTIONS)) + 0.485
-        axes.set(xlim=(0, 6), ylim=(6, 0), xlabel='predicted', ylabel='true', aspect='equal')
-        axes.set_xticks(places, EMOTIONS)
-        axes.set_yticks(places, EMOTIONS)
-        axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
+        texts = heat_map(axes, share, EMOTIONS, EMOTIONS, lambda *at: f'{100 * share[at]:.0f} %\n{matrix[at]}')
+        for row in range(len(matrix)):
+            texts[row, row].set_fontweight('bold')
+        axes.set(xlabel='predicted', ylabel='true', aspect='equal')
         return svg(figure, f'confusion matrix: {name}')
+
+
+def heat_map(
+    axes: Axes, shares: np.ndarray, rows: Sequence[str], columns: Sequence[str], write: Callable[[int, int], str]
+) -> np.ndarray:
+    """
+    Draw a table as cells shaded by their share.
+
+    :param shares: (rows, columns), [0, 1].
+    :param write: Gives what to write into the cell of a row and a column.
+    :return: What was written, matplotlib's texts (rows, columns).
+    """
+    texts = np.empty(shares.shape, object)
+    for row, column in np.ndindex(shares.shape):
+        share = shares[row, column]
+        axes.add_patch(Rectangle((column, row), 0.97, 0.97, facecolor=SHADE, alpha=max(share, 0.03), linewidth=0))
+        texts[row, column] = axes.text(
+            column + CENTRE,
+            row + CENTRE,
+            write(row, column),
+            ha='center',
+            va='center',
+            fontsize=9,
+            color=PAPER if share > SHADED else INK,
+        )
+    axes.set(xlim=(0, len(columns)), ylim=(len(rows), 0))
+    axes.set_xticks(np.arange(len(columns)) + CENTRE, columns)
+    axes.set_yticks(np.arange(len(rows)) + CENTRE, rows)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return texts
 
 
 def svg(figure: Figure, title: str) -> str:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from emotion_core.emotions import EMOTIONS
-from emotion_core.figures import GRID, INK, LINES, MUTED, PAPER, SERIES, SHADE, SHADED, STYLE, svg
+from emotion_core.figures import GRID, LINES, MUTED, SERIES, STYLE, heat_map, svg
 
 
 def timeline(name: str, track: Mapping[str, Any]) -> str:
@@ -83,24 +83,8 @@ def matrix(name: str, values: np.ndarray, rows: Sequence[str], columns: Sequence
     with rc_context(STYLE | {'axes.grid': False}):
         figure = Figure(figsize=(1.6 + 0.95 * len(columns), 0.6 + 0.29 * len(rows)), layout='constrained')
         axes = figure.subplots()
-        for row, column in np.ndindex(values.shape):
-            share = values[row, column]
-            axes.add_patch(Rectangle((column, row), 0.97, 0.95, facecolor=SHADE, alpha=max(share, 0.03), linewidth=0))
-            axes.text(
-                column + 0.485,
-                row + 0.49,
-                f'{100 * share:.1f}',
-                ha='center',
-                va='center',
-                fontsize=9,
-                color=PAPER if share > SHADED else INK,
-            )
-        axes.set(xlim=(0, len(columns)), ylim=(len(rows), 0))
-        axes.set_xticks(np.arange(len(columns)) + 0.485, columns)
-        axes.set_yticks(np.arange(len(rows)) + 0.49, rows)
+        heat_map(axes, values, rows, columns, lambda *at: f'{100 * values[at]:.1f}')
         axes.xaxis.tick_top()
-        axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
         return svg(figure, name)
 
 

@@ -30,6 +30,15 @@ def faces(stamp_ns):
     return FaceEmotions(header=to_header(stamp_ns, 'camera'), faces=[face])
 
 
+def watched(ros):
+    """Give a node whose picture is watched, what it drew, and what publishes pictures and faces to it."""
+    node = ros.add(OverlayNode())
+    node.autostart()
+    overlays = ros.collect(Image, 'emotion/overlay', qos.SENSOR)
+    images = ros.publisher(Image, 'image_raw', qos.SENSOR)
+    return node, overlays, images, ros.publisher(FaceEmotions, 'emotion/faces', qos.RESULT)
+
+
 def test_nothing_is_drawn_while_nobody_watches(ros):  # noqa: F811
     node = ros.add(OverlayNode())
     node.autostart()
@@ -38,11 +47,7 @@ def test_nothing_is_drawn_while_nobody_watches(ros):  # noqa: F811
 
 
 def test_faces_are_drawn_on_the_frame_they_were_found_in(ros):  # noqa: F811
-    node = ros.add(OverlayNode())
-    node.autostart()
-    overlays = ros.collect(Image, 'emotion/overlay', qos.SENSOR)
-    images = ros.publisher(Image, 'image_raw', qos.SENSOR)
-    results = ros.publisher(FaceEmotions, 'emotion/faces', qos.RESULT)
+    node, overlays, images, results = watched(ros)
     start = node.now_ns()
     results.publish(faces(start))  # from here on frames wait for their faces
     ros.spin_until(lambda: node.health.counts['received emotion/faces'] == 1)
@@ -58,11 +63,7 @@ def test_faces_are_drawn_on_the_frame_they_were_found_in(ros):  # noqa: F811
 
 
 def test_frames_whose_faces_do_not_come_in_time_are_drawn_without(ros):
-    node = ros.add(OverlayNode())
-    node.autostart()
-    overlays = ros.collect(Image, 'emotion/overlay', qos.SENSOR)
-    images = ros.publisher(Image, 'image_raw', qos.SENSOR)
-    results = ros.publisher(FaceEmotions, 'emotion/faces', qos.RESULT)
+    node, overlays, images, results = watched(ros)
     start = node.now_ns()
     for step in range(4):  # a frame every 0.4 s of its stamps, and faces of frames long ago
         results.publish(faces(start - 9_000_000_000 + step))
@@ -75,11 +76,7 @@ def test_frames_whose_faces_do_not_come_in_time_are_drawn_without(ros):
 
 
 def test_last_faces_are_drawn_where_a_slow_machine_finds_no_newer_ones(ros):  # noqa: F811
-    node = ros.add(OverlayNode())
-    node.autostart()
-    overlays = ros.collect(Image, 'emotion/overlay', qos.SENSOR)
-    images = ros.publisher(Image, 'image_raw', qos.SENSOR)
-    results = ros.publisher(FaceEmotions, 'emotion/faces', qos.RESULT)
+    node, overlays, images, results = watched(ros)
     start = node.now_ns()
     results.publish(faces(start))
     ros.spin_until(lambda: node.health.counts['received emotion/faces'] == 1)
