@@ -13,6 +13,24 @@ from emotion_core.model_card import MODEL_FILE, AudioInput, ModelCard, sha256_of
 EMBEDDING = 'embedding'  # output of the models that this project trained: what the last layer reads
 
 
+def open_session(path: Path, threads: int, content: bytes | None = None) -> onnxruntime.InferenceSession:
+    """
+    Load a file for the CPU.
+
+    :param threads: CPU threads of one run.
+    :param content: What to load in place of what the file holds.
+    :raises ModelError: when ONNX Runtime cannot.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(content or str(path), options, providers=['CPUExecutionProvider'])
+    except Exception as error:  # ONNX Runtime's own classes share no public base
+        raise ModelError(f"ONNX Runtime cannot load '{path}': {error}") from error
+
+
 class OnnxModel:
     """The model of one folder, checked against its card when it is loaded."""
 
@@ -35,14 +53,7 @@ class OnnxModel:
             raise ModelError(
                 f"'{path}' is not the file that its card describes (sha256 differs): fetch or export it again"
             )
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
-        except Exception as error:  # ONNX Runtime's own classes share no public base
-            raise ModelError(f"ONNX Runtime cannot load '{path}': {error}") from error
+        self._session = open_session(path, threads)
         batch, *others = self._session.get_inputs()
         self._input = batch.name
         self._one_by_one = batch.shape[:1] == [1]  # exported for a batch of one

@@ -1,5 +1,6 @@
 """From quality terms to how far a distribution can be trusted: the fits that a model card carries."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -122,8 +123,13 @@ def fade(probabilities: np.ndarray, quality: float) -> np.ndarray:
 
     :param quality: Expected chance of being right; of CHANCE or less the distribution says nothing.
     """
-    over_guess, enough = (np.log(chance / (1 - chance)) - np.log(CHANCE / (1 - CHANCE)) for chance in (quality, FADES))
-    return softmax(np.clip(over_guess / enough, 0, 1) * log_odds(probabilities))
+    over_guess, enough = (logit(chance) - logit(CHANCE) for chance in (min(max(quality, CHANCE), FADES), FADES))
+    return softmax(over_guess / enough * log_odds(probabilities))
+
+
+def logit(chance: float) -> float:
+    """Give the log-odds of a chance in (0, 1)."""
+    return math.log(chance / (1 - chance))
 
 
 def _terms_of(value: dict[str, Any]) -> Terms:
@@ -135,7 +141,7 @@ def _terms_of(value: dict[str, Any]) -> Terms:
 
 def _contributions(terms: Terms, quality_terms: dict[str, float]) -> dict[str, float]:
     return {
-        name: fit['coefficient'] * float(np.clip((quality_terms[name] - fit['mean']) / fit['scale'], -CLIP, CLIP))
+        name: fit['coefficient'] * min(max((quality_terms[name] - fit['mean']) / fit['scale'], -CLIP), CLIP)
         for name, fit in terms.items()
-        if name in quality_terms and np.isfinite(quality_terms[name])
+        if name in quality_terms and math.isfinite(quality_terms[name])
     }

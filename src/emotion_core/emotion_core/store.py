@@ -244,17 +244,12 @@ def _run(folder: Path) -> 'OnnxModel | None':
     :return: The model; None for a face detector.
     :raises ModelError: when that fails.
     """
-    # OpenCV and ONNX Runtime take their time, and listing needs neither.
+    # ONNX Runtime takes its time, and listing does not need it.
     card = ModelCard.load(folder)
     if card.task == 'face_detection':
-        import cv2
+        from emotion_core.yunet import YuNet
 
-        try:
-            cv2.FaceDetectorYN.create(str(folder / MODEL_FILE), '', (320, 320)).detect(
-                np.zeros((320, 320, 3), np.uint8)
-            )
-        except cv2.error as error:
-            raise ModelError(f"'{folder / MODEL_FILE}' is no face detector that OpenCV can run: {error.err}") from error
+        YuNet(folder)(np.zeros((320, 320, 3), np.uint8), 0.5)
         return None
     from emotion_core.onnx_model import OnnxModel
 

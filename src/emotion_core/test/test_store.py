@@ -126,7 +126,7 @@ def test_model_that_does_not_do_what_its_card_says_is_not_taken(tmp_path):
         put(store, tmp_path / 'given', labels=('happy', 'sad'))
     with pytest.raises(ModelError, match="ONNX Runtime cannot load 'model.onnx'"):
         put(store, tmp_path / 'given', content=b'no model')
-    with pytest.raises(ModelError, match="'model.onnx' is no face detector that OpenCV can run"):
+    with pytest.raises(ModelError, match="'model.onnx' is no YuNet"):
         put(store, tmp_path / 'given', task='face_detection', labels=('face',))
     assert store.list() == {} and list(store.root.iterdir()) == []
 

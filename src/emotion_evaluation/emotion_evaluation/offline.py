@@ -10,6 +10,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ from emotion_speech.recognizer import Recognizer as SpeechRecognizer
 from emotion_speech.vad import DETECTORS
 
 JUMP_NS = NS_PER_S // 2  # as the nodes have it
-AHEAD = 24  # frames that are decoded, and perhaps searched, before it is their turn
+AHEAD = 24  # frames that may wait, decoded and perhaps searched, for their turn
 
 
 @dataclass(frozen=True)
@@ -213,37 +214,42 @@ def _look(
 
 def _images(bag: Bag, topic: str, run: Run, ahead: '_Ahead | None') -> Iterator[tuple[Record, int, str, np.ndarray]]:
     """Give the frames of a bag; where they are prepared ahead, some frames before it is their turn."""
-    waiting: deque[tuple[Record, int, str, np.ndarray]] = deque()
+    waiting: deque[tuple[Record, int, str, Callable[[], np.ndarray]]] = deque()
+
+    def turn(left: int) -> Iterator[tuple[Record, int, str, np.ndarray]]:
+        while len(waiting) > left:
+            record, stamp_ns, frame_id, get_image = waiting.popleft()
+            try:
+                yield record, stamp_ns, frame_id, get_image()
+            except InputError as error:
+                run.problem(topic, error.kind, str(error))
+
     for record in bag.read([topic]):
         try:
-            stamp_ns, frame_id, image = _decode(bag, record)
+            msg = bag.deserialize(record)
+            stamp_ns = to_ns(msg.header.stamp)
+            if stamp_ns == 0:
+                raise InputError('missing stamp', f'{topic}: the image has no stamp')
         except InputError as error:
             run.problem(topic, error.kind, str(error))
             continue
-        if ahead is None:
-            yield record, stamp_ns, frame_id, image
-            continue
-        ahead.prepare(image, stamp_ns)
-        waiting.append((record, stamp_ns, frame_id, image))
-        if len(waiting) > AHEAD:
-            yield waiting.popleft()
-    yield from waiting
+        get_image = partial(_decode, msg, record.type)
+        if ahead is not None:
+            get_image = ahead.prepare(get_image, stamp_ns).result
+        waiting.append((record, stamp_ns, msg.header.frame_id, get_image))
+        yield from turn(0 if ahead is None else AHEAD)
+    yield from turn(0)
 
 
-def _decode(bag: Bag, record: Record) -> tuple[int, str, np.ndarray]:
-    msg = bag.deserialize(record)
-    stamp_ns = to_ns(msg.header.stamp)
-    if stamp_ns == 0:
-        raise InputError('missing stamp', f'{record.topic}: the image has no stamp')
-    if record.type == COMPRESSED:
-        return stamp_ns, msg.header.frame_id, decode_compressed(msg.data)
-    image = decode(msg.data, msg.width, msg.height, msg.encoding, msg.step, bool(msg.is_bigendian))
-    return stamp_ns, msg.header.frame_id, image
+def _decode(msg: Any, message_type: str) -> np.ndarray:
+    if message_type == COMPRESSED:
+        return decode_compressed(msg.data)
+    return decode(msg.data, msg.width, msg.height, msg.encoding, msg.step, bool(msg.is_bigendian))
 
 
 class _Ahead:
     """
-    Searches frames in another thread before it is their turn.
+    Decodes and searches frames in another thread before it is their turn.
 
     A search of the whole frame knows nothing of the frames before, so that its result is the same whenever it is made;
     which frames will be searched follows from their stamps alone, as long as there are few faces.
@@ -253,15 +259,22 @@ class _Ahead:
         self._detector, self._period_ns = detector, search_period * NS_PER_S
         self._pool = ThreadPoolExecutor(1, 'faces ahead')
         self._searched_ns: int | None = None
-        self._found: dict[int, Future] = {}
+        self._found: dict[int, list[Detection]] = {}
 
-    def prepare(self, image: np.ndarray, stamp_ns: int) -> None:
+    def prepare(self, get_image: Callable[[], np.ndarray], stamp_ns: int) -> Future:
         waited_ns = None if self._searched_ns is None else stamp_ns - self._searched_ns
-        if waited_ns is None or not 0 <= waited_ns < self._period_ns:
+        is_due = waited_ns is None or not 0 <= waited_ns < self._period_ns
+        if is_due:
             self._searched_ns = stamp_ns
-            self._found[id(image)] = self._pool.submit(self._detector.search, image)
+        return self._pool.submit(self._prepare, get_image, is_due)
 
-    def take(self, image: np.ndarray) -> Future | None:
+    def _prepare(self, get_image: Callable[[], np.ndarray], is_due: bool) -> np.ndarray:
+        image = get_image()
+        if is_due:
+            self._found[id(image)] = self._detector.search(image)
+        return image
+
+    def take(self, image: np.ndarray) -> list[Detection] | None:
         return self._found.pop(id(image), None)
 
     def close(self) -> None:
@@ -277,7 +290,7 @@ class _SearchedAhead:
 
     def search(self, image: np.ndarray) -> list[Detection]:
         found = self._ahead.take(image)
-        return self._detector.search(image) if found is None else found.result()
+        return self._detector.search(image) if found is None else found
 
     def search_near(self, image: np.ndarray, boxes: Any) -> list[Detection]:
         self._ahead.take(image)

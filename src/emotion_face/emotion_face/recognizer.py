@@ -107,9 +107,9 @@ class Recognizer:
                 for track, (crop, gray), face in zip(tracks, cut, faceness)
             ]
             trusted = [self._classifier.trust(*opinion) for opinion in zip(probabilities, terms)]
-        with clock('mouths'):
+        with clock('mouths'):  # of one face alone: whose voice it is is no question then
             seen = [(track.id, gray) for track, (_, gray) in zip(tracks, cut) if track.is_seen]
-            moved = self._mouths.update(seen, stamp_ns)
+            moved = self._mouths.update(seen if len(tracks) > 1 else [], stamp_ns)
         faces = [
             Face(
                 track.detection,

@@ -1,3 +1,5 @@
+import shutil
+
 import cv2
 import numpy as np
 import pytest
@@ -163,12 +165,32 @@ def test_damaged_yunet_is_not_used(tmp_path):
         make_detector(store, 'yunet')
 
 
+@needs_faces
 @needs_yunet
-def test_old_opencv_falls_back_to_haar_and_says_why(store, monkeypatch):
-    monkeypatch.setattr(cv2, '__version__', '4.5.4')
-    said = []
-    assert make_detector(store, 'auto', said.append).name == 'haar'
-    assert 'OpenCV 4.8' in said[0]
+@pytest.mark.parametrize('size', [(640, 480), (640, 360), (192, 192), (333, 250)])
+def test_network_finds_what_that_of_opencv_finds(size, store, frames):
+    opencv = cv2.FaceDetectorYN.create(str(YUNET), '', size, 0.6, 0.3)
+    detector, faces = make_detector(store, 'yunet'), 0
+    for frame, _ in frames[:8]:
+        image = cv2.resize(frame, size)
+        _, rows = opencv.detect(image)
+        rows = np.zeros((0, 15)) if rows is None else rows
+        here = detector.search(image)
+        faces += len(here)
+        assert len(here) == len(rows)
+        for detection, row in zip(here, sorted(rows, key=lambda row: -row[14])):
+            np.testing.assert_allclose([*detection.box, *detection.landmarks.ravel()], row[:14], atol=0.1)
+            assert detection.score == pytest.approx(row[14], abs=1e-3)
+    assert faces >= 4
+
+
+@needs_yunet
+def test_file_of_another_network_is_no_detector(store, tmp_path):
+    folder = tmp_path / 'other'
+    shutil.copytree(store.root / 'yunet', folder)
+    shutil.copy(ModelStore(bundled=None).find('fer_compact') / 'model.onnx', folder)
+    with pytest.raises(ModelError, match='is no YuNet'):
+        YuNetDetector(folder)
 
 
 def test_emotion_model_is_not_a_detector():

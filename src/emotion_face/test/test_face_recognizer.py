@@ -173,7 +173,7 @@ def test_carried_face_keeps_its_id_and_is_marked(classifier):
 
 
 def test_mouth_motion_is_of_a_face_that_was_found_in_this_frame_and_the_one_before(classifier):
-    detector = Script((100.0, 100.0, 80.0, 90.0))
+    detector = Script((100.0, 100.0, 80.0, 90.0), (300.0, 100.0, 60.0, 60.0))
     recognizer, frame = Recognizer(classifier, detector, ANYTHING), clouds(0)
 
     def motion(number):
@@ -181,8 +181,11 @@ def test_mouth_motion_is_of_a_face_that_was_found_in_this_frame_and_the_one_befo
         return recognizer.predict(cv2.add(frame, noise), S + number * FRAME).faces[0].evidence.mouth_motion
 
     assert motion(0) == 0 < motion(1)
-    detector.detections = []
+    both, detector.detections = detector.detections, []
     assert motion(2) == 0  # carried on by the tracker: nothing was seen
+    recognizer.reset()
+    detector.detections = both[:1]
+    assert motion(3) == motion(4) == 0  # alone in view: it takes time, and nobody asks
 
 
 def test_exchanging_the_detector_keeps_ids(classifier):

