@@ -130,6 +130,22 @@ def test_page_shows_the_label_and_how_it_changes(ros, web):
     assert 'sad' in web.locator('#history').get_attribute('aria-label')
 
 
+def test_page_says_whose_voice_it_is_where_there_are_several(ros, web):
+    out = ros.publisher(FusedEmotion, 'emotion/fused', qos.RESULT)
+    mine, other = fused('happy'), fused('sad')
+    mine.speaker_reason = 'f0001: its mouth moves with it (r 0.71)'
+    other.subject_id, other.is_speaker = 'f0002', False
+    until(ros, web, lambda: text(web, '#label') == 'happy', 'one face', lambda: out.publish(mine))
+    assert web.locator('#speaker').is_hidden()
+
+    def both():
+        out.publish(mine)
+        out.publish(other)
+
+    until(ros, web, lambda: web.locator('#speaker').is_visible(), 'whose voice it is', both)
+    assert text(web, '#speaker') == 'Whose voice: f0001: its mouth moves with it (r 0.71)'
+
+
 def test_page_shows_the_picture_with_its_faces(ros, web):
     until(
         ros,

@@ -54,6 +54,7 @@ def estimate(msg: FusedEmotion) -> dict[str, Any]:
         'voice': _probabilities(msg.speech),
         'weights': [msg.face_weight, msg.speech_weight],
         'reasons': [msg.face_reason, msg.speech_reason],
+        'speaker': msg.speaker_reason,
         'models': {'face': msg.face.model, 'voice': msg.speech.model, 'fusion': msg.method},
     }
 

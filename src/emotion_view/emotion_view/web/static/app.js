@@ -203,6 +203,8 @@ function drawEstimate() {
     const reason = shown?.reasons[index]
     say($(`#reasons .${name} dd`), (weight === 0 && missing[name]) || reason || (shown ? 'clear' : missing[name] ?? '–'))
   })
+  $('#speaker').hidden = estimates.length < 2
+  say($('#speaker'), shown?.speaker ? `Whose voice: ${shown.speaker}` : 'Whose voice: nobody speaks')
   drawSubjects(estimates, shown)
   announce(shown)
 }
