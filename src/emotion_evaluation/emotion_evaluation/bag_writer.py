@@ -60,7 +60,7 @@ class BagWriter:
     A rosbag2 folder: ``metadata.yaml`` beside one MCAP or SQLite file.
 
     After each ``checkpoint`` the bag on disk is complete, with index and metadata; what came after the last one is lost
-    when the process dies.
+    when the process dies. Any thread may call it, one at a time.
     """
 
     def __init__(self, folder: Path, storage: str = 'mcap', compression: str = 'zstd', types: Typestore | None = None):
@@ -277,6 +277,10 @@ class _Sqlite3:
 
     def __init__(self, folder: Path):
         self._writer = Sqlite3Writer(folder, CompressionMode.NONE)
+        self._writer.conn.close()
+        # One thread may make a bag and another write it, in turns.
+        self._writer.conn = sqlite3.connect(self._writer.path, check_same_thread=False)
+        self._writer.cursor = self._writer.conn.cursor()
         self._writer.conn.execute('PRAGMA cache_spill = OFF')  # the file changes only with a commit
         self.file_name = self._writer.path.name
         self._connections: dict[int, Connection] = {}

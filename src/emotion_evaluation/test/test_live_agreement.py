@@ -77,13 +77,14 @@ def test_live_graph_and_evaluation_say_the_same(ros, tmp_path):  # noqa: F811
     assert fused['n'] >= max(5, 0.3 * fused['of']) and fused['same_label'] >= 0.9 and fused['mean_difference'] < 0.1
 
 
-def test_recording_that_is_killed_is_a_bag(ros, tmp_path):  # noqa: F811
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_recording_that_is_killed_is_a_bag(ros, tmp_path, storage):  # noqa: F811
     from std_msgs.msg import String
 
     from emotion_core import qos
 
     publisher = ros.node.create_publisher(String, '/words', qos.RESULT)
-    with emotion('record', '-o', str(tmp_path / 'bag'), '--topics', '/words') as recorder:
+    with emotion('record', '-o', str(tmp_path / 'bag'), '--topics', '/words', '--storage', storage) as recorder:
         ros.spin_until(lambda: publisher.get_subscription_count() > 0, 'the recorder listens', START_S)
         deadline = time.monotonic() + 3.5
         count = 0
