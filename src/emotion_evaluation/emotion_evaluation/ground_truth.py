@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
@@ -59,6 +59,15 @@ def intervals_of(marks: Iterable[Mark], end_ns: int) -> list[Interval]:
             open_marks[mark.subject] = Mark(mark.stamp_ns, mark.subject, _label(mark.label, TOPIC))
     intervals += [Interval(mark.stamp_ns, end_ns, mark.subject, mark.label) for mark in open_marks.values()]
     return sorted(interval for interval in intervals if interval.end_ns > interval.start_ns)
+
+
+def within(intervals: Iterable[Interval], start_ns: int, end_ns: int) -> list[Interval]:
+    """Give the parts of intervals that lie between two times."""
+    parts = (
+        replace(interval, start_ns=max(interval.start_ns, start_ns), end_ns=min(interval.end_ns, end_ns))
+        for interval in intervals
+    )
+    return [part for part in parts if part.end_ns > part.start_ns]
 
 
 def marks_of(intervals: Iterable[Interval]) -> list[Mark]:

@@ -141,7 +141,8 @@ def assign(run: Run, truth: Sequence[Interval]) -> dict[str, str]:
     present: dict[str, set[int]] = {}
     for frame in run.frames:
         for evidence, _ in frame.faces:
-            present.setdefault(evidence.subject_id, set()).add(frame.stamp_ns // STEP_NS)
+            stamp_ns = frame.stamp_ns + other_clock_ns(evidence, frame.received_ns)
+            present.setdefault(evidence.subject_id, set()).add(stamp_ns // STEP_NS)
     labelled = {
         subject: {
             step

@@ -18,9 +18,9 @@ from emotion_evaluation.bag import Bag
 from emotion_evaluation.bag_writer import BagWriter
 from emotion_evaluation.cli import main
 from emotion_evaluation.definitions import installed_types
-from emotion_evaluation.errors import BagError
-from emotion_evaluation.evaluate import Job, evaluate_bag, summarise
-from emotion_evaluation.topics import COMPRESSED, IMAGE, find_topics
+from emotion_evaluation.errors import BagError, LabelError
+from emotion_evaluation.evaluate import Job, evaluate_bag, read_truth, summarise
+from emotion_evaluation.topics import COMPRESSED, IMAGE, Topics, find_topics
 
 
 @pytest.fixture(scope='module')
@@ -140,6 +140,39 @@ def test_bag_from_elsewhere_is_understood_by_its_types(tmp_path):
     assert result.entry['utterances'] >= 1
     assert result.entry['problems'] == {'/cam/color/image: damaged message': 1}
     assert 'bytes are no sensor_msgs/msg/Image' in result.entry['sentences']['/cam/color/image: damaged message']
+
+
+def test_labels_of_another_clock_are_about_the_time_when_they_came(tmp_path):
+    """A bag that was replayed by the clock of its recording, and recorded anew: its stamps are of years ago."""
+    with Bag(scene_of_years_ago(tmp_path / 'bag')) as bag:
+        (interval,) = read_truth(bag, Topics(truth='/emotion/ground_truth'), None)
+        assert (interval.start_ns, interval.end_ns) == (bag.start_ns + 1000 * MS, bag.end_ns)
+
+
+def test_labels_of_another_time_than_the_bag_are_refused_and_long_ones_cut(tmp_path):
+    labels = tmp_path / 'labels.csv'
+    with Bag(scene_of_years_ago(tmp_path / 'bag')) as bag:
+        labels.write_text('start,end,subject,label\n1,99999999,,happy\n')
+        (interval,) = read_truth(bag, Topics(), labels)
+        assert (interval.start_ns, interval.end_ns) == (bag.start_ns + 1000 * MS, bag.end_ns)
+        labels.write_text('start,end,subject,label\n200,201,,happy\n')
+        with pytest.raises(LabelError, match='no label is about .*the first begins at 200.000 s.* 0 to 1.900 s'):
+            read_truth(bag, Topics(), labels)
+
+
+def scene_of_years_ago(folder):
+    """Write a bag of 1.9 s with a label after 1 s; the stamps in it are of three years before."""
+    kind = 'emotion_msgs/msg/GroundTruth'
+    types = installed_types([kind])
+    writer = BagWriter(folder, types=types)
+    writer.add_topic('/emotion/ground_truth', kind)
+    for ms, label in ((0, ''), (1000, 'happy'), (1900, 'happy')):
+        stamp = types.types['builtin_interfaces/msg/Time'](sec=START_NS // 10**9 - 10**8, nanosec=ms * MS)
+        header = types.types['std_msgs/msg/Header'](stamp=stamp, frame_id='')
+        message = types.types[kind](header=header, subject_id='', label=label)
+        writer.write('/emotion/ground_truth', START_NS + ms * MS, bytes(types.serialize_cdr(message, kind)))
+    writer.close()
+    return folder
 
 
 def test_wrong_type_and_unknown_remap_name_the_topic(scene, tmp_path):

@@ -1,5 +1,7 @@
 """When there is something new to say: evidence in as it arrives, estimates out; the clock is the caller's."""
 
+from typing import Protocol
+
 from emotion_core.evidence import Evidence
 from emotion_core.stamps import NS_PER_S
 from emotion_fusion.fuser import SPEECH, Fused, Fuser
@@ -60,7 +62,13 @@ class FusionStream:
         return self._fuser.fuse(subject_id, now_ns)
 
 
-def other_clock_ns(evidence: Evidence | Loudness, now_ns: int) -> int:
-    """Give how far the clock is ahead of the one that the evidence was stamped by; 0 when they are the same."""
-    behind_ns = now_ns - evidence.stamp_ns
+class Stamped(Protocol):
+    """What has a time."""
+
+    stamp_ns: int  # [ns since the epoch]
+
+
+def other_clock_ns(item: Stamped, now_ns: int) -> int:
+    """Give how far the clock is ahead of the one that something was stamped by; 0 when they are the same."""
+    behind_ns = now_ns - item.stamp_ns
     return behind_ns if abs(behind_ns) > SAME_CLOCK_NS else 0
