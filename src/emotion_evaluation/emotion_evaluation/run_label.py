@@ -127,7 +127,8 @@ def _live(options: argparse.Namespace, console: Console) -> int:
 
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     node = rclpy.create_node('emotion_label', namespace=options.namespace)
-    publisher = node.create_publisher(GroundTruth, ground_truth.TOPIC, qos.RESULT)
+    # A recorder that starts later, or finds this node late, gets the label that holds then.
+    publisher = node.create_publisher(GroundTruth, ground_truth.TOPIC, qos.LATCHED)
     labeller = Labeller(options.subject)
     console.print(f'{HELP}\non {publisher.topic_name}; `./emotion record` keeps it', highlight=False)
     begin_ns = node.get_clock().now().nanoseconds
@@ -149,8 +150,9 @@ def _live(options: argparse.Namespace, console: Console) -> int:
         node.destroy_node()
         rclpy.try_shutdown()
     if options.out is not None:
-        ground_truth.write_csv(options.out, ground_truth.intervals_of(labeller.marks, end_ns), 0)
-        console.print(f'{len(labeller.marks)} marks in {options.out}', highlight=False)
+        intervals = ground_truth.intervals_of(labeller.marks, end_ns)
+        ground_truth.write_csv(options.out, intervals, 0)
+        console.print(f'{len(intervals)} intervals in {options.out}', highlight=False)
     return 0
 
 
