@@ -19,6 +19,7 @@ from emotion_fusion.stream import other_clock_ns
 
 STEP_NS = NS_PER_S // 10  # between two moments at which the robot is asked
 STEPS_A_MINUTE = 60 * NS_PER_S // STEP_NS
+TOGETHER = 0.5  # share of the shorter of two tracks that both are there for from which they are two people
 LOCK_STEPS = 10  # a label that was right for so many moments, 1 s, has locked
 FUSED_MAX_AGE_NS = NS_PER_S  # the fusion repeats itself every 0.2 s for as long as it knows anything
 ROWS = {
@@ -135,7 +136,8 @@ def assign(run: Run, truth: Sequence[Interval]) -> dict[str, str]:
     Say which labelled subject each face track is: the one who was there while it was, and not else.
 
     A subject that is called as a track is that track. For the others a track goes to the subject with the greatest
-    overlap in time, relative to the time of either. Without named subjects nobody is told apart.
+    overlap in time, relative to the time of either; tracks that are there together are different subjects. Without
+    named subjects nobody is told apart.
     """
     subjects = sorted({interval.subject for interval in truth} - {EVERYONE})
     present: dict[str, set[int]] = {}
@@ -152,13 +154,22 @@ def assign(run: Run, truth: Sequence[Interval]) -> dict[str, str]:
         }
         for subject in subjects
     }
-    owners = {}
-    for track, steps in sorted(present.items()):
-        shares = {subject: len(steps & there) / len(steps | there) for subject, there in labelled.items()}
-        best = track if track in labelled else max(shares, key=shares.get, default=EVERYONE)
-        if track in labelled or shares.get(best, 0) > 0:
-            owners[track] = best
+    owners = {track: track for track in present if track in labelled}
+    shares = [
+        (-len(steps & there) / len(steps | there), track, subject)
+        for track, steps in present.items()
+        for subject, there in labelled.items()
+        if steps & there
+    ]
+    for _, track, subject in sorted(shares):
+        theirs = [present[other] for other, owner in owners.items() if owner == subject]
+        if track not in owners and not any(_are_together(present[track], steps) for steps in theirs):
+            owners[track] = subject
     return owners
+
+
+def _are_together(one: set[int], other: set[int]) -> bool:
+    return len(one & other) > TOGETHER * min(len(one), len(other))
 
 
 def figures(samples: Samples) -> dict[str, Any]:
@@ -271,9 +282,18 @@ def _faces_of(run: Run, owners: dict[str, str], person: str) -> Iterable[tuple[i
 
 
 def _fused_of(run: Run, owners: dict[str, str], person: str) -> Iterable[tuple[int, Fused]]:
+    """Give what was said about a person: a face that is found again has a new track, and the old one ages beside it."""
+    track, seen_ns = None, 0
     for known_ns, estimate in run.fused:
-        if estimate.is_speaker if person == EVERYONE else owners.get(estimate.evidence.subject_id) == person:
-            yield known_ns, estimate
+        subject = estimate.evidence.subject_id
+        if person == EVERYONE:
+            if estimate.is_speaker:
+                yield known_ns, estimate
+        elif owners.get(subject) == person:
+            if estimate.face is not None and estimate.face.stamp_ns > seen_ns:
+                track, seen_ns = subject, estimate.face.stamp_ns
+            if subject == track:
+                yield known_ns, estimate
 
 
 def _fresh(found: tuple[int, Evidence] | None, now_ns: int, max_age: float) -> Evidence | None:

@@ -76,6 +76,21 @@ def test_tracks_go_to_who_was_there_while_they_were():
     assert table['frames']['accuracy'] == 1
 
 
+def test_faces_that_are_there_together_are_two_people():
+    run = make_run(6, lambda t: 'happy', ('f0001', 'f0002'))
+    truth = [Interval(START, START + 6 * S, name, 'happy') for name in ('anna', 'ben')]
+    assert assign(run, truth) == {'f0001': 'anna', 'f0002': 'ben'}
+
+
+def test_face_that_is_found_again_under_another_id_is_asked_and_the_old_one_no_more():
+    run = make_run(4, lambda t: 'happy' if t < 2 else None)
+    again = make_run(4, lambda t: 'sad' if t >= 2 else None, ('f0002',))
+    for frame, other in zip(run.frames, again.frames):
+        object.__setattr__(frame, 'faces', frame.faces + other.faces)
+    row = measured(run, [Interval(START, START + 4 * S, 'anna', 'sad')])['rows']['label']
+    assert row['flicker'] == pytest.approx(60 / 3.9, abs=0.01)  # once, though both estimates come for a while
+
+
 def test_no_truth_no_figures():
     assert sample(make_run(1, lambda t: 'sad'), [], FusionParameters()).truth == []
 
