@@ -3,16 +3,18 @@
 import json
 import logging
 import os
+import shutil
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import torch
+from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from emotion_core.model_card import CARD_FILE, MODEL_FILE, ModelCard, sha256_of
@@ -24,8 +26,11 @@ from emotion_training.trainer import BEST_FILE, LOG_FILE
 
 TOLERANCE = 1e-4  # largest difference of a logit between torch and ONNX Runtime
 OTHER_TOLERANCE = 1e-3  # of other outputs; relative where they are over 1
+HALF_TOLERANCE = 0.03  # of any output, when the weights are rounded to half precision
+HALVED = 8192  # weights from which a tensor is kept in half precision; the last layer stays as it is
 PARITY_INPUTS = 64
 LOGITS = 'logits'
+PARTIAL = '.partial'  # folder of what is not finished
 
 
 def export(recipe: Recipe, run: Path, folder: Path, command: str) -> float:
@@ -39,18 +44,17 @@ def export(recipe: Recipe, run: Path, folder: Path, command: str) -> float:
     network = recipe.load(run)
     data = recipe.held_out('validation')
     folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder) as partial:
-        path = Path(partial) / MODEL_FILE
+    partial = folder / PARTIAL
+    shutil.rmtree(partial, ignore_errors=True)  # of an export that was killed
+    partial.mkdir()
+    try:
+        path = partial / MODEL_FILE
         batches = data.batches[:: max(len(data.batches) // PARITY_INPUTS, 1)][:PARITY_INPUTS]
         to_onnx(network, inputs(network, batches[0]), path)
+        check(parity(network, path, batches), TOLERANCE, OTHER_TOLERANCE)
+        halve(path, {name for name, weights in network.named_parameters() if weights.numel() >= HALVED})
         differences = parity(network, path, batches)
-        for name, difference in differences.items():
-            bound = TOLERANCE if name == LOGITS else OTHER_TOLERANCE
-            if not difference <= bound:
-                raise TrainingError(
-                    f'the exported model differs from torch by {difference:.1e} in its {name}, more than {bound:.0e}: '
-                    f'try another version of torch or onnx'
-                )
+        check(differences, HALF_TOLERANCE, HALF_TOLERANCE)
         facts = recipe.facts()
         training = facts.pop('training') | {
             'command': command,
@@ -61,11 +65,11 @@ def export(recipe: Recipe, run: Path, folder: Path, command: str) -> float:
         card = ModelCard(
             name=recipe.name, task=recipe.task, input=recipe.input, sha256=sha256_of(path), training=training, **facts
         )
-        card.save(Path(partial))
-        temperatures = measure.calibrate(Path(partial), recipe.task, data)
+        card.save(partial)
+        temperatures = measure.calibrate(partial, recipe.task, data)
         card = replace(card, **temperatures)
-        card.save(Path(partial))
-        figures = measure.test_figures(OnnxModel(Path(partial), recipe.task), data)
+        card.save(partial)
+        figures = measure.test_figures(OnnxModel(partial, recipe.task), data)
         card = replace(
             card,
             metrics={
@@ -78,9 +82,11 @@ def export(recipe: Recipe, run: Path, folder: Path, command: str) -> float:
                 'validation': figures | {'command': command},
             },
         )
-        card.save(Path(partial))
+        card.save(partial)
         for name in (MODEL_FILE, CARD_FILE):
-            os.replace(Path(partial) / name, folder / name)
+            os.replace(partial / name, folder / name)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
     return card.metrics['parity']['max_abs_difference']
 
 
@@ -124,6 +130,30 @@ def to_onnx(network: nn.Module, example: dict[str, Tensor], path: Path) -> None:
     program.save(str(path), external_data=False)
 
 
+def halve(path: Path, names: Collection[str]) -> None:
+    """Keep these weights of a file in half precision; ONNX Runtime makes them float32 again when it loads it."""
+    model = onnx.load(path)
+    for tensor in model.graph.initializer:
+        if tensor.name in names and tensor.data_type == TensorProto.FLOAT:
+            values = numpy_helper.to_array(tensor).astype(np.float16)
+            model.graph.node.insert(
+                0, helper.make_node('Cast', [f'{tensor.name}.half'], [tensor.name], to=TensorProto.FLOAT)
+            )
+            tensor.CopyFrom(numpy_helper.from_array(values, f'{tensor.name}.half'))
+    onnx.save(model, path)
+
+
+def check(differences: dict[str, float], of_logits: float, of_others: float) -> None:
+    """Raise TrainingError when an output differs from torch's by more than it may."""
+    for name, difference in differences.items():
+        bound = of_logits if name == LOGITS else of_others
+        if not difference <= bound:  # also where it is not a number
+            raise TrainingError(
+                f'the exported model differs from torch by {difference:.1e} in its {name}, more than {bound:.0e}: '
+                f'try another version of torch or onnx'
+            )
+
+
 @torch.inference_mode()
 def parity(network: nn.Module, path: Path, batches: Sequence[np.ndarray]) -> dict[str, float]:
     """Give the largest difference of each output between torch and ONNX Runtime; absolute for logits."""
@@ -137,7 +167,7 @@ def parity(network: nn.Module, path: Path, batches: Sequence[np.ndarray]) -> dic
             difference = np.abs(one.numpy() - other)
             if name != LOGITS:
                 difference = difference / np.maximum(np.abs(other), 1)
-            differences[name] = max(differences[name], float(difference.max()))
+            differences[name] = float(np.maximum(differences[name], difference.max()))  # not a number stays so
     return differences
 
 

@@ -34,7 +34,7 @@ FRAMES = (100, 260)  # fewest and most 10 ms frames of a training batch
 TAKES = 8  # times that each training clip is changed at random; an epoch uses one take of each speaker
 SORTED = 0.3  # part of the speakers of an epoch who say much the same emotion in a row
 SHIFT_BANDS, TILT = 2.5, 0.4  # most shift of the spectrum, deviation of its tilt
-MEMBERS = 2
+MEMBERS = 3
 ROWS = 128  # utterances in a training batch of functionals
 HEARD = (8, 300)  # fewest and most utterances heard before, where the voice is known
 NEW = 0.35  # part of the utterances whose voice is new
@@ -309,8 +309,8 @@ class SerRecipe:
     def facts(self) -> dict[str, Any]:
         """Give the fields of the card that people write."""
         return {
-            'description': 'For the raw waveform: two residual networks over log-mel bands with attentive statistics '
-            'over time, and two small networks over functionals (bands, cepstra, pitch, loudness, rhythm), each of '
+            'description': 'For the raw waveform: three residual networks over log-mel bands with attentive statistics '
+            'over time, and three small networks over functionals (bands, cepstra, pitch, loudness, rhythm), each of '
             'which compares the utterance with what the same voice said before; trained from scratch.',
             'licence': 'Code Apache-2.0. The weights are learned from RAVDESS and nEMO, which are CC BY-NC-SA 4.0: not '
             'for commercial use.',

@@ -219,8 +219,9 @@ def test_short_training_on_real_data_lowers_the_loss(data, tmp_path, monkeypatch
 def test_exported_face_model_takes_any_number_of_faces_and_tells_what_is_none(tmp_path):
     network = networks.FerCompact(networks.FerMember()).eval()
     faces = torch.rand(5, 1, 48, 48)
-    export.to_onnx(network, {'input': faces[:3]}, tmp_path / 'model.onnx')
-    session = onnxruntime.InferenceSession(str(tmp_path / 'model.onnx'))
+    path = tmp_path / 'model.onnx'
+    export.to_onnx(network, {'input': faces[:3]}, path)
+    session = onnxruntime.InferenceSession(str(path))
     with torch.inference_mode():
         expected = [value.numpy() for value in network(faces)]
     found = session.run(None, {'input': faces.numpy()})
@@ -230,3 +231,15 @@ def test_exported_face_model_takes_any_number_of_faces_and_tells_what_is_none(tm
     assert (found[2] > 0.99).all(), 'all is a face until it is fitted'
     mirrored = session.run(['logits'], {'input': faces.numpy()[..., ::-1].copy()})[0]
     assert mirrored == pytest.approx(found[0], abs=1e-4)
+    size = path.stat().st_size
+    export.halve(path, dict(network.named_parameters()).keys())
+    assert path.stat().st_size < 0.6 * size
+    halved = onnxruntime.InferenceSession(str(path)).run(['logits'], {'input': faces.numpy()})[0]
+    assert 0 < np.abs(halved - found[0]).max() < export.HALF_TOLERANCE
+
+
+def test_output_that_is_not_a_number_is_not_like_torch():
+    export.check({'logits': 1e-5, 'face': 1e-3}, 1e-4, 1e-2)
+    for differences in ({'logits': float('nan')}, {'logits': 1e-3}, {'logits': 0.0, 'face': 0.1}):
+        with pytest.raises(TrainingError, match='differs from torch'):
+            export.check(differences, 1e-4, 1e-2)
