@@ -22,7 +22,7 @@ class FusionParameters:
         0.5, 'Configured weight of the voice, before quality and freshness.', low=0.0, high=1.0
     )
     face_window: float = param(0.5, 'Face evidence of this long is averaged [s].', low=0.0, high=5.0)
-    face_half_life: float = param(0.3, 'Age at which face evidence counts half [s].', low=0.05, high=60.0)
+    face_half_life: float = param(0.2, 'Age at which face evidence counts half [s].', low=0.05, high=60.0)
     face_max_age: float = param(1.5, 'Age from which face evidence counts no more [s].', low=0.1, high=120.0)
     speech_half_life: float = param(3.0, 'Age at which speech evidence counts half [s].', low=0.05, high=60.0)
     speech_max_age: float = param(8.0, 'Age from which speech evidence counts no more [s].', low=0.1, high=120.0)
