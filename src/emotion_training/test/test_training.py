@@ -216,6 +216,18 @@ def test_short_training_on_real_data_lowers_the_loss(data, tmp_path, monkeypatch
         assert (log.parent / trainer.BEST_FILE).is_file()
 
 
+def test_half_of_the_target_is_what_the_network_itself_says(data):
+    recipe = _some(FerRecipe(data), slice(0, 2 * fer.BATCH))
+    network, rows = recipe.network().eval(), recipe.split.train
+    labels = np.eye(6)[recipe.faces.labels[rows]]
+    assert recipe._targets(network, 0.0) is None
+    targets = recipe._targets(network, 0.5)[rows]
+    assert targets.sum(axis=1) == pytest.approx(1, abs=1e-5)
+    said = 2 * targets - labels
+    assert said.min() > 0 and said.max() < 0.9  # it has learned nothing yet
+    assert len(np.unique(said.round(6), axis=0)) > fer.BATCH  # and says something else of each face
+
+
 def test_exported_face_model_takes_any_number_of_faces_and_tells_what_is_none(tmp_path):
     network = networks.FerCompact(networks.FerMember()).eval()
     faces = torch.rand(5, 1, 48, 48)
