@@ -13,6 +13,14 @@ from emotion_core.model_card import MODEL_FILE, AudioInput, ModelCard, sha256_of
 EMBEDDING = 'embedding'  # output of the models that this project trained: what the last layer reads
 
 
+def model_path(folder: Path) -> Path:
+    """Give the file of a model folder; raises ModelError when it is missing."""
+    path = Path(folder) / MODEL_FILE
+    if not path.is_file():
+        raise ModelError(f"no model in '{folder}': {MODEL_FILE} is missing")
+    return path
+
+
 def open_session(path: Path, threads: int, content: bytes | None = None) -> onnxruntime.InferenceSession:
     """
     Load a file for the CPU.
@@ -46,9 +54,7 @@ class OnnxModel:
         self.card = ModelCard.load(folder)
         if self.card.task != task:
             raise ModelError(f"model '{self.card.name}' in '{folder}' is for {self.card.task}, not for {task}")
-        path = Path(folder) / MODEL_FILE
-        if not path.is_file():
-            raise ModelError(f"no model in '{folder}': {MODEL_FILE} is missing")
+        path = model_path(folder)
         if sha256_of(path) != self.card.sha256:
             raise ModelError(
                 f"'{path}' is not the file that its card describes (sha256 differs): fetch or export it again"

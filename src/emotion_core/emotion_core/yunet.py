@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 
 from emotion_core.errors import ModelError
-from emotion_core.model_card import MODEL_FILE
-from emotion_core.onnx_model import open_session
+from emotion_core.onnx_model import model_path, open_session
 
 STRIDES = (8, 16, 32)  # [px] of the three grids; at each point there is one face or none
 PARTS = ('cls', 'obj', 'bbox', 'kps')
@@ -20,18 +19,15 @@ ANY_SIZE = b'\x0a\x03\x12\x01h\x0a\x03\x12\x01w'
 class YuNet:
     """Finds faces and five landmarks; ONNX Runtime takes a third of the time of OpenCV's ``FaceDetectorYN``."""
 
-    def __init__(self, folder: Path, threads: int = 1):
+    def __init__(self, folder: Path):
         """
         Load the network.
 
         :param folder: Holds model.onnx.
-        :param threads: CPU threads of one run.
         :raises ModelError: when the file is no YuNet of 2023 or newer.
         """
-        path = Path(folder) / MODEL_FILE
-        if not path.is_file():
-            raise ModelError(f"no model in '{folder}': {MODEL_FILE} is missing")
-        self._session = open_session(path, threads, path.read_bytes().replace(FIXED_SIZE, ANY_SIZE))
+        path = model_path(folder)
+        self._session = open_session(path, 1, path.read_bytes().replace(FIXED_SIZE, ANY_SIZE))
         self._input = self._session.get_inputs()[0]
         wanted = {f'{part}_{stride}' for part in PARTS for stride in STRIDES}
         if not wanted <= {output.name for output in self._session.get_outputs()} or any(

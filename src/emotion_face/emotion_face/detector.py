@@ -83,7 +83,7 @@ class YuNetDetector:
     SCORE = 0.6
     OVERLAP = 0.3  # of two boxes that count as one face
     LONG_SIDE_PX = 640  # larger frames are searched at this size: faces under 1/30 of the frame carry no emotion
-    SHORT_SIDE_PX = 96  # smaller frames are enlarged: a face must have its 20 px
+    SHORT_SIDE_PX = 96  # smaller frames are enlarged, for a face of few pixels is not found
     NEAR_SCORE = 0.45  # less is enough where a face is expected
     # The patch around an expected face: its side, and its side in the frame in longer sides of the box. Of 108 faces
     # that the whole frame shows it misses none; with 160 px it misses 6, with 2.0 boxes 5.

@@ -1,8 +1,6 @@
 """Voice activity: how likely a frame of audio holds a voice."""
 
-import math
 import os
-from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,22 +35,15 @@ class NoiseFloor:
     def __init__(self) -> None:
         """Know nothing yet."""
         self._levels: deque[float] = deque(maxlen=int(self.SECONDS * RATE / FRAME))
-        self._sorted: list[float] = []  # the same
 
     def update(self, level_dbfs: float) -> float:
         """Take the level of one frame; give the floor [dB relative to full scale]."""
-        if len(self._levels) == self._levels.maxlen:
-            del self._sorted[bisect_left(self._sorted, self._levels[0])]
         self._levels.append(level_dbfs)
-        insort(self._sorted, level_dbfs)
-        place = self.PERCENTILE / 100 * (len(self._sorted) - 1)
-        below, above = self._sorted[math.floor(place)], self._sorted[math.ceil(place)]
-        return max(below + (above - below) * (place % 1), self.LOWEST_DBFS)
+        return max(float(np.percentile(self._levels, self.PERCENTILE)), self.LOWEST_DBFS)
 
     def reset(self) -> None:
         """Forget the stream so far."""
         self._levels.clear()
-        self._sorted.clear()
 
 
 class RmsVad:

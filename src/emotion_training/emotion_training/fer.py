@@ -185,7 +185,9 @@ class FerRecipe:
         faces = self.faces.images[self.split.test]
         return {'not_a_face': not_a_face.figures(judge, faces, self.mistakes)}
 
-    def _epoch(self, cycle: Cycle, settings: 'trainer.Settings', targets: Callable, epoch: int) -> Iterator:
+    def _epoch(
+        self, cycle: Cycle, settings: 'trainer.Settings', targets: Callable[[], np.ndarray | None], epoch: int
+    ) -> Iterator:
         size = [side for start, side in cycle.sides if epoch >= start * settings.epochs][-1]
         return self.batches(settings.seed * 1000 + epoch, size, cycle.strength, targets())
 

@@ -8,7 +8,7 @@ import numpy as np
 from emotion_core import metrics
 from emotion_core.model_card import ModelCard
 from emotion_core.onnx_model import OnnxModel
-from emotion_core.reliability import Reliability
+from emotion_core.reliability import Reliability, logit
 from emotion_training import personalise_model, speaker_measure
 from emotion_training.calibration import fit_temperature
 from emotion_training.recipe import HeldOut, Recipe
@@ -103,7 +103,7 @@ def measure_reliability(recipe: Recipe, folder: Path, command: str) -> ModelCard
     if figures['brier'] >= figures['brier_of_base_rate']:
         rate = np.average(right, weights=data.weights)
         # The terms tell nothing about people that the fit has not seen: the base rate is the honest quality.
-        reliability = Reliability(float(np.log(rate / (1 - rate))), {})
+        reliability = Reliability(logit(rate), {})
     reliability = replace(reliability, intercept=reliability.intercept + gain, scaling=scaling)
     figures |= {'terms': len(reliability.terms), 'gain': round(gain, 4)}
     card = replace(

@@ -16,6 +16,7 @@ import numpy as np
 from emotion_core import metrics
 from emotion_core.emotions import softmax
 from emotion_core.onnx_model import EMBEDDING, OnnxModel
+from emotion_core.reliability import logit
 from emotion_speech.speaker import REFERENCE, VOICE, Heard, SpeakerModel, voice_quality
 from emotion_training.calibration import fit_temperature
 from emotion_training.personalise_head import Head
@@ -246,5 +247,5 @@ def judge(model: OnnxModel, data: Corrupted, members: Members) -> tuple[Worse, n
     return (
         Worse(softmax(first, surer / sure), terms, labels, np.tile(data.groups, 2), weights),
         np.tile(data.kinds, 2),
-        float(np.log(odds[0] / (1 - odds[0])) - np.log(odds[1] / (1 - odds[1]))),
+        logit(odds[0]) - logit(odds[1]),
     )
