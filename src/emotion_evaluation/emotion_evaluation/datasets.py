@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from emotion_core.emotions import EMOTIONS, to_emotion
 from emotion_core.errors import EmotionError, ModelError
 from emotion_evaluation.errors import BagError
 
-PICTURES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
+PICTURES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
 SOUNDS = ('.wav', '.flac', '.ogg', '.opus', '.mp3')
 FACE, SPEECH = 'fer', 'ser'
 # What the bundled models were not trained on, and neither chosen by.
@@ -131,41 +132,50 @@ def _clips(name: str, description: str, clips: Sequence, speakers: Sequence[str]
     return Dataset(name, description, SPEECH, SAMPLE_RATE, items)
 
 
-def _in_folders(path: Path) -> list[tuple[Path, int, str]]:
+def _in_folders(path: Path) -> list[tuple[Path, str, str]]:
     found = []
     for folder in sorted(item for item in path.iterdir() if item.is_dir() and not item.name.startswith('.')):
-        label = _label(folder.name, f"folder '{folder}'")
-        if label is not None:
-            found += [(file, label, '') for file in sorted(folder.rglob('*')) if _is_known(file)]
+        _label(folder.name, f"folder '{folder}'")
+        found += [(file, folder.name, '') for file in sorted(folder.rglob('*')) if _is_known(file)]
     if not found:
         raise BagError(f"'{path}' holds no folders named {', '.join(EMOTIONS)} with pictures or sounds")
     return found
 
 
-def _in_table(path: Path) -> list[tuple[Path, int, str]]:
+def _in_table(path: Path) -> list[tuple[Path, str, str]]:
     with open(path, newline='', encoding='utf-8-sig') as file:
         rows = list(csv.DictReader(file))
     if not rows or not {'path', 'label'} <= set(rows[0]):
         raise BagError(f"'{path}' needs the columns path,label and perhaps speaker")
     found = []
     for number, row in enumerate(rows, start=2):
-        label = _label(row['label'] or '', f"'{path}', line {number}")
+        _label(row['label'] or '', f"'{path}', line {number}")
         file = path.parent / (row['path'] or '')
         if not _is_known(file) or not file.is_file():
             raise BagError(f"'{path}', line {number}: '{file}' is no picture or sound that is there")
-        if label is not None:
-            found.append((file, label, (row.get('speaker') or '').strip()))
+        found.append((file, row['label'], (row.get('speaker') or '').strip()))
     return found
 
 
-def _of_files(path: Path, files: list[tuple[Path, int, str]]) -> Dataset:
+def _of_files(path: Path, files: list[tuple[Path, str, str]]) -> Dataset:
+    """Make a data set of files with a label and perhaps a speaker each, and say what is left out of it."""
     pictures = [entry for entry in files if entry[0].suffix.lower() in PICTURES]
     if pictures and len(pictures) < len(files):
         raise BagError(f"'{path}' holds pictures and sounds: measure them one after the other")
     kind, read = (FACE, _read_picture) if pictures else (SPEECH, _read_sound)
-    items = [Item(str(file), label, who or str(file), lambda file=file: read(file)) for file, label, who in files]
-    what = 'pictures' if pictures else 'sounds'
-    return Dataset(path.stem, f'{len(items)} {what} of {path}', kind, 0 if pictures else 16000, items)
+    labelled = [(file, _label(name, str(file)), who) for file, name, who in files]
+    items = [
+        Item(str(file), label, who or str(file), lambda file=file: read(file))
+        for file, label, who in labelled
+        if label is not None
+    ]
+    left_out = Counter(name for (_, name, _), (_, label, _) in zip(files, labelled) if label is None)
+    what = f'{len(items)} {"pictures" if pictures else "sounds"} of {path}'
+    if left_out:
+        what += f' ({", ".join(f"{count} {name}" for name, count in sorted(left_out.items()))} left out)'
+    if not items:
+        raise BagError(f"'{path}' has nothing of {', '.join(EMOTIONS)}: {what}")
+    return Dataset(path.stem, what, kind, 0 if pictures else 16000, items)
 
 
 def _is_known(path: Path) -> bool:

@@ -12,7 +12,7 @@ from emotion_core.provenance import commit, versions
 from emotion_evaluation import dataset_run, datasets
 from emotion_evaluation.errors import BagError
 from emotion_evaluation.evaluate import VERSIONS_OF
-from emotion_evaluation.run_evaluate import METRICS, span, write_json
+from emotion_evaluation.run_evaluate import METRICS, guesses, span, write_json
 
 TITLES = {'alone': 'as they are', 'through_node': 'through the node'}
 
@@ -42,16 +42,19 @@ def run(options: argparse.Namespace, arguments: list[str], console: Console) -> 
     }
     options.out.mkdir(parents=True, exist_ok=True)
     write_json(options.out / METRICS, table)
-    view = Table(
-        '', 'n', 'coverage %', 'accuracy %', 'macro-F1 %', '95 %', 'cal. error %', 'accuracy of all %', box=None
-    )
+    view = Table(box=None, collapse_padding=True)
+    for heading in ('%', 'n', 'coverage', 'accuracy', 'macro-F1', '95 %', 'cal. error', 'of all'):
+        view.add_column(heading, justify='left' if heading == '%' else 'right', no_wrap=True)
     for key, title in TITLES.items():
         row = figures[key]
         names = ('accuracy', 'macro_f1', 'calibration_error', 'accuracy_of_all')
         accuracy, f1, error, of_all = (f'{100 * row[name]:.1f}' if name in row else '' for name in names)
         view.add_row(
-            title, str(row.get('n', 0)), f'{100 * row["coverage"]:.1f}', accuracy, f1 + span(row), error, of_all
+            title, str(row.get('n', 0)), f'{100 * row["coverage"]:.1f}', accuracy, f1, span(row), error, of_all
         )
+    if 'majority' in figures['alone']:
+        for name, guessed in guesses(figures['alone']):
+            view.add_row(name, '', '', *guessed, style='dim')
     console.print(f'{data.description}; {figures["model"]}', highlight=False)
     console.print(view)
     for sentence in figures.get('unread', [])[:5]:

@@ -5,6 +5,7 @@ import json
 import os
 import shlex
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -145,14 +146,15 @@ def _print(console: Console, table: dict[str, Any], results: list[Result], elaps
     if truth is None:
         console.print('no ground truth: `./emotion label BAG` writes some', highlight=False)
         return
-    view = Table('%', 'accuracy', 'macro-F1', 'cal. error', 'coverage', 'changes/min', 'locked', box=None)
+    view = Table('%', 'accuracy', 'macro-F1', '95 %', 'cal. error', 'coverage', 'changes/min', 'locked', box=None)
     for name, row in truth['rows'].items():
         lock = row.get('lock', {})
         after = '' if lock.get('seconds') is None else f' after {lock["seconds"]:.1f} s'
         view.add_row(
             name,
             _percent(row.get('accuracy')),
-            _percent(row.get('macro_f1')) + span(row),
+            _percent(row.get('macro_f1')),
+            span(row),
             '' if name == 'label' else _percent(row.get('calibration_error')),
             _percent(row['coverage']),
             f'{row["flicker"]:.1f}' if 'flicker' in row else '',
@@ -162,10 +164,8 @@ def _print(console: Console, table: dict[str, Any], results: list[Result], elaps
         (truth['rows'][name] for name in ('fused', 'face', 'speech') if 'majority' in truth['rows'][name]), None
     )
     if best is not None:
-        majority = best['majority']
-        figures = (_percent(majority['accuracy']), _percent(majority['macro_f1']))
-        view.add_row(f'always {majority["label"]}', *figures, style='dim')
-        view.add_row('chance', _percent(best['chance']['accuracy']), style='dim')
+        for name, figures in guesses(best):
+            view.add_row(name, *figures, style='dim')
     console.print(view)
 
 
@@ -184,7 +184,14 @@ def _percent(value: float | None) -> str:
     return '' if value is None else f'{100 * value:.1f}'
 
 
+def guesses(row: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
+    """Give the rows of who always says the most frequent emotion, and of who says any: name, accuracy, macro-F1."""
+    majority = row['majority']
+    yield f'always {majority["label"]}', [_percent(majority['accuracy']), _percent(majority['macro_f1'])]
+    yield 'chance', [_percent(row['chance']['accuracy'])]
+
+
 def span(row: dict[str, Any]) -> str:
     """Give the 95 % interval of macro-F1."""
     bounds = row.get('interval', {}).get('macro_f1')
-    return '' if bounds is None else f' ({100 * bounds[0]:.0f} to {100 * bounds[1]:.0f})'
+    return '' if bounds is None else f'{100 * bounds[0]:.0f} to {100 * bounds[1]:.0f}'

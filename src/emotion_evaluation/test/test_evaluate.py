@@ -199,6 +199,12 @@ def test_pictures_in_folders_are_measured_as_they_are_and_through_the_node(tmp_p
     assert table['alone']['n'] == 3 and table['alone']['coverage'] == 1
     assert table['through_node']['n'] in (1, 2)  # never the blank one; Haar does not find the small one
     assert 'broken.jpg' in table['unread'][0] and table['model'].startswith('fer_compact@')
+    shown = ''.join(capsys.readouterr()).splitlines()
+    headings = next(line for line in shown if 'macro-F1' in line)
+    place = slice(headings.index('macro-F1'), headings.index('macro-F1') + len('macro-F1'))
+    row = next(line for line in shown if 'as they are' in line)
+    assert float(row[place]) == pytest.approx(100 * table['alone']['macro_f1'], abs=0.06)  # below its heading
+    assert any(line.split()[:2] == ['always', 'happy'] for line in shown) and any('chance' in line for line in shown)
 
 
 def test_sounds_in_a_table_are_measured_with_their_speakers(tmp_path):
@@ -212,7 +218,8 @@ def test_sounds_in_a_table_are_measured_with_their_speakers(tmp_path):
         csv.writer(file).writerows(rows)
     assert main('evaluate', ['--dataset', str(tmp_path / 'table.csv'), '--out', str(tmp_path / 'out')]) == 0
     table = json.loads((tmp_path / 'out' / 'metrics.json').read_text())
-    assert (table['alone']['n'], table['through_node']['n']) == (3, 2)  # silence is no speech; disgust is left out
+    assert (table['alone']['n'], table['through_node']['n']) == (3, 2)  # silence is no speech
+    assert table['description'].startswith('3 sounds of ') and table['description'].endswith(' (1 disgust left out)')
     assert table['through_node']['interval']['sources'] == 2
 
 
