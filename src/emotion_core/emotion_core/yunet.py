@@ -47,16 +47,20 @@ class YuNet:
         if any(rows for _, rows in border):
             image = np.pad(image, [*border, (0, 0)])
         pixels = cv2.dnn.blobFromImage(image)
-        names = [f'{part}_{stride}' for stride in STRIDES for part in PARTS]
-        outputs = iter(self._session.run(names, {self._input.name: pixels}))
-        found = []
-        for stride in STRIDES:
-            is_face, is_there, box, points = (next(outputs)[0] for _ in PARTS)
-            score = np.sqrt(np.clip(is_face, 0, 1) * np.clip(is_there, 0, 1))[:, 0]
-            rows = np.flatnonzero(score >= least)
-            place = np.stack(np.divmod(rows, image.shape[1] // stride)[::-1], axis=1).astype(np.float32)
-            size = np.exp(box[rows, 2:])
-            corner = place + box[rows, :2] - size / 2
-            landmarks = (points[rows].reshape(-1, 5, 2) + place[:, None]).reshape(-1, 10)
-            found.append(np.column_stack([np.hstack([corner, size, landmarks]) * stride, score[rows]]))
-        return np.concatenate(found)
+        names = [f'{part}_{stride}' for part in PARTS for stride in STRIDES]
+        grids = [grid[0] for grid in self._session.run(names, {self._input.name: pixels})]
+        is_face, is_there, box, points = (
+            np.concatenate(grids[first : first + len(STRIDES)]) for first in range(0, len(grids), len(STRIDES))
+        )
+        score = (is_face.clip(0, 1) * is_there.clip(0, 1))[:, 0]
+        rows = np.flatnonzero(score >= least**2)
+        first = np.cumsum([0] + [len(grid) for grid in grids[: len(STRIDES)]])  # row of each grid
+        number = np.searchsorted(first, rows, side='right') - 1
+        stride = np.array(STRIDES)[number]
+        place = np.column_stack(np.divmod(rows - first[number], image.shape[1] // stride)[::-1]).astype(np.float32)
+        size = np.exp(box[rows, 2:])
+        corner = place + box[rows, :2] - size / 2
+        landmarks = (points[rows].reshape(-1, 5, 2) + place[:, None]).reshape(-1, 10)
+        return np.column_stack(
+            [np.hstack([corner, size, landmarks]) * stride[:, None].astype(np.float32), np.sqrt(score[rows])]
+        )

