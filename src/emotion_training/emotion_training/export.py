@@ -19,9 +19,9 @@ from torch import Tensor, nn
 
 from emotion_core.model_card import CARD_FILE, MODEL_FILE, ModelCard, sha256_of
 from emotion_core.onnx_model import OnnxModel
-from emotion_training import measure
+from emotion_training import int8, measure
 from emotion_training.errors import TrainingError
-from emotion_training.recipe import Recipe
+from emotion_training.recipe import HeldOut, Recipe
 from emotion_training.trainer import BEST_FILE, LOG_FILE
 
 TOLERANCE = 1e-4  # largest difference of a logit between torch and ONNX Runtime
@@ -51,10 +51,13 @@ def export(recipe: Recipe, run: Path, folder: Path, command: str) -> float:
         path = partial / MODEL_FILE
         batches = data.batches[:: max(len(data.batches) // PARITY_INPUTS, 1)][:PARITY_INPUTS]
         to_onnx(network, inputs(network, batches[0]), path)
-        check(parity(network, path, batches), TOLERANCE, OTHER_TOLERANCE)
-        halve(path, {name for name, weights in network.named_parameters() if weights.numel() >= HALVED})
         differences = parity(network, path, batches)
-        check(differences, HALF_TOLERANCE, HALF_TOLERANCE)
+        check(differences, TOLERANCE, OTHER_TOLERANCE)
+        tried = _try_int8(path, recipe.examples(), data) if hasattr(recipe, 'examples') else None
+        if tried is None or not tried.is_better:
+            halve(path, {name for name, weights in network.named_parameters() if weights.numel() >= HALVED})
+            differences = parity(network, path, batches)
+            check(differences, HALF_TOLERANCE, HALF_TOLERANCE)
         facts = recipe.facts()
         training = facts.pop('training') | {
             'command': command,
@@ -79,6 +82,7 @@ def export(recipe: Recipe, run: Path, folder: Path, command: str) -> float:
                     'inputs': len(batches),
                     'command': command,
                 },
+                **({} if tried is None else {'int8': tried.to_json() | {'command': command}}),
                 'validation': figures | {'command': command},
             },
         )
@@ -88,6 +92,16 @@ def export(recipe: Recipe, run: Path, folder: Path, command: str) -> float:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return card.metrics['parity']['max_abs_difference']
+
+
+def _try_int8(path: Path, examples: Sequence[np.ndarray], data: HeldOut) -> int8.Tried:
+    """Replace the file by its int8 version, where that is better."""
+    quantised = path.with_suffix('.int8')
+    int8.quantise(path, examples, quantised)
+    tried = int8.compare(path, quantised, data)
+    if tried.is_better:
+        os.replace(quantised, path)
+    return tried
 
 
 def inputs(network: nn.Module, batch: np.ndarray) -> dict[str, Tensor]:

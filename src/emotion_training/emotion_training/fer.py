@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from emotion_training import trainer
 
 BATCH = 128
+EXAMPLES = 400  # training faces by which the ranges of int8 are set
 FACES = 8000  # training faces that the layer which knows a face learns from
 FACE_FILE = 'face.pt'  # its weights, in a run
 
@@ -228,6 +229,11 @@ class FerRecipe:
         if (run / FACE_FILE).is_file():
             network.face.load_state_dict(torch.load(run / FACE_FILE, weights_only=True))
         return network
+
+    def examples(self) -> list[np.ndarray]:
+        """Give training images one by one, as the model takes them."""
+        rows = np.random.default_rng(0).choice(self.split.train, EXAMPLES, replace=False)
+        return [to_batch([self.faces.images[row]], self.input) for row in rows]
 
     def labels(self, side: str) -> np.ndarray:
         """Give the labels (n,) of ``'train'``, ``'validation'`` or ``'test'``."""

@@ -60,6 +60,12 @@ def describe(folder: Path, card: ModelCard) -> Iterator[str]:
     parameters = f', {card.training["parameters"]:,} parameters' if 'parameters' in card.training else ''
     yield f'## {card.name}\n'
     yield f'{card.description} It takes: {describe_input(card)}. {megabytes:.1f} MB{parameters}.\n'
+    if card.metrics.get('int8', {}).get('ships'):
+        accuracy, milliseconds = (card.metrics['int8'][key] for key in ('accuracy', 'milliseconds'))
+        yield (
+            f'Its convolutions are in int8: accuracy on validation {accuracy["int8"]:.3f} ({accuracy["float32"]:.3f} in '
+            f'float32), {milliseconds["int8"]:.1f} ms of one thread ({milliseconds["float32"]:.1f}) where it was exported.\n'
+        )
     yield f'`{MODEL_FILE}`: sha256 `{card.sha256}`\n'
     yield f'**Licence.** {card.licence}\n'
     yield '**Training data.**\n'

@@ -91,6 +91,8 @@ class Recipe(Protocol):
         When it gives more than logits, its ``OUTPUTS`` name them. When it takes more than a batch, its ``inputs`` gives
         all inputs, by name, for a batch.
 
+        Where the recipe has ``examples``, inputs to training, the network is tried in int8.
+
         :raises TrainingError: when the run has no weights.
         """
 

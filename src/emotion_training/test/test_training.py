@@ -11,12 +11,15 @@ from emotion_training.errors import TrainingError
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch, which the nodes do not')
 pytest.importorskip('onnxscript', reason='export needs onnxscript')
+onnx = pytest.importorskip('onnx', reason='export needs onnx')
 
 from emotion_core.onnx_model import OnnxModel  # noqa: E402
 from emotion_training import (  # noqa: E402
     export,
     fer,
+    int8,
     networks,
+    personalise_model,
     ser,
     trainer,
 )
@@ -151,6 +154,51 @@ def test_export_that_differs_from_torch_is_refused_and_leaves_no_model(tmp_path,
     with pytest.raises(TrainingError, match='differs from torch by 1.0e-03 in its logits, more than 1e-04'):
         export.export(toy, tmp_path, tmp_path / 'model', 'a command')
     assert not list((tmp_path / 'model').iterdir())
+
+
+class ToyFaces(Toy):
+    """A toy with the network of the compact faces, and examples to set the ranges of int8 by."""
+
+    def network(self):
+        torch.manual_seed(3)
+        return networks.FerCompact(networks.FerMember())
+
+    def load(self, run):
+        return self.network().eval()
+
+    def examples(self):
+        return np.split(self._inputs[:32], 32)
+
+
+@pytest.mark.parametrize('is_better', [True, False])
+def test_int8_ships_where_it_is_better(tmp_path, monkeypatch, is_better):
+    monkeypatch.setattr(int8.Tried, 'is_better', is_better)
+    toy = ToyFaces()
+    export.export(toy, tmp_path, tmp_path / 'model', 'a command')
+    model, network = OnnxModel(tmp_path / 'model', 'fer'), toy.load(tmp_path)
+    told = model.card.metrics['int8']
+    assert told['ships'] == is_better and set(told['accuracy']) == set(told['milliseconds']) == {'float32', 'int8'}
+    kinds = {node.op_type for node in onnx.load(tmp_path / 'model' / 'model.onnx').graph.node}
+    assert ('QuantizeLinear' in kinds) == is_better
+    assert personalise_model.load(tmp_path / 'model', 'fer')[1].weight.shape == (6, 128)  # as it was
+    faces = toy.held_out('validation').batches[0][:40]
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(faces))[0].numpy()
+    difference = np.abs(model.outputs(faces) - expected).max() / expected.std()
+    assert 0 < difference < (0.5 if is_better else 0.01)
+    assert not list((tmp_path / 'model').glob('*.int8')) and not list((tmp_path / 'model').glob('*.prepared'))
+
+
+@pytest.mark.parametrize(
+    'accuracy, milliseconds, is_better',
+    [
+        ((0.690, 0.688), (3.4, 2.3), True),
+        ((0.690, 0.684), (3.4, 2.3), False),
+        ((0.690, 0.690), (3.4, 3.4), False),
+    ],
+)
+def test_int8_is_better_where_it_is_faster_and_costs_less_than_half_a_point(accuracy, milliseconds, is_better):
+    assert int8.Tried(accuracy, milliseconds).is_better is is_better
 
 
 def test_export_without_a_checkpoint_says_to_train(tmp_path):
