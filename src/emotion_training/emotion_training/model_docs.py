@@ -61,10 +61,10 @@ def describe(folder: Path, card: ModelCard) -> Iterator[str]:
     yield f'## {card.name}\n'
     yield f'{card.description} It takes: {describe_input(card)}. {megabytes:.1f} MB{parameters}.\n'
     if card.metrics.get('int8', {}).get('ships'):
-        accuracy, milliseconds = (card.metrics['int8'][key] for key in ('accuracy', 'milliseconds'))
+        accuracy, taken = (card.metrics['int8'][key] for key in ('accuracy', 'milliseconds'))
         yield (
-            f'Its convolutions are in int8: accuracy on validation {accuracy["int8"]:.3f} ({accuracy["float32"]:.3f} in '
-            f'float32), {milliseconds["int8"]:.1f} ms of one thread ({milliseconds["float32"]:.1f}) where it was exported.\n'
+            f'Its convolutions are in int8: accuracy on validation {accuracy["int8"]:.3f}, {taken["int8"]:.1f} ms of '
+            f'one thread; in float32 {accuracy["float32"]:.3f} and {taken["float32"]:.1f} ms there.\n'
         )
     yield f'`{MODEL_FILE}`: sha256 `{card.sha256}`\n'
     yield f'**Licence.** {card.licence}\n'
