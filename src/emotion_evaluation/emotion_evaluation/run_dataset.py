@@ -6,13 +6,12 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from emotion_core.provenance import commit, versions
 from emotion_evaluation import dataset_run, datasets
 from emotion_evaluation.errors import BagError
 from emotion_evaluation.evaluate import VERSIONS_OF
-from emotion_evaluation.run_evaluate import METRICS, guesses, span, write_json
+from emotion_evaluation.run_evaluate import METRICS, figures_table, guesses, span, write_json
 
 TITLES = {'alone': 'as they are', 'through_node': 'through the node'}
 
@@ -42,9 +41,7 @@ def run(options: argparse.Namespace, arguments: list[str], console: Console) -> 
     }
     options.out.mkdir(parents=True, exist_ok=True)
     write_json(options.out / METRICS, table)
-    view = Table(box=None, collapse_padding=True)
-    for heading in ('%', 'n', 'coverage', 'accuracy', 'macro-F1', '95 %', 'cal. error', 'of all'):
-        view.add_column(heading, justify='left' if heading == '%' else 'right', no_wrap=True)
+    view = figures_table('n', 'coverage', 'accuracy', 'macro-F1', '95 %', 'ECE', 'right of all')
     for key, title in TITLES.items():
         row = figures[key]
         names = ('accuracy', 'macro_f1', 'calibration_error', 'accuracy_of_all')

@@ -146,10 +146,10 @@ def _print(console: Console, table: dict[str, Any], results: list[Result], elaps
     if truth is None:
         console.print('no ground truth: `./emotion label BAG` writes some', highlight=False)
         return
-    view = Table('%', 'accuracy', 'macro-F1', '95 %', 'cal. error', 'coverage', 'changes/min', 'locked', box=None)
+    view = figures_table('accuracy', 'macro-F1', '95 %', 'ECE', 'coverage', 'changes/min', 'locked, after')
     for name, row in truth['rows'].items():
         lock = row.get('lock', {})
-        after = '' if lock.get('seconds') is None else f' after {lock["seconds"]:.1f} s'
+        after = '' if lock.get('seconds') is None else f', {lock["seconds"]:.1f} s'
         view.add_row(
             name,
             _percent(row.get('accuracy')),
@@ -182,6 +182,15 @@ def _print_changes(console: Console, changes: list[compare.Change]) -> None:
 
 def _percent(value: float | None) -> str:
     return '' if value is None else f'{100 * value:.1f}'
+
+
+def figures_table(*headings: str) -> Table:
+    """Make a table of figures [%], narrow enough for a terminal of 80 columns."""
+    view = Table(box=None, collapse_padding=True, pad_edge=False)
+    view.add_column('%', no_wrap=True)
+    for heading in headings:
+        view.add_column(heading, justify='right', no_wrap=True)
+    return view
 
 
 def guesses(row: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
