@@ -46,8 +46,10 @@ def quantise(path: Path, examples: Sequence[np.ndarray], target: Path) -> None:
     :param path: An ONNX file with one input.
     :param examples: Inputs from which the ranges of activations are taken.
     """
-    logging.getLogger().setLevel(logging.ERROR)  # ONNX Runtime advises to do what the next line does
     prepared = target.with_suffix('.prepared')
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)  # ONNX Runtime advises to do what is done here
     try:
         quant_pre_process(path, prepared, skip_symbolic_shape=True)
         quantize_static(
@@ -63,6 +65,7 @@ def quantise(path: Path, examples: Sequence[np.ndarray], target: Path) -> None:
             weight_type=QuantType.QInt8,
         )
     finally:
+        root.setLevel(level)
         prepared.unlink(missing_ok=True)
 
 
