@@ -39,7 +39,7 @@ class NoiseFloor:
     def update(self, level_dbfs: float) -> float:
         """Take the level of one frame; give the floor [dB relative to full scale]."""
         self._levels.append(level_dbfs)
-        # A sort of so few is twenty times faster than np.percentile, and this runs thirty times a second.
+        # Of so few a sort is ten times faster than np.percentile, and this runs thirty times a second.
         return max(sorted(self._levels)[int(self.SHARE * len(self._levels))], self.LOWEST_DBFS)
 
     def reset(self) -> None:
