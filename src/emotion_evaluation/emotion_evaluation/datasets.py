@@ -5,7 +5,9 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -132,44 +134,50 @@ def _clips(name: str, description: str, clips: Sequence, speakers: Sequence[str]
     return Dataset(name, description, SPEECH, SAMPLE_RATE, items)
 
 
-def _in_folders(path: Path) -> list[tuple[Path, str, str]]:
+class _File(NamedTuple):
+    path: Path
+    name: str  # of its label, as it stands there
+    label: int | None  # index into EMOTIONS; None: it is left out
+    who: str
+
+
+def _in_folders(path: Path) -> list[_File]:
     found = []
     for folder in sorted(item for item in path.iterdir() if item.is_dir() and not item.name.startswith('.')):
-        _label(folder.name, f"folder '{folder}'")
-        found += [(file, folder.name, '') for file in sorted(folder.rglob('*')) if _is_known(file)]
+        label = _label(folder.name, f"folder '{folder}'")
+        found += [_File(file, folder.name, label, '') for file in sorted(folder.rglob('*')) if _is_known(file)]
     if not found:
         raise BagError(f"'{path}' holds no folders named {', '.join(EMOTIONS)} with pictures or sounds")
     return found
 
 
-def _in_table(path: Path) -> list[tuple[Path, str, str]]:
+def _in_table(path: Path) -> list[_File]:
     with open(path, newline='', encoding='utf-8-sig') as file:
         rows = list(csv.DictReader(file))
     if not rows or not {'path', 'label'} <= set(rows[0]):
         raise BagError(f"'{path}' needs the columns path,label and perhaps speaker")
     found = []
     for number, row in enumerate(rows, start=2):
-        _label(row['label'] or '', f"'{path}', line {number}")
+        label = _label(row['label'] or '', f"'{path}', line {number}")
         file = path.parent / (row['path'] or '')
         if not _is_known(file) or not file.is_file():
             raise BagError(f"'{path}', line {number}: '{file}' is no picture or sound that is there")
-        found.append((file, row['label'], (row.get('speaker') or '').strip()))
+        found.append(_File(file, row['label'], label, (row.get('speaker') or '').strip()))
     return found
 
 
-def _of_files(path: Path, files: list[tuple[Path, str, str]]) -> Dataset:
-    """Make a data set of files with a label and perhaps a speaker each, and say what is left out of it."""
-    pictures = [entry for entry in files if entry[0].suffix.lower() in PICTURES]
+def _of_files(path: Path, files: list[_File]) -> Dataset:
+    """Make a data set of files, and say what is left out of it."""
+    pictures = [file for file in files if file.path.suffix.lower() in PICTURES]
     if pictures and len(pictures) < len(files):
         raise BagError(f"'{path}' holds pictures and sounds: measure them one after the other")
     kind, read = (FACE, _read_picture) if pictures else (SPEECH, _read_sound)
-    labelled = [(file, _label(name, str(file)), who) for file, name, who in files]
     items = [
-        Item(str(file), label, who or str(file), lambda file=file: read(file))
-        for file, label, who in labelled
-        if label is not None
+        Item(str(file.path), file.label, file.who or str(file.path), partial(read, file.path))
+        for file in files
+        if file.label is not None
     ]
-    left_out = Counter(name for (_, name, _), (_, label, _) in zip(files, labelled) if label is None)
+    left_out = Counter(file.name for file in files if file.label is None)
     what = f'{len(items)} {"pictures" if pictures else "sounds"} of {path}'
     if left_out:
         what += f' ({", ".join(f"{count} {name}" for name, count in sorted(left_out.items()))} left out)'
