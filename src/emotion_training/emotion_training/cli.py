@@ -143,7 +143,9 @@ def _run(options: argparse.Namespace, console: Console) -> None:
 
         with console.status('Exporting'):
             difference = export(recipe, run, folder, _command(options, 'train', 'export'))
-        console.print(f"'{folder}' holds the model; its logits differ from torch by at most {difference:.1e}.")
+        console.print(
+            f"'{folder}' holds the model; in float32 its logits differ from torch by at most {difference:.1e}."
+        )
     if 'test' in options.only or 'reliability' in options.only:
         from emotion_training import measure
 

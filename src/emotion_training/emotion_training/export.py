@@ -38,7 +38,7 @@ def export(recipe: Recipe, run: Path, folder: Path, command: str) -> float:
     Write the best weights of a run as a model folder, calibrated and measured on the validation data.
 
     :param command: What made this, for the card.
-    :return: The largest difference of a logit to torch over PARITY_INPUTS real inputs.
+    :return: The largest difference of a logit in float32 to torch over PARITY_INPUTS real inputs.
     :raises TrainingError: when there is no checkpoint, or the exported model differs from torch by more than it may.
     """
     network = recipe.load(run)
@@ -56,8 +56,7 @@ def export(recipe: Recipe, run: Path, folder: Path, command: str) -> float:
         tried = _try_int8(path, recipe.examples(), data) if hasattr(recipe, 'examples') else None
         if tried is None or not tried.is_better:
             halve(path, {name for name, weights in network.named_parameters() if weights.numel() >= HALVED})
-            differences = parity(network, path, batches)
-            check(differences, HALF_TOLERANCE, HALF_TOLERANCE)
+            check(parity(network, path, batches), HALF_TOLERANCE, HALF_TOLERANCE)
         facts = recipe.facts()
         training = facts.pop('training') | {
             'command': command,

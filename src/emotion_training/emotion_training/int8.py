@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,10 +73,7 @@ def quantise(path: Path, examples: Sequence[np.ndarray], target: Path) -> None:
 def compare(path: Path, quantised: Path, data: HeldOut) -> Tried:
     """Measure a file and its int8 version on held-out data."""
     sessions = [open_session(file, 1) for file in (path, quantised)]
-    accuracy = [
-        float(np.mean(data.logits(lambda batch, session=session: _run(session, batch)).argmax(1) == data.labels))
-        for session in sessions
-    ]
+    accuracy = [float(np.mean(data.logits(partial(_run, session)).argmax(1) == data.labels)) for session in sessions]
     one, taken = data.batches[0][:1], np.empty((2, RUNS))
     for run in range(RUNS):
         for number, session in enumerate(sessions):
