@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -35,10 +35,11 @@ NOW_NS = 1_700_000_000 * NS_PER_S
 FACE_ID = 'f0001'
 NOTHING = np.full(len(EMOTIONS), 1 / len(EMOTIONS))  # is known
 DEFAULT = FusionParameters().method
-ORACLE = 'oracle'
+ORACLE, PLAIN = 'oracle', 'plain'
 ROWS = {
     'face': 'the face alone; where there is none it knows nothing, which is a sixth for each emotion',
     'speech': 'the voice alone, likewise',
+    PLAIN: 'mean of what both classifiers say, before quality changes it',
     'fixed': 'sum of both, each by a half',
     'dynamic': 'sum of both, by quality and freshness',
     'log_linear': 'product of both, by freshness',
@@ -128,6 +129,13 @@ def choose_pairs(faces: Dataset, voices: Sequence[Dataset], count: int) -> list[
     return pairs
 
 
+class Said(NamedTuple):
+    """What a node says of a face or a voice."""
+
+    evidence: Evidence
+    plain: np.ndarray  # (6,), what its classifier says, before quality changes it
+
+
 class Nodes:
     """What the nodes say about the faces and the voices of pairs."""
 
@@ -147,7 +155,7 @@ class Nodes:
         self._pairs = pairs
         self._segments = [self._segment(pair.voice) for pair in pairs]
 
-    def face(self, number: int, cell: Cell) -> Evidence | None:
+    def face(self, number: int, cell: Cell) -> Said | None:
         """Give what is said about the face of a pair; None where there is none, or what there is looks like none."""
         from emotion_training.corruption import corrupt_face
 
@@ -164,9 +172,10 @@ class Nodes:
         terms = crop_quality(crop, len(crop)) | {'size_px': float(len(crop)), 'face': float(looks)}
         said = self._faces.trust(probabilities, terms)
         stamp_ns = NOW_NS - round(cell.face_age * NS_PER_S)
-        return Evidence(stamp_ns, stamp_ns, 'face', said.probabilities, said.quality, terms, said.reason, FACE_ID)
+        evidence = Evidence(stamp_ns, stamp_ns, 'face', said.probabilities, said.quality, terms, said.reason, FACE_ID)
+        return Said(evidence, probabilities)
 
-    def speech(self, number: int, cell: Cell) -> Evidence | None:
+    def speech(self, number: int, cell: Cell) -> Said | None:
         """Give what is said about the voice of a pair, which is heard for the first time."""
         from emotion_training.corruption import corrupt_speech
 
@@ -178,7 +187,7 @@ class Nodes:
         said = self._voices(samples)
         start_ns = NOW_NS - len(samples) * NS_PER_S // self._voices.sample_rate
         quality = said.quality, said.quality_terms, said.quality_reason
-        return Evidence(NOW_NS, start_ns, 'speech', said.probabilities, *quality)
+        return Said(Evidence(NOW_NS, start_ns, 'speech', said.probabilities, *quality), said.heard.probabilities)
 
     def _segment(self, voice: Item) -> np.ndarray:
         from emotion_training.ser import segment
@@ -186,12 +195,11 @@ class Nodes:
         return segment(voice.read(), self._voices.sample_rate)
 
 
-def fuse(method: str, face: Evidence | None, speech: Evidence | None) -> Fused:
+def fuse(method: str, said: Sequence[Said]) -> Fused:
     """Give what the fusion node says now by this method."""
     fuser = Fuser(FusionParameters(method=method))
-    for evidence in (face, speech):
-        if evidence is not None:
-            fuser.add(evidence)
+    for one in said:
+        fuser.add(one.evidence)
     return fuser.fuse(fuser.speaker, NOW_NS)
 
 
@@ -218,12 +226,14 @@ def measure(
         fused = []
         coverage = Counter()
         for number in range(len(pairs)):
-            face, speech = face_of(number, cell), speech_of(number, cell)
-            for name, evidence in (('face', face), ('speech', speech)):
-                rows[name].append(NOTHING if evidence is None else evidence.probabilities)
-                coverage[name] += evidence is not None
+            both = {'face': face_of(number, cell), 'speech': speech_of(number, cell)}
+            there = [one for one in both.values() if one is not None]
+            for name, one in both.items():
+                rows[name].append(NOTHING if one is None else one.evidence.probabilities)
+                coverage[name] += one is not None
+            rows[PLAIN].append(np.mean([one.plain for one in there] or [NOTHING], axis=0))
             for method in METHODS:
-                opinion = fuse(method, face, speech)
+                opinion = fuse(method, there)
                 rows[method].append(opinion.evidence.probabilities)
                 if method == DEFAULT:
                     fused.append(opinion)
@@ -264,11 +274,11 @@ def measure(
     }
 
 
-def cache_by(make: Callable[[int, Cell], Evidence | None], *fields: str) -> Callable[[int, Cell], Evidence | None]:
+def cache_by(make: Callable[[int, Cell], Said | None], *fields: str) -> Callable[[int, Cell], Said | None]:
     """Give the same function, which keeps what it made for a pair and these fields of a cell."""
-    kept: dict[tuple, Evidence | None] = {}
+    kept: dict[tuple, Said | None] = {}
 
-    def made(number: int, cell: Cell) -> Evidence | None:
+    def made(number: int, cell: Cell) -> Said | None:
         key = number, *(getattr(cell, field) for field in fields)
         if key not in kept:
             kept[key] = make(number, cell)
@@ -301,7 +311,7 @@ def figures(truth: np.ndarray, rows: dict[str, np.ndarray], speakers: np.ndarray
         'single': single,
         'over_single': round(table[DEFAULT]['macro_f1'] - table[single]['macro_f1'], 4),
         'over_single_interval': metrics.difference_interval(truth, told[DEFAULT], told[single], speakers),
-        'over_fixed': round(table[DEFAULT]['macro_f1'] - table['fixed']['macro_f1'], 4),
+        **{f'over_{name}': round(table[DEFAULT]['macro_f1'] - table[name]['macro_f1'], 4) for name in ('fixed', PLAIN)},
         # What the estimate is for probabilities that are right: with few samples it is not 0.
         'calibration_error_if_calibrated': round(metrics.calibration_error_if_calibrated(rows[DEFAULT]), 4),
     }

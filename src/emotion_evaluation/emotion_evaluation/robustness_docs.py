@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from emotion_evaluation.robustness import ROWS
+from emotion_evaluation.robustness import PLAIN, ROWS
 
 HEADING = '## Robustness'
 FIGURES = 'evaluation/robustness.json'  # beside the page
@@ -54,7 +54,14 @@ def _lines(table: dict[str, Any]) -> Iterator[str]:
         missed = f': {", ".join(target["missed"])}' if target.get('missed') else ''
         verdict = 'met' if target['met'] else f'missed{missed}'
         yield f'| {target["target"]} | {_percent(target["reached"])} | {verdict} |'
-    clean = next(iter(cells.values()))
+    clean, *degraded = cells.values()
+    leads = (sum(cell[f'over_{name}'] for cell in degraded) / len(degraded) for name in ('fixed', PLAIN))
+    fixed, plain = (_points(lead) for lead in leads)
+    yield (
+        f'\n`fixed` is the mean of the same distributions, which quality has already made flat or not. Over `{PLAIN}`, '
+        f'the mean of what both classifiers say by themselves, the product gains {plain} points on average over the '
+        f'degraded cells (over `fixed` {fixed}), and {_points(clean[f"over_{PLAIN}"])} in the clean cell.'
+    )
     yield (
         f'\nOf {table["pairs"]} distributions that are exactly right the calibration error would come out as '
         f'{_percent(clean["calibration_error_if_calibrated"])} % in the clean cell.\n'

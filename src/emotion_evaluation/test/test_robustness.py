@@ -50,7 +50,9 @@ class Scripted:
         probabilities = np.full(6, (1 - confidence) / 5)
         probabilities[label] = confidence
         now = robustness.NOW_NS
-        return Evidence(now, now, source, probabilities, confidence, subject_id='f0001' if source == 'face' else '')
+        name = robustness.FACE_ID if source == 'face' else ''
+        evidence = Evidence(now, now, source, probabilities, confidence, subject_id=name)
+        return robustness.Said(evidence, probabilities[::-1])
 
 
 def test_pairs_are_balanced_repeatable_and_use_everything_before_anything_twice():
@@ -80,6 +82,8 @@ def test_figures_of_each_row_are_those_of_what_was_said():
     assert clean['rows']['face']['accuracy'] == clean['rows']['speech']['accuracy'] == 0.5
     assert clean['rows']['oracle']['accuracy'] == 1 and clean['rows']['log_linear']['accuracy'] == 1
     assert dark['rows']['face']['accuracy'] == 0 and dark['rows']['oracle']['accuracy'] == 0.5
+    by_itself = [5 - (pair.label + number % 2) % 6 == pair.label for number, pair in enumerate(chosen)]
+    assert deaf['rows']['plain']['accuracy'] == pytest.approx(np.mean(by_itself), abs=1e-4)
     for cell, there in ((deaf, 'face'), (blind, 'speech')):
         assert {cell['rows'][row]['macro_f1'] for row in (there, 'fixed', 'dynamic', 'log_linear')} == {
             cell['rows'][there]['macro_f1']

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from emotion_core.emotions import EMOTIONS
+from emotion_training.voice_encoder import VoiceEncoder
 
 CEPSTRA = 20
 ACTIVE = 2.0  # a frame within this of the loudness of the utterance belongs to the speech; natural logarithm of power
@@ -154,14 +155,14 @@ def fit_population(functionals: np.ndarray, speakers: np.ndarray) -> Population:
 
 class SerFunctionals(nn.Module):
     """
-    A small network over functionals, standardised by what is known of the speaker.
+    A small network over functionals and the code of the voice encoder, standardised by what is known of the speaker.
 
     The mean of a speaker is estimated as empirical Bayes has it (Efron and Morris 1973): from nothing heard, that of
     all people; from much, the speaker's own. There is one hidden layer for a voice that is new and one for a voice that
     is known; between the two they fade.
     """
 
-    COUNT = Functionals.COUNT
+    COUNT = Functionals.COUNT + VoiceEncoder.CODE
     HIDDEN = 128  # of each of the two layers
     INPUT = 3 * COUNT + 1  # of a row in training
 

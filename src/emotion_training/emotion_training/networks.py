@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from emotion_core.emotions import EMOTIONS
 from emotion_training.functionals import Functionals, SerFunctionals
 from emotion_training.voice_change import STEADY_S, VoiceChangeFit
+from emotion_training.voice_encoder import VoiceEncoder, VoiceSpectrum
 
 CONTRAST_FLOOR = 0.1  # of a crop's standard deviation, in the units of the input; keeps a blank crop finite
 
@@ -220,6 +221,33 @@ class SerCompact(nn.Module):
         return self.head(self.dropout(self.embed(code, speaker_code)))
 
 
+class SerVoice(nn.Module):
+    """
+    The encoder with a head of its own, by which it learns emotions.
+
+    The head sees the code of an utterance beside what is different in it from the mean code of the speaker.
+    """
+
+    def __init__(self, dropout: float = 0.3):
+        """Make the network with random weights."""
+        super().__init__()
+        self.encoder = VoiceEncoder()
+        self.norm = nn.BatchNorm1d(VoiceEncoder.CODE, affine=False)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(2 * VoiceEncoder.CODE, len(EMOTIONS))
+
+    def forward(self, spectrum: Tensor) -> Tensor:
+        """
+        Map VoiceSpectrum (batch, BANDS, frames) to logits (batch, 6).
+
+        In training each utterance is compared with a random number of others of its group, see ``fellows``; in
+        evaluation with itself alone.
+        """
+        code = self.norm(self.encoder(spectrum))
+        known = fellows(len(code), SerCompact.GROUP) if self.training else torch.eye(len(code))
+        return self.head(self.dropout(torch.cat([code, code - known.to(code.device) @ code], dim=1)))
+
+
 class VoiceChange(nn.Module):
     """Tells the voice of somebody else from that of the reference; ``voice_change`` says how, and fits it."""
 
@@ -263,19 +291,25 @@ class SerEnsemble(nn.Module):
 
     OUTPUTS = ('logits', 'embedding', 'voice', 'change')
 
-    def __init__(self, members: Sequence[SerMember], change: VoiceChangeFit):
+    def __init__(self, members: Sequence[SerMember], encoder: VoiceEncoder, change: VoiceChangeFit):
         """Join members; the heads become one linear map over all embeddings, member after member."""
         super().__init__()
         self.log_mel = LogMel(SerCompact.BANDS)
         self.functionals = Functionals(SerCompact.BANDS)
+        self.spectrum = VoiceSpectrum()
+        self.encoder = encoder
         self.change = VoiceChange(change)
         self.members = nn.ModuleList(members)
         self.head = joint_head([part.head for member in members for part in (member.compact, member.functionals)])
 
     @property
     def voice_parts(self) -> list[int]:
-        """Lengths of the parts of a voice: the band moments, functionals and their squares, a code of each member."""
-        return [2 * SerCompact.BANDS, *[Functionals.COUNT] * 2, *[SerCompact.CODE] * len(self.members)]
+        """Lengths of the parts of a voice: the band moments, what is heard and its squares, a code of each member."""
+        return [2 * SerCompact.BANDS, *[SerFunctionals.COUNT] * 2, *[SerCompact.CODE] * len(self.members)]
+
+    def hear(self, samples: Tensor, mel: Tensor) -> Tensor:
+        """Give what SerFunctionals takes, (batch, COUNT), of waveforms (batch, samples) and their log-mel bands."""
+        return torch.cat([self.functionals(samples, mel), self.encoder(self.spectrum(samples))], dim=1)
 
     def inputs(self, samples: Tensor) -> dict[str, Tensor]:
         """Name the inputs for waveforms (batch, samples), the first of which was heard before, thrice and backwards."""
@@ -295,7 +329,7 @@ class SerEnsemble(nn.Module):
         """
         mel = self.log_mel(samples)
         moments = band_moments(mel)
-        functionals = self.functionals(samples, mel)
+        functionals = self.hear(samples, mel)
         known, mean, square, *codes_known = reference.split(self.voice_parts, dim=1)
 
         def speaker(before: Tensor, own: Tensor) -> Tensor:

@@ -33,8 +33,10 @@ SPEAKERS = 5  # whose utterances are in a training batch
 FRAMES = (100, 260)  # fewest and most 10 ms frames of a training batch
 TAKES = 8  # times that each training clip is changed at random; an epoch uses one take of each speaker
 SORTED = 0.3  # part of the speakers of an epoch who say much the same emotion in a row
-SHIFT_BANDS, TILT = 2.5, 0.4  # most shift of the spectrum, deviation of its tilt
-MEMBERS = 3
+SHIFT, TILT = 1 / 32, 0.4  # most shift of the spectrum [of its bands], deviation of its tilt
+MEMBERS = 2
+ENCODER_PART = 1 / 6  # of the epochs, those in which the encoder of voices learns
+ENCODER_RATE = 0.1  # of its head's learning rate: it begins with what it knows of voices
 ROWS = 128  # utterances in a training batch of functionals
 HEARD = (8, 300)  # fewest and most utterances heard before, where the voice is known
 NEW = 0.35  # part of the utterances whose voice is new
@@ -43,6 +45,10 @@ VALIDATION = ('ravdess/19', 'ravdess/20', 'nemo/TP0')
 TEST = ('ravdess/21', 'ravdess/22', 'ravdess/23', 'ravdess/24', 'nemo/KD0', 'nemo/WR0')
 # Training speakers whom the first member never hears: three validation speakers are too few to calibrate on.
 CALIBRATION = ('ravdess/15', 'ravdess/16', 'ravdess/17', 'ravdess/18', 'nemo/IC0', 'nemo/SM0')
+PRETRAINED = (
+    'the speaker encoder of Resemblyzer 0.1.4 (Apache-2.0, PyPI), which was trained to tell people apart (Wan et al. '
+    '2018) on LibriSpeech and VoxCeleb'
+)
 WORSE = 4  # corrupted versions of a clip
 WORSE_CLIPS = 60  # at most, of each speaker
 SPECTRA = 60  # clips of each training speaker, at most, from which it is learned how voices differ
@@ -52,7 +58,8 @@ class Sound(NamedTuple):
     """What the networks hear of an utterance."""
 
     mel: np.ndarray  # (SerCompact.BANDS, frames) float16
-    functionals: np.ndarray  # (SerFunctionals.COUNT,) float32
+    spectrum: np.ndarray  # (VoiceSpectrum.BANDS, frames) float16
+    functionals: np.ndarray  # (Functionals.COUNT,) float32; then with the code of the encoder
 
 
 class SerRecipe:
@@ -93,12 +100,13 @@ class SerRecipe:
         return takes
 
     def batches(
-        self, clips: list[Clip], takes: list[list[Sound]], seed: int
+        self, clips: list[Clip], takes: list[list[Sound]], seed: int, field: str = 'mel'
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """
-        Give training batches that the seed decides: log-mel of GROUP utterances of each of SPEAKERS speakers.
+        Give training batches that the seed decides: bands of GROUP utterances of each of SPEAKERS speakers.
 
         :param clips: Who says what in the takes.
+        :param field: Which bands of a Sound: ``'mel'`` or ``'spectrum'``.
         """
         from emotion_training.networks import SerCompact
 
@@ -111,13 +119,15 @@ class SerRecipe:
         rng.shuffle(groups)
         for start in range(0, len(groups) - SPEAKERS + 1, SPEAKERS):
             chosen = groups[start : start + SPEAKERS]
-            typical = np.median([takes[take][row].mel.shape[1] for take, rows in chosen for row in rows])
+            bands = [[getattr(takes[take][row], field) for row in rows] for take, rows in chosen]
+            typical = np.median([band.shape[1] for group in bands for band in group])
             frames = int(np.clip(typical * rng.uniform(0.6, 1.05), *FRAMES))
             parts = []
-            for take, rows in chosen:
-                shift, tilt = rng.uniform(-SHIFT_BANDS, SHIFT_BANDS) * (rng.random() < 0.5), rng.normal(0, TILT)
-                fitted = [_fit(takes[take][row].mel, frames, rng) for row in rows]
-                parts.append(np.stack([change_bands(mel, shift, tilt) for mel in fitted]))
+            for group in bands:
+                most = SHIFT * len(group[0])
+                shift, tilt = rng.uniform(-most, most) * (rng.random() < 0.5), rng.normal(0, TILT)
+                fitted = [_fit(band, frames, rng) for band in group]
+                parts.append(np.stack([change_bands(band, shift, tilt) for band in fitted]))
             mine = own(np.arange(SPEAKERS))
             yield (
                 np.concatenate([parts[i] for i in mine]),
@@ -150,21 +160,22 @@ class SerRecipe:
             yield rows[mine], labels[mine]
 
     def train(self, run: Path, epochs: int, threads: int, console: Console) -> None:
-        """Train one member after the other; the checkpoints of its two networks go to folders in ``run``."""
+        """Train the encoder of voices, then one member after the other; each network has a folder in ``run``."""
         import torch
 
         from emotion_training import trainer
         from emotion_training.functionals import SerFunctionals, fit_population
-        from emotion_training.networks import SerCompact
+        from emotion_training.networks import SerCompact, SerVoice
 
         torch.set_num_threads(threads)
+        voice = SerVoice()
+        if not (run / 'encoder').is_dir():
+            voice.encoder.load_pretrained()
         with console.status('Reading RAVDESS and nEMO'):
             everyone, held = self.side('train'), self.side('validation')
             validation = [self._hear(segment(clip.samples, self.input.sample_rate)) for clip in held]
             for clip in everyone:
                 clip.samples  # noqa: B018 - decoded once, now
-        mels = [sound.mel[np.newaxis].astype(np.float32) for sound in validation]
-        rows = known_rows(np.stack([sound.functionals for sound in validation]), [clip.speaker for clip in held])
         truth = np.array([clip.label for clip in held])
         corpus = np.array([clip.corpus for clip in held])
         takes = self.takes(everyone, min(TAKES, epochs), 0, console)
@@ -177,49 +188,69 @@ class SerRecipe:
             # The corpora count the same, though one has five times the clips.
             return {'macro_f1': round(float(np.mean(list(scores.values()))), 4), **scores}
 
-        settings = trainer.Settings(
-            epochs=epochs,
-            batch_size=SPEAKERS,
-            optimizer='adamw',
-            learning_rate=2e-3,
-            weight_decay=0.05,
-            label_smoothing=0.1,
-            average_decay=0.995,
-        )
-        for member in range(MEMBERS):
+        def hears(member: int) -> tuple[list[Clip], list[list[Sound]]]:
             chosen = [i for i, clip in enumerate(everyone) if member > 0 or clip.speaker not in CALIBRATION]
-            clips, heard = [everyone[i] for i in chosen], [[take[i] for i in chosen] for take in takes]
-            speakers = [clip.speaker for clip in clips]
-            weights = trainer.class_weights(np.array([clip.label for clip in clips]))
+            return [everyone[i] for i in chosen], [[take[i] for i in chosen] for take in takes]
+
+        def fit(network, name, batches, inputs, member=0, **changed) -> None:
+            clips, heard = hears(member)
+            speakers = Counter(clip.speaker for clip in clips)
             console.print(
-                f'Member {member + 1} of {MEMBERS}: {len(clips)} clips of {len(set(speakers))} speakers to train on, '
-                f'{len(held)} of {len(VALIDATION)} to validate on.'
+                f'{name}: {len(clips)} clips of {len(speakers)} speakers to train on, {len(held)} of '
+                f'{len(VALIDATION)} to validate on.'
             )
-            torch.manual_seed(member)
+            settings = trainer.Settings(
+                **{'epochs': epochs, 'batch_size': SPEAKERS, 'learning_rate': 2e-3} | changed,
+                optimizer='adamw',
+                weight_decay=0.05,
+                label_smoothing=0.1,
+                average_decay=0.995,
+                seed=member,
+            )
+            by_rows = settings.batch_size == ROWS
             trainer.fit(
-                SerCompact(),
-                replace(settings, seed=member),
-                run / f'member{member}',
-                sum(count // SerCompact.GROUP for count in Counter(speakers).values()) // SPEAKERS,
-                partial(self._epoch, self.batches, clips, heard, member),
-                lambda model: scores(np.concatenate([model(mel) for mel in mels])),
-                weights,
+                network,
+                settings,
+                run / name,
+                len(clips) // ROWS if by_rows else sum(n // SerCompact.GROUP for n in speakers.values()) // SPEAKERS,
+                partial(self._epoch, batches, clips, heard, member),
+                lambda model: scores(np.concatenate([model(one) for one in inputs])),
+                trainer.class_weights(np.array([clip.label for clip in clips])),
                 console,
             )
+            trainer.load_best(network, run / name)
+
+        # Who is to calibrate on is heard neither by the encoder nor by the first member.
+        torch.manual_seed(0)
+        fit(
+            voice,
+            'encoder',
+            partial(self.batches, field='spectrum'),
+            [sound.spectrum[np.newaxis].astype(np.float32) for sound in validation],
+            epochs=max(round(ENCODER_PART * epochs), 1),
+            phases=(trainer.Phase(0.0, {'encoder': ENCODER_RATE, '': 1.0}),),
+        )
+        takes = [_with_codes(voice.encoder, take) for take in takes]
+        functionals = np.stack([sound.functionals for sound in _with_codes(voice.encoder, validation)])
+        for member in range(MEMBERS):
+            torch.manual_seed(member)
+            mels = [sound.mel[np.newaxis].astype(np.float32) for sound in validation]
+            fit(SerCompact(), f'member{member}', self.batches, mels, member)
+            clips, heard = hears(member)
             population = fit_population(
                 np.concatenate([[sound.functionals for sound in take] for take in heard]),
-                np.array(speakers * len(heard)),
+                np.array([clip.speaker for clip in clips] * len(heard)),
             )
             torch.manual_seed(member)
-            trainer.fit(
+            fit(
                 SerFunctionals(population),
-                replace(settings, seed=member, batch_size=ROWS, learning_rate=3e-3, epochs=FUNCTIONALS_EPOCHS * epochs),
-                run / f'member{member}_functionals',
-                len(clips) // ROWS,
-                partial(self._epoch, self.rows, clips, heard, member),
-                lambda model: scores(model(rows)),
-                weights,
-                console,
+                f'member{member}_functionals',
+                self.rows,
+                [known_rows(functionals, [clip.speaker for clip in held])],
+                member,
+                epochs=FUNCTIONALS_EPOCHS * epochs,
+                batch_size=ROWS,
+                learning_rate=3e-3,
             )
 
     def _epoch(
@@ -228,32 +259,36 @@ class SerRecipe:
         return batches(clips, takes, member * 1000 + epoch)
 
     @cached_property
-    def _front_ends(self) -> tuple['nn.Module', 'nn.Module']:
+    def _front_ends(self) -> tuple['nn.Module', ...]:
         from emotion_training.functionals import Functionals
         from emotion_training.networks import LogMel, SerCompact
+        from emotion_training.voice_encoder import VoiceSpectrum
 
-        return LogMel(SerCompact.BANDS), Functionals(SerCompact.BANDS)
+        return LogMel(SerCompact.BANDS), VoiceSpectrum(), Functionals(SerCompact.BANDS)
 
     def _hear(self, samples: np.ndarray) -> Sound:
         import torch
 
-        log_mel, functionals = self._front_ends
+        log_mel, spectrum, functionals = self._front_ends
         with torch.inference_mode():
             batch = torch.from_numpy(to_batch(samples, self.input))
             mel = log_mel(batch)
-            return Sound(mel[0].numpy().astype(np.float16), functionals(batch, mel)[0].numpy())
+            bands = (part[0].numpy().astype(np.float16) for part in (mel, spectrum(batch)))
+            return Sound(*bands, functionals(batch, mel)[0].numpy())
 
     def load(self, run: Path) -> 'nn.Module':
         """Join the members with their best weights, and what tells one voice from another."""
         from emotion_training import trainer
         from emotion_training.functionals import SerFunctionals
-        from emotion_training.networks import SerCompact, SerEnsemble, SerMember
+        from emotion_training.networks import SerCompact, SerEnsemble, SerMember, SerVoice
 
+        voice = SerVoice()
+        trainer.load_best(voice, run / 'encoder')
         members = [SerMember(SerCompact(), SerFunctionals()) for _ in range(MEMBERS)]
         for number, member in enumerate(members):
             trainer.load_best(member.compact, run / f'member{number}')
             trainer.load_best(member.functionals, run / f'member{number}_functionals')
-        return SerEnsemble(members, self._voice_change()).eval()
+        return SerEnsemble(members, voice.encoder, self._voice_change()).eval()
 
     def _voice_change(self) -> VoiceChangeFit:
         """Fit how voices differ, to the training speakers."""
@@ -309,9 +344,10 @@ class SerRecipe:
     def facts(self) -> dict[str, Any]:
         """Give the fields of the card that people write."""
         return {
-            'description': 'For the raw waveform: three residual networks over log-mel bands with attentive statistics '
-            'over time, and three small networks over functionals (bands, cepstra, pitch, loudness, rhythm), each of '
-            'which compares the utterance with what the same voice said before; trained from scratch.',
+            'description': 'For the raw waveform: two residual networks over log-mel bands with attentive statistics '
+            'over time, and two small networks over functionals (bands, cepstra, pitch, loudness, rhythm) and the '
+            'states of a recurrent encoder of voices. Each compares the utterance with what the same voice said '
+            f'before. All but the encoder is trained from scratch; the encoder begins as {PRETRAINED}.',
             'licence': 'Code Apache-2.0. The weights are learned from RAVDESS and nEMO, which are CC BY-NC-SA 4.0: not '
             'for commercial use.',
             'training': {
@@ -323,9 +359,9 @@ class SerRecipe:
                 'split_sha256': split_hash(clip.row for clip in self.clips),
                 'members': MEMBERS,
                 'calibration': 'Temperatures and reliability come from people whom the model has not learned from: the '
-                f'validation speakers, and {", ".join(CALIBRATION)}, whom its first member has never heard. What is '
-                'right for that member is fitted to all of them; how the whole differs from it, to the validation '
-                'speakers.',
+                f'validation speakers, and {", ".join(CALIBRATION)}, whom its encoder and its first member have never '
+                'heard. What is right for that member is fitted to all of them; how the whole differs from it, to the '
+                'validation speakers.',
                 'seed': 0,
                 'augmentation': 'pauses, speed, echo, noise and babble at 0 to 35 dB, band limits, clipping, random '
                 'part, masked bands and times',
@@ -356,6 +392,18 @@ def known_rows(functionals: np.ndarray, speakers: Sequence[str]) -> np.ndarray:
     count = same.sum(1, keepdims=True)
     share = (same / np.maximum(count, 1)).astype(np.float32)
     return np.hstack([functionals, share @ functionals, share @ functionals**2, count]).astype(np.float32)
+
+
+def _with_codes(encoder: 'nn.Module', sounds: list[Sound]) -> list[Sound]:
+    """Put the code of each sound behind its functionals."""
+    import torch
+
+    with torch.inference_mode():
+        codes = [encoder(torch.from_numpy(sound.spectrum[np.newaxis].astype(np.float32)))[0] for sound in sounds]
+    return [
+        sound._replace(functionals=np.concatenate([sound.functionals, code.numpy()]))
+        for sound, code in zip(sounds, codes)
+    ]
 
 
 def _fit(mel: np.ndarray, frames: int, rng: np.random.Generator) -> np.ndarray:

@@ -45,7 +45,7 @@ def test_noise_is_not_periodic():
 def test_functionals_are_counted_and_change_little_by_silence_around():
     voice = _voice(150)
     alone = _functionals(voice)
-    assert alone.shape == (COUNT,) and np.isfinite(alone).all()
+    assert alone.shape == (Functionals.COUNT,) and np.isfinite(alone).all()
     quiet = np.random.default_rng(1).normal(0, 1e-4, RATE // 4).astype(np.float32)
     between = _functionals(np.concatenate([quiet, voice, quiet]))
     assert np.abs(between[:160] - alone[:160]).mean() < 0.2  # natural logarithm of power; bands differ by ten

@@ -29,6 +29,7 @@ def network():
     torch = pytest.importorskip('torch', reason='making a model needs PyTorch, which running one does not')
     from emotion_training.functionals import Population, SerFunctionals
     from emotion_training.networks import SerCompact, SerEnsemble, SerMember
+    from emotion_training.voice_encoder import VoiceEncoder
 
     torch.manual_seed(0)
     torch.set_num_threads(1)
@@ -37,7 +38,7 @@ def network():
     for part in (part for member in members for part in member.children()):
         torch.nn.init.normal_(part.head.weight)  # opinions strong enough to be told apart
         torch.nn.init.zeros_(part.head.bias)
-    return SerEnsemble(members, CHANGE_FIT).eval()
+    return SerEnsemble(members, VoiceEncoder(), CHANGE_FIT).eval()
 
 
 @pytest.fixture(scope='module')
@@ -173,7 +174,7 @@ def test_logits_of_the_first_member_are_its_own(network, folder, data):
     with torch.inference_mode():
         samples = torch.from_numpy(data.batches[0])
         mel = network.log_mel(samples)
-        functionals = network.functionals(samples, mel)
+        functionals = network.hear(samples, mel)
         rows = torch.from_numpy(known_rows(functionals.numpy(), ['a']))
         first = network.members[0]
         alone = (first.compact(mel) + first.functionals(rows)).numpy()[0] / 2

@@ -251,13 +251,15 @@ def test_short_training_on_real_data_lowers_the_loss(data, tmp_path, monkeypatch
     monkeypatch.setattr(ser, 'MEMBERS', 1)
     monkeypatch.setattr(ser, 'TAKES', 2)
     monkeypatch.setattr(fer, 'CYCLES', (fer.Cycle(1.0, 0.03, 0.2, ((0.0, 32),)),))  # small and gentle
+    monkeypatch.setattr(ser, 'ENCODER_PART', 0.4)
     recipe = _some(make(data), train)
     recipe.train(tmp_path, epochs, 1, Console(quiet=True))
-    logs = list(tmp_path.rglob(trainer.LOG_FILE))
-    assert len(logs) == (2 if make is SerRecipe else 1)  # of bands, and of functionals
-    for log in logs:
+    logs = {log.parent.name: log for log in tmp_path.rglob(trainer.LOG_FILE)}
+    assert set(logs) == ({'encoder', 'member0', 'member0_functionals'} if make is SerRecipe else {'cycle0'})
+    parts = {'encoder': 0.4, 'member0_functionals': ser.FUNCTIONALS_EPOCHS}
+    for name, log in logs.items():
         lines = _log(log.parent)
-        count = epochs * (ser.FUNCTIONALS_EPOCHS if 'functionals' in log.parent.name else 1)
+        count = epochs * parts.get(name, 1)
         assert [line['epoch'] for line in lines] == list(range(1, count + 1))
         losses = [line['loss'] for line in lines]
         assert losses[-1] < 0.97 * losses[0], losses
