@@ -164,6 +164,7 @@ class SerFunctionals(nn.Module):
 
     COUNT = Functionals.COUNT + VoiceEncoder.CODE
     HIDDEN = 128  # of each of the two layers
+    KNOWN_WEIGHT = 2.0  # of what it says of a known voice, beside a SerCompact: see the log
     INPUT = 3 * COUNT + 1  # of a row in training
 
     def __init__(self, population: Population | None = None, dropout: float = 0.5):
@@ -177,6 +178,16 @@ class SerFunctionals(nn.Module):
         self.known = nn.Linear(self.COUNT, self.HIDDEN)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(2 * self.HIDDEN, len(EMOTIONS))
+
+    @property
+    def weighed(self) -> nn.Linear:
+        """The head, as it counts beside that of a SerCompact."""
+        head = nn.Linear(self.head.in_features, self.head.out_features)
+        with torch.no_grad():
+            head.weight.copy_(self.head.weight)
+            head.weight[:, self.HIDDEN :] *= self.KNOWN_WEIGHT
+            head.bias.copy_(self.head.bias)
+        return head
 
     def relative(self, functionals: Tensor, mean: Tensor, square: Tensor, heard: Tensor) -> Tensor:
         """

@@ -300,7 +300,9 @@ class SerEnsemble(nn.Module):
         self.encoder = encoder
         self.change = VoiceChange(change)
         self.members = nn.ModuleList(members)
-        self.head = joint_head([part.head for member in members for part in (member.compact, member.functionals)])
+        self.head = joint_head(
+            [head for member in members for head in (member.compact.head, member.functionals.weighed)]
+        )
 
     @property
     def voice_parts(self) -> list[int]:

@@ -86,7 +86,7 @@ class VoiceEncoder(nn.Module):
         for layer in range(self.LAYERS):
             # Gates: torch has input, forget, cell, output; ONNX has input, output, forget, cell.
             weight, recurrent, *biases = (
-                torch.cat([getattr(self.lstm, f'{name}_l{layer}').chunk(4)[gate] for gate in (0, 3, 1, 2)])
+                getattr(self.lstm, f'{name}_l{layer}').unflatten(0, (4, -1))[[0, 3, 1, 2]].flatten(0, 1)
                 for name in ('weight_ih', 'weight_hh', 'bias_ih', 'bias_hh')
             )
             states = torch.onnx.ops.symbolic(

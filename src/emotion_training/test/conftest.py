@@ -13,3 +13,16 @@ def data() -> Path:
     if not DATA.is_dir():
         pytest.skip(f"the corpora are not on this machine ('{DATA}')")
     return DATA
+
+
+@pytest.fixture(scope='session')
+def pretrained() -> None:
+    """The weights that the encoder of voices begins with can be fetched; the test is skipped when they cannot."""
+    pytest.importorskip('torch', reason='training needs PyTorch, which running a model does not')
+    from emotion_training.errors import TrainingError
+    from emotion_training.voice_encoder import VoiceEncoder
+
+    try:
+        VoiceEncoder().load_pretrained()
+    except TrainingError as error:
+        pytest.skip(str(error))
