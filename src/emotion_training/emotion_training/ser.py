@@ -358,11 +358,11 @@ class SerRecipe:
             'description': 'For the raw waveform: two residual networks over log-mel bands with attentive statistics '
             'over time, and two small networks over functionals (bands, cepstra, pitch, loudness, rhythm) and the '
             'states of a recurrent encoder of voices. Each compares the utterance with what the same voice said '
-            f'before. All but the encoder is trained from scratch; the encoder begins as {PRETRAINED}.',
+            'before. All but the encoder is trained from scratch; the encoder begins as one that tells people apart.',
             'licence': 'Code Apache-2.0. The weights are learned from RAVDESS and nEMO, which are CC BY-NC-SA 4.0: not '
             'for commercial use.',
             'training': {
-                'data': list(speech_corpora.LICENCES.values()),
+                'data': [*speech_corpora.LICENCES.values(), f'The encoder begins as {PRETRAINED}'],
                 'split': 'By speaker. RAVDESS: actors 1-18 train, 19-20 validation, 21-24 test; nEMO: TP0 validation, '
                 'KD0 and WR0 test, the other six train. Calm counts as neutral; disgust is left out. Whole '
                 'clips are measured.',
