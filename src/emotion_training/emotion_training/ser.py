@@ -238,7 +238,7 @@ class SerRecipe:
             learned.data.lerp_(before.data, ENCODER_KEPT)
         if RANK == 0:
             torch.save(voice.encoder.state_dict(), run / ENCODER_FILE)
-        takes = [_with_codes(voice.encoder, take) for take in takes]
+        takes = [_with_codes(voice.encoder, take) for take in track(takes, 'Encoding voices', console=console)]
         functionals = np.stack([sound.functionals for sound in _with_codes(voice.encoder, validation)])
         for member in range(MEMBERS):
             torch.manual_seed(member)
