@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from emotion_core.emotions import EMOTIONS
+from emotion_training.spectrum import power_spectrum, weighted_mean, weighted_moments, windowed_dft
 from emotion_training.voice_encoder import VoiceEncoder
 
 CEPSTRA = 20
@@ -39,7 +40,6 @@ class Pitch(nn.Module):
         low_pass = torch.special.sinc(taps * 0.45) * torch.hann_window(33, periodic=False, dtype=torch.float64)[1:-1]
         window = torch.hann_window(self.WINDOW, periodic=True, dtype=torch.float64)
         bins = torch.arange(self.FFT // 2 + 1).double()
-        phase = 2 * torch.pi / self.FFT * torch.outer(bins, torch.arange(self.WINDOW).double())
         octaves = torch.arange(int(self.OCTAVES * self.STEPS)).double() / self.STEPS
         lags = torch.cat([torch.zeros(1).double(), sample_rate / 2 / self.LOW_HZ * 2**-octaves])
         both_sides = torch.full_like(bins, 2.0)
@@ -47,9 +47,7 @@ class Pitch(nn.Module):
         cosines = (2 * torch.pi / self.FFT * torch.outer(lags, bins)).cos() * both_sides / self.FFT
         of_window = cosines @ torch.fft.rfft(window, self.FFT).abs().square()
         self.register_buffer('low_pass', (low_pass / low_pass.sum())[None, None].float(), persistent=False)
-        self.register_buffer(
-            'basis', (torch.cat([phase.cos(), phase.sin()]) * window)[:, None].float(), persistent=False
-        )
+        self.register_buffer('basis', windowed_dft(window, self.FFT)[:, None].float(), persistent=False)
         self.register_buffer('lags', (cosines / of_window[:, None])[:, :, None].float(), persistent=False)
         self.register_buffer('octaves', octaves.float(), persistent=False)
 
@@ -60,8 +58,8 @@ class Pitch(nn.Module):
         Where nothing is periodic the pitch means nothing.
         """
         low = nn.functional.conv1d(samples[:, None], self.low_pass, stride=2)
-        real, imaginary = nn.functional.conv1d(low, self.basis, stride=self.HOP).square().chunk(2, dim=1)
-        power, correlation = nn.functional.conv1d(real + imaginary, self.lags).split([1, len(self.octaves)], dim=1)
+        spectrum = power_spectrum(low, self.basis, self.HOP)
+        power, correlation = nn.functional.conv1d(spectrum, self.lags).split([1, len(self.octaves)], dim=1)
         power = power.clamp(min=1e-6)
         preferred = correlation / power + self.OCTAVE_COST * self.octaves[:, None]
         best = preferred.argmax(1, keepdim=True)
@@ -86,11 +84,11 @@ class Functionals(nn.Module):
         """Map waveforms (batch, samples) and their log-mel bands (batch, bands, frames) to (batch, COUNT)."""
         power = mel.exp().mean(1)
         amplitude = power.sqrt()
-        band_mean, band_deviation = _moments(mel, amplitude)
+        band_mean, band_deviation = weighted_moments(mel, amplitude)
         cepstra = self.cosines @ mel
-        mean, deviation = _moments(cepstra, amplitude)
-        skewness = _mean((cepstra - mean[:, :, None]) ** 3, amplitude) / deviation**3
-        _, movement = _moments(cepstra[:, :, 4:] - cepstra[:, :, :-4], amplitude[:, 2:-2])
+        mean, deviation = weighted_moments(cepstra, amplitude)
+        skewness = weighted_mean((cepstra - mean[:, :, None]) ** 3, amplitude) / deviation**3
+        _, movement = weighted_moments(cepstra[:, :, 4:] - cepstra[:, :, :-4], amplitude[:, 2:-2])
 
         pitch, periodicity, pitch_power = self.pitch(samples)
         low, high = VOICED
@@ -100,7 +98,7 @@ class Functionals(nn.Module):
         both_voiced = (voiced[:, 1:] * voiced[:, :-1]).sqrt()
 
         loudness = power.log()
-        active = (loudness > _mean(loudness, amplitude)[:, None] - ACTIVE).float() + 1e-6
+        active = (loudness > weighted_mean(loudness, amplitude)[:, None] - ACTIVE).float() + 1e-6
         change = (loudness[:, 3:] - loudness[:, :-3]).abs()
         either_active = torch.maximum(active[:, 3:], active[:, :-3])
         rhythm = torch.stack(
@@ -124,7 +122,7 @@ class Functionals(nn.Module):
         ]
         return torch.cat(
             [band_mean, band_deviation, deviation, movement, skewness]
-            + [torch.stack(_moments(values, weights), dim=1) for values, weights in scalars]
+            + [torch.stack(weighted_moments(values, weights), dim=1) for values, weights in scalars]
             + [rhythm],
             dim=1,
         )
@@ -219,22 +217,9 @@ class SerFunctionals(nn.Module):
         return self.head(self.dropout(self.embed(functionals, mean, square, heard)))
 
 
-def _mean(values: Tensor, weight: Tensor) -> Tensor:
-    """Average (batch, [rows,] frames) over the frames by weights (batch, frames)."""
-    if values.dim() == 3:
-        weight = weight[:, None]
-    return (weight * values).sum(-1) / weight.sum(-1)
-
-
-def _moments(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Give weighted mean and standard deviation over the frames."""
-    mean = _mean(values, weight)
-    return mean, (_mean(values.square(), weight) - mean.square()).clamp(min=1e-4).sqrt()
-
-
 def _slope(values: Tensor, weight: Tensor) -> Tensor:
     """Give the weighted regression of (batch, frames) on time, which goes from -1 to 1; (batch,)."""
     place = torch.ones_like(values).cumsum(1)
     time = place / place[:, -1:] * 2 - 1
-    time = time - _mean(time, weight)[:, None]
+    time = time - weighted_mean(time, weight)[:, None]
     return (weight * time * values).sum(1) / (weight * time.square()).sum(1).clamp(min=1e-6)

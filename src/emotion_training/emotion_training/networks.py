@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from emotion_core.emotions import EMOTIONS
 from emotion_training.functionals import Functionals, SerFunctionals
+from emotion_training.spectrum import power_spectrum, triangles, windowed_dft
 from emotion_training.voice_change import STEADY_S, VoiceChangeFit
 from emotion_training.voice_encoder import VoiceEncoder, VoiceSpectrum
 
@@ -120,23 +121,19 @@ class LogMel(nn.Module):
         super().__init__()
         bins = self.FFT // 2 + 1
         window = torch.hann_window(self.WINDOW, periodic=True, dtype=torch.float64)
-        phase = 2 * torch.pi / self.FFT * torch.outer(torch.arange(bins), torch.arange(self.WINDOW)).double()
-        basis = torch.cat([phase.cos(), phase.sin()]) * window / window.square().sum().sqrt()
+        basis = windowed_dft(window, self.FFT) / window.square().sum().sqrt()
         low, high = (math.log1p(hz / 700) for hz in (low_hz, high_hz))
         edges = 700 * torch.expm1(torch.linspace(low, high, bands + 2, dtype=torch.float64))
         frequency = torch.arange(bins, dtype=torch.float64) * sample_rate / self.FFT
-        rising = (frequency - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
-        falling = (edges[2:, None] - frequency) / (edges[2:] - edges[1:-1])[:, None]
-        filters = torch.minimum(rising, falling).clamp(min=0)
+        filters = triangles(edges, frequency)
         filters /= filters.sum(dim=1, keepdim=True)
         self.register_buffer('basis', basis[:, None].float(), persistent=False)
         self.register_buffer('filters', filters[:, :, None].float(), persistent=False)
 
     def forward(self, samples: Tensor) -> Tensor:
         """Map (batch, samples) to the logarithm of the power in each band (batch, bands, frames)."""
-        parts = nn.functional.conv1d(samples[:, None], self.basis, stride=self.HOP)
-        real, imaginary = parts.square().chunk(2, dim=1)
-        return (nn.functional.conv1d(real + imaginary, self.filters) + self.FLOOR).log()
+        power = power_spectrum(samples[:, None], self.basis, self.HOP)
+        return (nn.functional.conv1d(power, self.filters) + self.FLOOR).log()
 
 
 def band_moments(mel: Tensor) -> Tensor:

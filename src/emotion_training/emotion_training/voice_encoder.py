@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from emotion_training.errors import TrainingError
+from emotion_training.spectrum import power_spectrum, triangles, weighted_moments, windowed_dft
 
 WHEEL, FILE = 'Resemblyzer==0.1.4', 'resemblyzer/pretrained.pt'  # on PyPI, and in it
 FILE_SHA256 = '39373b86598fa3da9fcddee6142382efe09777e8d37dc9c0561f41f0070f134e'
@@ -32,27 +33,23 @@ class VoiceSpectrum(nn.Module):
     def __init__(self, sample_rate: int = 16000):
         """Build the windowed DFT basis and the filters."""
         super().__init__()
-        bins = self.WINDOW // 2 + 1
         window = torch.hann_window(self.WINDOW, periodic=True, dtype=torch.float64)
-        phase = 2 * torch.pi / self.WINDOW * torch.outer(torch.arange(bins), torch.arange(self.WINDOW)).double()
-        basis = self.GAIN * torch.cat([phase.cos(), phase.sin()]) * window
+        basis = self.GAIN * windowed_dft(window, self.WINDOW)
         break_mel = self.BREAK_HZ / self.LINEAR_HZ
         high_mel = break_mel + math.log(sample_rate / 2 / self.BREAK_HZ) / self.STEP
         mels = torch.linspace(0, high_mel, self.BANDS + 2, dtype=torch.float64)
         edges = torch.where(
             mels < break_mel, self.LINEAR_HZ * mels, self.BREAK_HZ * torch.exp(self.STEP * (mels - break_mel))
         )
-        frequency = torch.arange(bins, dtype=torch.float64) * sample_rate / self.WINDOW
-        rising = (frequency - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
-        falling = (edges[2:, None] - frequency) / (edges[2:] - edges[1:-1])[:, None]
-        filters = torch.minimum(rising, falling).clamp(min=0) * (2 / (edges[2:] - edges[:-2]))[:, None]
+        frequency = torch.arange(self.WINDOW // 2 + 1, dtype=torch.float64) * sample_rate / self.WINDOW
+        filters = triangles(edges, frequency) * (2 / (edges[2:] - edges[:-2]))[:, None]
         self.register_buffer('basis', basis[:, None].float(), persistent=False)
         self.register_buffer('filters', filters[:, :, None].float(), persistent=False)
 
     def forward(self, samples: Tensor) -> Tensor:
         """Map (batch, samples) to the logarithm of the power in each band (batch, BANDS, frames)."""
-        real, imaginary = nn.functional.conv1d(samples[:, None], self.basis, stride=self.HOP).square().chunk(2, dim=1)
-        return (nn.functional.conv1d(real + imaginary, self.filters) + self.FLOOR).log()
+        power = power_spectrum(samples[:, None], self.basis, self.HOP)
+        return (nn.functional.conv1d(power, self.filters) + self.FLOOR).log()
 
 
 class VoiceEncoder(nn.Module):
@@ -70,12 +67,8 @@ class VoiceEncoder(nn.Module):
     def forward(self, spectrum: Tensor) -> Tensor:
         """Map (batch, BANDS, frames) to codes (batch, CODE); each frame counts by its amplitude."""
         power = spectrum.exp()
-        weight = power.mean(1).sqrt()
-        weight = (weight / weight.sum(1, keepdim=True))[:, None]
         states = self._states(power.transpose(1, 2)).transpose(1, 2)
-        mean = (weight * states).sum(2)
-        variance = (weight * states.square()).sum(2) - mean.square()
-        return torch.cat([mean, variance.clamp(min=1e-6).sqrt()], dim=1)
+        return torch.cat(weighted_moments(states, power.mean(1).sqrt(), least=1e-6), dim=1)
 
     def _states(self, frames: Tensor) -> Tensor:
         """Map (batch, frames, BANDS) to (batch, frames, STATES)."""
