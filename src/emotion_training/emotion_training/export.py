@@ -53,10 +53,10 @@ def export(recipe: Recipe, run: Path, folder: Path, command: str) -> float:
         to_onnx(network, inputs(network, batches[0]), path)
         differences = parity(network, path, batches)
         check(differences, TOLERANCE, OTHER_TOLERANCE)
+        weights = [*network.named_parameters(), *network.named_buffers()]
+        halve(path, {name for name, values in weights if values.numel() >= HALVED})
+        check(parity(network, path, batches), HALF_TOLERANCE, HALF_TOLERANCE)
         tried = _try_int8(path, recipe.examples(), data) if hasattr(recipe, 'examples') else None
-        if tried is None or not tried.is_better:
-            halve(path, {name for name, weights in network.named_parameters() if weights.numel() >= HALVED})
-            check(parity(network, path, batches), HALF_TOLERANCE, HALF_TOLERANCE)
         facts = recipe.facts()
         training = facts.pop('training') | {
             'command': command,

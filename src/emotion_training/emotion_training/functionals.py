@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from emotion_core.emotions import EMOTIONS
 from emotion_training.spectrum import power_spectrum, weighted_mean, weighted_moments, windowed_dft
-from emotion_training.voice_encoder import VoiceEncoder
+from emotion_training.speech_encoder import SpeechEncoder
 
 CEPSTRA = 20
 ACTIVE = 2.0  # a frame within this of the loudness of the utterance belongs to the speech; natural logarithm of power
@@ -151,18 +151,17 @@ def fit_population(functionals: np.ndarray, speakers: np.ndarray) -> Population:
     return Population(mean, deviation, within, np.maximum(between, LEAST_BETWEEN))
 
 
-class SerFunctionals(nn.Module):
+class SerMember(nn.Module):
     """
-    A small network over functionals and the code of the voice encoder, standardised by what is known of the speaker.
+    A small network over functionals and the code of the encoder, standardised by what is known of the speaker.
 
     The mean of a speaker is estimated as empirical Bayes has it (Efron and Morris 1973): from nothing heard, that of
     all people; from much, the speaker's own. There is one hidden layer for a voice that is new and one for a voice that
     is known; between the two they fade.
     """
 
-    COUNT = Functionals.COUNT + VoiceEncoder.CODE
+    COUNT = Functionals.COUNT + SpeechEncoder.CODE
     HIDDEN = 128  # of each of the two layers
-    KNOWN_WEIGHT = 2.0  # of what it says of a known voice, beside a SerCompact: see the log
     INPUT = 3 * COUNT + 1  # of a row in training
 
     def __init__(self, population: Population | None = None, dropout: float = 0.5):
@@ -176,16 +175,6 @@ class SerFunctionals(nn.Module):
         self.known = nn.Linear(self.COUNT, self.HIDDEN)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(2 * self.HIDDEN, len(EMOTIONS))
-
-    @property
-    def weighed(self) -> nn.Linear:
-        """The head, as it counts beside that of a SerCompact."""
-        head = nn.Linear(self.head.in_features, self.head.out_features)
-        with torch.no_grad():
-            head.weight.copy_(self.head.weight)
-            head.weight[:, self.HIDDEN :] *= self.KNOWN_WEIGHT
-            head.bias.copy_(self.head.bias)
-        return head
 
     def relative(self, functionals: Tensor, mean: Tensor, square: Tensor, heard: Tensor) -> Tensor:
         """

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from emotion_core.emotions import EMOTIONS
-from emotion_training.functionals import Functionals, SerFunctionals
+from emotion_training.functionals import Functionals, SerMember
 from emotion_training.spectrum import power_spectrum, triangles, windowed_dft
+from emotion_training.speech_encoder import SpeechEncoder, SpeechSpectrum
 from emotion_training.voice_change import STEADY_S, VoiceChangeFit
-from emotion_training.voice_encoder import VoiceEncoder, VoiceSpectrum
 
 CONTRAST_FLOOR = 0.1  # of a crop's standard deviation, in the units of the input; keeps a blank crop finite
 
@@ -147,101 +147,32 @@ def band_moments(mel: Tensor) -> Tensor:
     return torch.cat([(weight * mel).sum(2), (weight * mel.square()).sum(2)], dim=1)
 
 
-def standardise(mel: Tensor, moments: Tensor) -> Tensor:
-    """Bring each band of (batch, bands, frames) to mean 0 and deviation 1 by the given moments; in [-4, 4]."""
-    mean, square = moments[:, :, None].chunk(2, dim=1)
-    variance = (square - mean.square()).clamp(min=0) + 0.1
-    return ((mel - mean) / variance.sqrt()).clamp(-4, 4)
-
-
-class SerCompact(nn.Module):
-    """
-    A residual network of about 0.5 M parameters over log-mel bands, with attentive statistics over time.
-
-    What a voice is relative to itself says more than what it is. So the network sees the bands standardised by the
-    utterance and by all that the speaker has said so far, and its head sees the code of the utterance beside what is
-    different in it from the mean code of the speaker. For a speaker heard for the first time the two are the same.
-    """
-
-    BANDS = 80
-    CODE = 256
-    HIDDEN = 128
-    GROUP = 6  # consecutive utterances of one speaker in a training batch
-
-    def __init__(self, dropout: float = 0.3):
-        """Make the network with random weights."""
-        super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(2, 24, 3, 2, 1, bias=False), nn.BatchNorm2d(24), nn.ReLU())
-        self.blocks = nn.Sequential(ResidualBlock(24, 48, 2), ResidualBlock(48, 96, 2), ResidualBlock(96, 96))
-        self.collapse = nn.Sequential(  # all bands of one time into one vector
-            nn.Conv2d(96, self.CODE // 2, (self.BANDS // 8, 1), bias=False), nn.BatchNorm2d(self.CODE // 2), nn.ReLU()
-        )
-        self.attend = nn.Sequential(nn.Conv1d(self.CODE // 2, 64, 1), nn.Tanh(), nn.Conv1d(64, self.CODE // 2, 1))
-        self.norm = nn.BatchNorm1d(self.CODE, affine=False)
-        self.compare = nn.Sequential(nn.Linear(2 * self.CODE, self.HIDDEN), nn.ReLU())
-        self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(self.HIDDEN, len(EMOTIONS))
-
-    def encode(self, mel: Tensor, moments: Tensor, speaker_moments: Tensor) -> Tensor:
-        """Map log-mel (batch, BANDS, frames) and moments (batch, 2 * BANDS) to codes (batch, CODE)."""
-        both = torch.stack([standardise(mel, moments), standardise(mel, speaker_moments)], dim=1)
-        if self.training:
-            both = mask_at_random(both)
-        features = self.collapse(self.blocks(self.stem(both)))[:, :, 0]
-        attention = self.attend(features).softmax(dim=2)
-        mean = (attention * features).sum(2)
-        deviation = ((attention * features.square()).sum(2) - mean.square()).clamp(min=1e-4).sqrt()
-        return self.norm(torch.cat([mean, deviation], dim=1))
-
-    def embed(self, code: Tensor, speaker_code: Tensor) -> Tensor:
-        """Map the code of an utterance and the mean code of its speaker to what the head reads (batch, HIDDEN)."""
-        return self.compare(self.dropout(torch.cat([code, code - speaker_code], dim=1)))
-
-    def forward(self, mel: Tensor) -> Tensor:
-        """
-        Map log-mel (batch, BANDS, frames) to logits (batch, 6).
-
-        In training each utterance is compared with a random number of others of its GROUP, so that the network learns
-        to make the best of one and of many; in evaluation with itself alone.
-        """
-        with torch.autocast(mel.device.type, enabled=False):  # bfloat16 is too coarse for these sums
-            moments = band_moments(mel)
-            known = (
-                fellows(len(mel), self.GROUP).to(mel.device)
-                if self.training
-                else torch.eye(len(mel), device=mel.device)
-            )
-            speaker_moments = known @ moments
-        code = self.encode(mel, moments, speaker_moments)
-        with torch.autocast(mel.device.type, enabled=False):
-            speaker_code = known @ code.float()
-        return self.head(self.dropout(self.embed(code, speaker_code)))
-
-
-class SerVoice(nn.Module):
+class SerEncoder(nn.Module):
     """
     The encoder with a head of its own, by which it learns emotions.
 
     The head sees the code of an utterance beside what is different in it from the mean code of the speaker.
     """
 
+    GROUP = 6  # consecutive utterances of one speaker in a training batch
+
     def __init__(self, dropout: float = 0.3):
         """Make the network with random weights."""
         super().__init__()
-        self.encoder = VoiceEncoder()
-        self.norm = nn.BatchNorm1d(VoiceEncoder.CODE, affine=False)
+        self.encoder = SpeechEncoder()
+        self.norm = nn.BatchNorm1d(SpeechEncoder.CODE, affine=False)
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(2 * VoiceEncoder.CODE, len(EMOTIONS))
+        self.head = nn.Linear(2 * SpeechEncoder.CODE, len(EMOTIONS))
 
     def forward(self, spectrum: Tensor) -> Tensor:
         """
-        Map VoiceSpectrum (batch, BANDS, frames) to logits (batch, 6).
+        Map SpeechSpectrum (batch, BANDS, frames) to logits (batch, 6).
 
-        In training each utterance is compared with a random number of others of its group, see ``fellows``; in
-        evaluation with itself alone.
+        In training each utterance is compared with a random number of others of its GROUP, so that the network learns
+        to make the best of one and of many; in evaluation with itself alone.
         """
         code = self.norm(self.encoder(spectrum))
-        known = fellows(len(code), SerCompact.GROUP) if self.training else torch.eye(len(code))
+        known = fellows(len(code), self.GROUP) if self.training else torch.eye(len(code))
         return self.head(self.dropout(torch.cat([code, code - known.to(code.device) @ code], dim=1)))
 
 
@@ -273,41 +204,30 @@ class VoiceChange(nn.Module):
         return log_odds * (heard > 0)
 
 
-class SerMember(nn.Module):
-    """A SerCompact and a SerFunctionals that learned from the same people."""
-
-    def __init__(self, compact: SerCompact, functionals: SerFunctionals):
-        """Join two trained networks."""
-        super().__init__()
-        self.compact = compact
-        self.functionals = functionals
-
-
 class SerEnsemble(nn.Module):
-    """The mean of several trained SerMember, from the waveform on; this is what is exported."""
+    """The mean of several trained SerMember over one encoder, from the waveform on; this is what is exported."""
 
     OUTPUTS = ('logits', 'embedding', 'voice', 'change')
+    BANDS = 80
 
-    def __init__(self, members: Sequence[SerMember], encoder: VoiceEncoder, change: VoiceChangeFit):
+    def __init__(self, members: Sequence[SerMember], encoder: SpeechEncoder, change: VoiceChangeFit):
         """Join members; the heads become one linear map over all embeddings, member after member."""
         super().__init__()
-        self.log_mel = LogMel(SerCompact.BANDS)
-        self.functionals = Functionals(SerCompact.BANDS)
-        self.spectrum = VoiceSpectrum()
+        self.log_mel = LogMel(self.BANDS)
+        self.functionals = Functionals(self.BANDS)
+        self.spectrum = SpeechSpectrum()
         self.encoder = encoder
         self.change = VoiceChange(change)
         self.members = nn.ModuleList(members)
-        self.head = joint_head(
-            [head for member in members for head in (member.compact.head, member.functionals.weighed)]
-        )
+        self.head = joint_head([member.head for member in members])
 
     @property
     def voice_parts(self) -> list[int]:
-        """Lengths of the parts of a voice: the band moments, what is heard and its squares, a code of each member."""
-        return [2 * SerCompact.BANDS, *[SerFunctionals.COUNT] * 2, *[SerCompact.CODE] * len(self.members)]
+        """Lengths of the parts of a voice: the band moments, what is heard and its squares."""
+        return [2 * self.BANDS, *[SerMember.COUNT] * 2]
 
     def hear(self, samples: Tensor, mel: Tensor) -> Tensor:
-        """Give what SerFunctionals takes, (batch, COUNT), of waveforms (batch, samples) and their log-mel bands."""
+        """Give what a SerMember takes, (batch, COUNT), of waveforms (batch, samples) and their log-mel bands."""
         return torch.cat([self.functionals(samples, mel), self.encoder(self.spectrum(samples))], dim=1)
 
     def inputs(self, samples: Tensor) -> dict[str, Tensor]:
@@ -320,7 +240,7 @@ class SerEnsemble(nn.Module):
         """
         Classify utterances of one speaker.
 
-        :param samples: Mono 16 kHz waveforms (batch, samples) of at least 0.5 s.
+        :param samples: Mono 16 kHz waveforms (batch, samples) of 0.5 to 8 s.
         :param reference: (1, sum of voice_parts) mean voice of the utterances that the speaker was heard say before.
         :param heard: (1,) how many these were; 0 for a speaker heard for the first time.
         :return: Logits (batch, 6), embeddings (batch, width of the head), voices (batch, sum of voice_parts), and over
@@ -328,28 +248,11 @@ class SerEnsemble(nn.Module):
         """
         mel = self.log_mel(samples)
         moments = band_moments(mel)
-        functionals = self.hear(samples, mel)
-        known, mean, square, *codes_known = reference.split(self.voice_parts, dim=1)
-
-        def speaker(before: Tensor, own: Tensor) -> Tensor:
-            return (heard * before + own) / (heard + 1)
-
-        speaker_moments = speaker(known, moments)
-        codes = [member.compact.encode(mel, moments, speaker_moments) for member in self.members]
-        embedding = torch.cat(
-            [
-                part
-                for member, code, before in zip(self.members, codes, codes_known)
-                for part in (
-                    member.compact.embed(code, speaker(before, code)),
-                    member.functionals.embed(functionals, mean, square, heard[:, None]),
-                )
-            ],
-            dim=1,
-        )
+        said = self.hear(samples, mel)
+        known, mean, square = reference.split(self.voice_parts, dim=1)
+        embedding = torch.cat([member.embed(said, mean, square, heard[:, None]) for member in self.members], dim=1)
         change = self.change(mel, moments, known, heard)
-        voice = torch.cat([moments, functionals, functionals.square(), *codes], dim=1)
-        return self.head(embedding), embedding, voice, change
+        return self.head(embedding), embedding, torch.cat([moments, said, said.square()], dim=1), change
 
 
 def fellows(batch: int, group: int) -> Tensor:
@@ -363,15 +266,3 @@ def fellows(batch: int, group: int) -> Tensor:
     place = torch.arange(batch) // group
     chosen &= place == place[:, None]
     return chosen / chosen.sum(1, keepdim=True)
-
-
-def mask_at_random(bands: Tensor) -> Tensor:
-    """Zero two stretches of bands and of time in (batch, channels, bands, frames) (SpecAugment, Park et al. 2019)."""
-    batch, _, count, frames = bands.shape
-    for axis, size, longest in ((2, count, count // 7), (3, frames, frames // 8)) * 2:
-        start = torch.rand(batch, 1) * size
-        place = torch.arange(size)
-        hidden = (place >= start) & (place < start + torch.rand(batch, 1) * longest)
-        hidden = hidden[:, None, :, None] if axis == 2 else hidden[:, None, None, :]
-        bands = bands.masked_fill(hidden.to(bands.device), 0)
-    return bands

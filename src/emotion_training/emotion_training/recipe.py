@@ -91,7 +91,7 @@ class Recipe(Protocol):
         When it gives more than logits, its ``OUTPUTS`` name them. When it takes more than a batch, its ``inputs`` gives
         all inputs, by name, for a batch.
 
-        Where the recipe has ``examples``, inputs to training, the network is tried in int8.
+        Where the recipe has ``examples``, the network is tried in int8; those are the inputs to ``int8.quantise``.
 
         :raises TrainingError: when the run has no weights.
         """

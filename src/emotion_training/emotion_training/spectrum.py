@@ -1,5 +1,7 @@
 """Parts of front ends, with nothing but convolution and arithmetic, so that they export anywhere."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -16,6 +18,23 @@ def triangles(edges: Tensor, frequency: Tensor) -> Tensor:
     rising = (frequency - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     falling = (edges[2:, None] - frequency) / (edges[2:] - edges[1:-1])[:, None]
     return torch.minimum(rising, falling).clamp(min=0)
+
+
+def slaney_filters(bands: int, size: int, sample_rate: int = 16000) -> Tensor:
+    """
+    Give triangular filters of one area, evenly spaced on Slaney's mel scale, (bands, size // 2 + 1).
+
+    It is linear up to 1 kHz and logarithmic above (Slaney 1998, Auditory Toolbox).
+
+    :param size: Points of the DFT.
+    """
+    linear_hz, break_hz, step = 200 / 3, 1000.0, math.log(6.4) / 27
+    break_mel = break_hz / linear_hz
+    high_mel = break_mel + math.log(sample_rate / 2 / break_hz) / step
+    mels = torch.linspace(0, high_mel, bands + 2, dtype=torch.float64)
+    edges = torch.where(mels < break_mel, linear_hz * mels, break_hz * torch.exp(step * (mels - break_mel)))
+    frequency = torch.arange(size // 2 + 1, dtype=torch.float64) * sample_rate / size
+    return triangles(edges, frequency) * (2 / (edges[2:] - edges[:-2]))[:, None]
 
 
 def power_spectrum(samples: Tensor, basis: Tensor, hop: int) -> Tensor:

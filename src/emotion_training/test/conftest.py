@@ -17,12 +17,12 @@ def data() -> Path:
 
 @pytest.fixture(scope='session')
 def pretrained() -> None:
-    """The weights that the encoder of voices begins with can be fetched; the test is skipped when they cannot."""
+    """The weights that the encoder of speech begins with can be fetched; the test is skipped when they cannot."""
     pytest.importorskip('torch', reason='training needs PyTorch, which running a model does not')
     from emotion_training.errors import TrainingError
-    from emotion_training.voice_encoder import VoiceEncoder
+    from emotion_training.speech_encoder import SpeechEncoder
 
     try:
-        VoiceEncoder().load_pretrained()
+        SpeechEncoder().load_pretrained()
     except TrainingError as error:
         pytest.skip(str(error))

@@ -5,12 +5,12 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch, which running a model does not')
 
-from emotion_training.functionals import Functionals, Pitch, Population, SerFunctionals, fit_population  # noqa: E402
+from emotion_training.functionals import Functionals, Pitch, Population, SerMember, fit_population  # noqa: E402
 from emotion_training.networks import LogMel  # noqa: E402
 from emotion_training.ser import known_rows  # noqa: E402
 
 RATE = 16000
-COUNT = SerFunctionals.COUNT
+COUNT = SerMember.COUNT
 
 
 def _voice(hz: float, seconds: float = 1.0, seed: int = 0) -> np.ndarray:
@@ -61,7 +61,7 @@ def test_a_new_voice_is_seen_against_all_people_and_a_known_one_against_itself()
     assert population.within.mean() == pytest.approx(1 / 5, rel=0.1)
     assert population.between.mean() == pytest.approx(4 / 5, rel=0.1)
 
-    network = SerFunctionals(population)
+    network = SerMember(population)
     one = torch.from_numpy(said[:1])
     nothing = torch.zeros(1, COUNT)
     new = network.relative(one, nothing, nothing, torch.zeros(1, 1))
@@ -77,14 +77,14 @@ def test_a_new_voice_is_seen_against_all_people_and_a_known_one_against_itself()
 def test_rows_know_a_speaker_from_all_other_utterances():
     said = np.arange(4 * COUNT, dtype=np.float32).reshape(4, COUNT)
     rows = known_rows(said, ['a', 'a', 'b', 'a'])
-    assert rows.shape == (4, SerFunctionals.INPUT) and rows[:, -1].tolist() == [2, 2, 0, 2]
+    assert rows.shape == (4, SerMember.INPUT) and rows[:, -1].tolist() == [2, 2, 0, 2]
     assert rows[0, COUNT : 2 * COUNT] == pytest.approx(said[[1, 3]].mean(axis=0))
     assert rows[0, 2 * COUNT : -1] == pytest.approx((said[[1, 3]] ** 2).mean(axis=0))
     assert not rows[2, COUNT:].any()
 
 
 def test_what_was_heard_of_others_says_nothing_of_a_new_voice():
-    network = SerFunctionals(Population(*np.ones((4, COUNT)))).eval()
+    network = SerMember(Population(*np.ones((4, COUNT)))).eval()
     functionals, junk = torch.randn(2, COUNT), torch.randn(1, COUNT)
     nothing = torch.zeros(1, COUNT)
     with torch.inference_mode():

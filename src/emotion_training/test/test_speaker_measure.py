@@ -1,5 +1,6 @@
 """A model that knows voices, from torch to what a node says; its weights are random, for nothing here is about them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,18 +28,18 @@ CHANGE_FIT = VoiceChangeFit(np.random.default_rng(5).normal(0, 0.03, (80, 3)), n
 @pytest.fixture(scope='module')
 def network():
     torch = pytest.importorskip('torch', reason='making a model needs PyTorch, which running one does not')
-    from emotion_training.functionals import Population, SerFunctionals
-    from emotion_training.networks import SerCompact, SerEnsemble, SerMember
-    from emotion_training.voice_encoder import VoiceEncoder
+    from emotion_training.functionals import Population, SerMember
+    from emotion_training.networks import SerEnsemble
+    from emotion_training.speech_encoder import SpeechEncoder
 
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    population = Population(*np.random.default_rng(0).uniform(0.5, 1.5, (4, SerFunctionals.COUNT)))
-    members = [SerMember(SerCompact(), SerFunctionals(population)).eval() for _ in range(2)]
-    for part in (part for member in members for part in member.children()):
-        torch.nn.init.normal_(part.head.weight)  # opinions strong enough to be told apart
-        torch.nn.init.zeros_(part.head.bias)
-    return SerEnsemble(members, VoiceEncoder(), CHANGE_FIT).eval()
+    population = Population(*np.random.default_rng(0).uniform(0.5, 1.5, (4, SerMember.COUNT)))
+    members = [SerMember(population).eval() for _ in range(2)]
+    for member in members:
+        torch.nn.init.normal_(member.head.weight, std=0.3)  # opinions strong enough to be told apart
+        torch.nn.init.zeros_(member.head.bias)
+    return SerEnsemble(members, SpeechEncoder(), CHANGE_FIT).eval()
 
 
 @pytest.fixture(scope='module')
@@ -174,11 +175,27 @@ def test_logits_of_the_first_member_are_its_own(network, folder, data):
     with torch.inference_mode():
         samples = torch.from_numpy(data.batches[0])
         mel = network.log_mel(samples)
-        functionals = network.hear(samples, mel)
-        rows = torch.from_numpy(known_rows(functionals.numpy(), ['a']))
-        first = network.members[0]
-        alone = (first.compact(mel) + first.functionals(rows)).numpy()[0] / 2
+        rows = torch.from_numpy(known_rows(network.hear(samples, mel).numpy(), ['a']))
+        alone = network.members[0](rows).numpy()[0]
     assert Members(head, 2).first(heard) == pytest.approx(alone, abs=1e-3)
+
+
+def test_large_products_in_int8_say_much_the_same(folder, data, tmp_path):
+    onnx = pytest.importorskip('onnx', reason='quantisation needs onnx')
+    from emotion_training import int8
+
+    plain, quantised = folder / 'model.onnx', tmp_path / 'int8.onnx'
+    int8.quantise(plain, [], quantised)
+    kinds = [node.op_type for node in onnx.load(quantised).graph.node]
+    assert kinds.count('MatMulInteger') == 12  # six in each of the encoder's two layers
+    assert quantised.stat().st_size < plain.stat().st_size - 12 * 2**20 / 2
+    card = ModelCard.load(folder)
+    (tmp_path / 'model').mkdir()
+    quantised.rename(tmp_path / 'model' / 'model.onnx')
+    replace(card, sha256=sha256_of(tmp_path / 'model' / 'model.onnx')).save(tmp_path / 'model')
+    one, other = (OnnxModel(path, 'ser') for path in (folder, tmp_path / 'model'))
+    expected, found = (np.concatenate([model.outputs(batch) for batch in data.batches]) for model in (one, other))
+    assert 0 < np.abs(found - expected).max() < 0.2 * expected.std()
 
 
 def test_temperatures_of_cold_and_warm_are_found_again():

@@ -229,14 +229,6 @@ def test_bands_of_a_tone_peak_where_the_tone_is():
         assert step[row, band] > 1.5
 
 
-def test_masks_hide_a_small_part():
-    bands = torch.ones(64, 2, 80, 300)
-    masked = networks.mask_at_random(bands)
-    hidden = (masked == 0).float().mean()
-    assert 0.05 < hidden < 0.35
-    assert torch.equal(masked[:, 0], masked[:, 1])  # both views of an utterance lose the same
-
-
 def _some(recipe, train: slice):
     """Keep these rows to train on, and a few of each other side."""
     validation = recipe.split.validation[:: len(recipe.split.validation) // 90]
@@ -257,8 +249,8 @@ def test_short_training_on_real_data_lowers_the_loss(data, tmp_path, monkeypatch
     recipe = _some(make(data), train)
     recipe.train(tmp_path, epochs, 1, Console(quiet=True))
     logs = {log.parent.name: log for log in tmp_path.rglob(trainer.LOG_FILE)}
-    assert set(logs) == ({'encoder', 'member0', 'member0_functionals'} if make is SerRecipe else {'cycle0'})
-    parts = {'encoder': 0.4, 'member0_functionals': ser.FUNCTIONALS_EPOCHS}
+    assert set(logs) == ({'encoder', 'member0'} if make is SerRecipe else {'cycle0'})
+    parts = {'encoder': 0.4}
     for name, log in logs.items():
         lines = _log(log.parent)
         count = round(epochs * parts.get(name, 1))
