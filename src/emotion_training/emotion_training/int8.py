@@ -47,19 +47,19 @@ def quantise(path: Path, examples: Sequence[np.ndarray], target: Path) -> None:
 
     :param path: An ONNX file.
     :param examples: Inputs, of a file that has one, from which the ranges of activations are taken once and for all:
-        then it is convolutions that are in int8. None: it is products with large matrices (of transformers), and each
-        input has ranges of its own.
+        then it is convolutions that are in int8. None at all: it is products with large matrices (of transformers), and
+        each input has ranges of its own.
     """
     # Weights of 7 bits: without VNNI two products of 8 bits can overflow their sum, and CPUs would disagree.
     weights = {'per_channel': True, 'reduce_range': True, 'weight_type': QuantType.QInt8}
-    if not examples:
-        quantize_dynamic(path, target, nodes_to_quantize=_large_products(path), **weights)
-        return
     prepared = target.with_suffix('.prepared')
     root = logging.getLogger()
     level = root.level
-    root.setLevel(logging.ERROR)  # ONNX Runtime advises to do what is done here
+    root.setLevel(logging.ERROR)  # ONNX Runtime advises to do what is done here, or need not be done
     try:
+        if not examples:
+            quantize_dynamic(path, target, nodes_to_quantize=_large_products(path), **weights)
+            return
         quant_pre_process(path, prepared, skip_symbolic_shape=True)
         quantize_static(
             prepared,
