@@ -63,7 +63,7 @@ def describe(folder: Path, card: ModelCard) -> Iterator[str]:
     if card.metrics.get('int8', {}).get('ships'):
         accuracy, taken = (card.metrics['int8'][key] for key in ('accuracy', 'milliseconds'))
         yield (
-            f'Its convolutions are in int8: accuracy on validation {accuracy["int8"]:.3f}, {taken["int8"]:.1f} ms of '
+            f'Its large layers are in int8: accuracy on validation {accuracy["int8"]:.3f}, {taken["int8"]:.1f} ms of '
             f'one thread; in float32 {accuracy["float32"]:.3f} and {taken["float32"]:.1f} ms there.\n'
         )
     yield f'`{MODEL_FILE}`: sha256 `{card.sha256}`\n'
