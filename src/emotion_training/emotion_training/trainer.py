@@ -230,7 +230,7 @@ def fit(
 
 def load_best(network: nn.Module, folder: Path) -> dict[str, Any]:
     """
-    Put the best weights of a run into a network and switch it to evaluation.
+    Put the best weights of a run into a network, on the CPU, and switch it to evaluation.
 
     :return: Their epoch and validation metrics.
     :raises TrainingError: when the run has none.
@@ -239,7 +239,7 @@ def load_best(network: nn.Module, folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise TrainingError(f"'{path}' is missing: train first (the same command without --only)")
     state = torch.load(path, map_location='cpu', weights_only=True)
-    network.load_state_dict(state['network'])
+    network.cpu().load_state_dict(state['network'])
     network.eval()
     return {'epoch': state['epoch'], 'validation': state['validation']}
 
