@@ -27,6 +27,7 @@ MOMENT = """() => {
         && document.querySelector('#label').innerText === 'happy'
         && document.querySelector('#hearing-text').innerText === 'speaking'
         && document.querySelector('#boxes div') && !document.querySelector('#frame.stale')
+        && document.querySelector('#history').getAttribute('aria-label').includes('happy')  // it is drawn
 }"""
 TURN_MS = 5000 * scenario.SECONDS  # by then that moment has come again, on a busy machine too
 TRIES = 5  # a busy machine may take longer for a picture than the moment lasts
