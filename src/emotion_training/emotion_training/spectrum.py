@@ -50,7 +50,7 @@ def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
     return (weight * values).sum(-1) / weight.sum(-1)
 
 
-def weighted_moments(values: Tensor, weight: Tensor, least: float = 1e-4) -> tuple[Tensor, Tensor]:
-    """Give weighted mean and standard deviation over the frames; ``least`` is the least variance."""
+def weighted_moments(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Give weighted mean and standard deviation over the frames."""
     average = weighted_mean(values, weight)
-    return average, (weighted_mean(values.square(), weight) - average.square()).clamp(min=least).sqrt()
+    return average, (weighted_mean(values.square(), weight) - average.square()).clamp(min=1e-4).sqrt()
