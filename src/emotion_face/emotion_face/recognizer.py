@@ -24,7 +24,7 @@ NEAR_FACES = 6  # more faces than this are found faster anywhere than one by one
 class Settings:
     """How faces are followed."""
 
-    search_period: float = 0.2  # [s] between two searches of the whole frame
+    search_period: float = 0.4  # [s] between two searches of the whole frame
     max_lost: float = 1.0  # [s] after which a face gets a new id
     max_faces: int = 10  # the largest ones of a frame
     min_face: float = 0.5  # what looks less like a face than this is dropped, see FaceClassifier
