@@ -1,70 +1,111 @@
-"""Random changes to a training face that the world makes: place in the crop, light, optics, sensor, cover."""
+"""Random changes to training faces that the world makes: place in the crop, light, optics, sensor, cover."""
 
-import cv2
-import numpy as np
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+SHRUNK = 6  # sizes down to which the faces of a batch that lose detail go, each as many
 
 
-def augment(face: np.ndarray, rng: np.random.Generator, size: int | None = None, strength: float = 1.0) -> np.ndarray:
+def augment(faces: Tensor, random: torch.Generator, size: int | None = None, strength: float = 1.0) -> Tensor:
     """
-    Change a gray face at random.
+    Change gray faces at random, each in its own way; on the GPU where they are there.
 
-    :param face: uint8 of shape (n, n).
-    :param size: Side of the result [px]; n by default.
-    :param strength: In [0, 1]; how far it is moved, and how often it is changed in another way.
-    :return: uint8 of shape (size, size).
+    :param faces: In [0, 255], (n, 1, side, side).
+    :param random: On the same device.
+    :param size: Side of the results [px]; as it is by default.
+    :param strength: In [0, 1]; how far they are moved, and how many are changed in another way.
+    :return: In [0, 255], (n, 1, size, size).
     """
-    face = _frame(face, rng, size or len(face), strength)
-    if rng.random() < 0.6 * strength:
-        face = _light(face, rng)
-    if rng.random() < 0.4 * strength:
-        face = (_blur, _shrink, _noise)[rng.integers(3)](face, rng)
-    if rng.random() < 0.25 * strength:
-        face = _cover(face, rng)
-    return face
+    faces = _frame(faces.float(), random, size or faces.shape[-1], strength)
+    _change_some(faces, 0.6 * strength, _light, random)
+    for way in (_blur, _shrink, _noise):
+        _change_some(faces, 0.4 / 3 * strength, way, random)
+    _change_some(faces, 0.25 * strength, _cover, random)
+    return faces
 
 
-def _frame(face: np.ndarray, rng: np.random.Generator, result: int, strength: float) -> np.ndarray:
+def _change_some(
+    faces: Tensor, part: float, way: Callable[[Tensor, torch.Generator], Tensor], random: torch.Generator
+) -> None:
+    rows = torch.randperm(len(faces), generator=random, device=faces.device)[: round(part * len(faces))]
+    if len(rows):
+        faces[rows] = way(faces[rows], random)
+
+
+def _uniform(faces: Tensor, random: torch.Generator, low: float, high: float) -> Tensor:
+    """Draw one number for each face, (n, 1, 1, 1)."""
+    return low + (high - low) * torch.rand(len(faces), 1, 1, 1, generator=random, device=faces.device)
+
+
+def _frame(faces: Tensor, random: torch.Generator, size: int, strength: float) -> Tensor:
     """Flip, turn, scale, shift and resize: the crop of a detector is never exact."""
-    size = len(face)
-    angle, scale = strength * rng.uniform(-15, 15), rng.uniform(0.85, 1.2) ** strength
-    matrix = cv2.getRotationMatrix2D((size / 2 - 0.5, size / 2 - 0.5), angle, scale)
-    matrix[:, 2] += strength * rng.uniform(-0.08, 0.08, 2) * size
-    matrix[0] *= rng.uniform(0.93, 1.07) ** strength  # faces are wider or narrower than the corpus's
-    if rng.random() < 0.5:
-        matrix[0] = -matrix[0]
-        matrix[0, 2] += size - 1
-    matrix *= result / size
-    matrix[:, 2] += (result / size - 1) / 2  # pixel centres stay pixel centres
-    return cv2.warpAffine(face, matrix, (result, result), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    draw = [_uniform(faces, random, -1, 1)[:, 0, 0, 0] * strength for _ in range(5)]
+    angle = draw[0] * math.radians(15)
+    scale = torch.exp(draw[1] * math.log(1.2))
+    wide = torch.exp(draw[2] * math.log(1.07))  # faces are wider or narrower than the corpus's
+    shift = 0.16 * torch.stack(draw[3:], 1)  # of half the side
+    flip = torch.sign(_uniform(faces, random, -1, 1)[:, 0, 0, 0])
+    rows = torch.stack(
+        [
+            torch.stack([angle.cos() * flip / wide, -angle.sin(), shift[:, 0]], 1),
+            torch.stack([angle.sin() * flip / wide, angle.cos(), shift[:, 1]], 1),
+        ],
+        1,
+    )
+    rows[:, :, :2] /= scale[:, None, None]
+    grid = functional.affine_grid(rows, [len(faces), 1, size, size], align_corners=False)
+    return functional.grid_sample(faces, grid, 'bilinear', 'border', align_corners=False)
 
 
-def _light(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _light(faces: Tensor, random: torch.Generator) -> Tensor:
     """Change gamma, contrast and brightness."""
-    values = np.linspace(0, 1, 256) ** np.exp(rng.uniform(-0.6, 0.6))
-    values = (values - 0.5) * rng.uniform(0.6, 1.4) + 0.5 + rng.uniform(-0.2, 0.2)
-    return cv2.LUT(face, np.clip(values * 255, 0, 255).astype(np.uint8))
+    values = (faces / 255).clamp(1e-4, 1) ** torch.exp(_uniform(faces, random, -0.6, 0.6))
+    values = (values - 0.5) * _uniform(faces, random, 0.6, 1.4) + 0.5 + _uniform(faces, random, -0.2, 0.2)
+    return (values * 255).clamp(0, 255)
 
 
-def _blur(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    return cv2.GaussianBlur(face, (0, 0), rng.uniform(0.4, 1.6))
+def _blur(faces: Tensor, random: torch.Generator) -> Tensor:
+    deviation = _uniform(faces, random, 0.4, 1.6)
+    reach = torch.arange(-4, 5, device=faces.device)
+    weights = torch.exp(-reach.square() / (2 * deviation.square()))
+    weights = (weights / weights.sum(3, keepdim=True))[..., None]  # (n, 1, 1, 9, 1)
+    for axis in (2, 3):
+        padding = (4, 4, 0, 0) if axis == 3 else (0, 0, 4, 4)
+        windows = functional.pad(faces, padding, 'replicate').unfold(axis, 9, 1)
+        faces = (windows @ weights)[..., 0]
+    return faces
 
 
-def _shrink(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Lose the detail that a far face does not have."""
-    small = cv2.resize(face, (rng.integers(16, 40),) * 2, interpolation=cv2.INTER_AREA)
-    return cv2.resize(small, face.shape[::-1], interpolation=cv2.INTER_LINEAR)
+def _shrink(faces: Tensor, random: torch.Generator) -> Tensor:
+    """Lose the detail that far faces do not have."""
+    side = faces.shape[-1]
+    sizes = torch.linspace(side / 3, side * 5 / 6, SHRUNK).round().int().tolist()
+    parts = [
+        functional.interpolate(functional.interpolate(part, size=small, mode='area'), size=side, mode='bilinear')
+        for part, small in zip(faces.tensor_split(SHRUNK), sizes)
+        if len(part)
+    ]
+    return torch.cat(parts)
 
 
-def _noise(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    noisy = face + rng.normal(0, rng.uniform(3, 18), face.shape)
-    return np.clip(noisy, 0, 255).astype(np.uint8)
+def _noise(faces: Tensor, random: torch.Generator) -> Tensor:
+    noise = torch.randn(faces.shape, generator=random, device=faces.device)
+    return (faces + noise * _uniform(faces, random, 3, 18)).clamp(0, 255)
 
 
-def _cover(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Put a plain patch over up to about a sixth of the face (random erasing)."""
-    size = len(face)
-    height, width = rng.integers(size // 8, int(size * 0.42), 2)
-    top, left = rng.integers(0, size - height), rng.integers(0, size - width)
-    face = face.copy()
-    face[top : top + height, left : left + width] = rng.integers(256)
-    return face
+def _cover(faces: Tensor, random: torch.Generator) -> Tensor:
+    """Put a plain patch over up to about a sixth of each face (random erasing)."""
+    place = torch.arange(faces.shape[-1], device=faces.device) / faces.shape[-1]
+    rows, columns = (
+        (place >= start) & (place < start + long)
+        for long, start in (
+            (long, _uniform(faces, random, 0, 1) * (1 - long))
+            for long in (_uniform(faces, random, 0.12, 0.42) for _ in range(2))
+        )
+    )
+    patch = rows.transpose(2, 3) & columns  # (n, 1, side, side)
+    return torch.where(patch, _uniform(faces, random, 0, 255), faces)

@@ -1,9 +1,7 @@
 """The recipe of fer_compact: data, augmentation, settings, held-out data."""
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,47 +18,70 @@ from emotion_face.quality import crop_quality
 from emotion_training import fer2013, not_a_face
 from emotion_training.corruption import FACE_KINDS, corrupt_face
 from emotion_training.face_augmentation import augment
-from emotion_training.parallel import RANK, own
+from emotion_training.parallel import PROCESSES, RANK, own
 from emotion_training.recipe import Corrupted, HeldOut, ModelFunction
 from emotion_training.splits import Split, split_faces
 
 if TYPE_CHECKING:
-    from torch import nn
+    import torch
+    from torch import Tensor, nn
 
-    from emotion_training import trainer
-
-BATCH = 128
+BATCH = 256
 EXAMPLES = 400  # training faces by which the ranges of int8 are set
 FACES = 8000  # training faces that the layer which knows a face learns from
 FACE_FILE = 'face.pt'  # its weights, in a run
+STUDENT = 'student'  # folder of the network that is exported, in a run
 
 
-class Cycle(NamedTuple):
-    """A rise and fall of the learning rate; where it ends the next one begins."""
+class Residual(NamedTuple):
+    """A ResidualEncoder, from fresh weights on."""
 
-    part: float  # of all epochs
+    stem: int
+    stages: tuple[tuple[int, int], ...]
+
+
+class Pretrained(NamedTuple):
+    """A FaceEncoder, which begins with what it knows of faces."""
+
+    side: int
+    blocks: int
+
+
+class Design(NamedTuple):
+    """A network and how it learns."""
+
+    encoder: Residual | Pretrained
+    epochs: int
     learning_rate: float
-    strength: float  # of the augmentation, see face_augmentation
-    sides: tuple[tuple[float, int], ...]  # part of the cycle that is done -> side of the faces [px]; small is cheaper
-    taught: float = 0.0  # share, in the targets, of what the network said at the end of the cycle before
+    dropout: float
 
 
-# Warm restarts (Loshchilov and Hutter 2017); strong augmentation first, then less of it. In the end the network also
-# learns from itself (Furlanello et al. 2018, born-again networks): many labels of FER2013 are wrong.
-CYCLES = (
-    Cycle(23 / 77, 0.1, 1.0, ((0.0, 48),)),
-    Cycle(20 / 77, 0.05, 0.6, ((0.0, 40), (0.6, 48))),
-    Cycle(20 / 77, 0.05, 0.6, ((0.0, 40), (0.6, 48)), taught=0.5),
-    Cycle(14 / 77, 0.05, 0.6, ((0.0, 40), (0.6, 48)), taught=0.5),
+# Many labels of FER2013 are wrong, and a network learns them by heart. What several different ones say in the mean of
+# a changed face is a better target than its label (Hinton et al. 2015); the one that ships is shown many changed faces
+# for long, each with what the others say of just that view (Beyer et al. 2022).
+TEACHERS = (
+    Design(Residual(64, ((96, 2), (192, 3), (384, 3))), 70, 0.1, 0.5),
+    Design(Residual(64, ((128, 2), (256, 3), (512, 3))), 70, 0.1, 0.5),
+    Design(Pretrained(64, 11), 40, 5e-4, 0.5),
+    Design(Pretrained(64, 12), 40, 5e-4, 0.5),
+    Design(Pretrained(80, 11), 40, 5e-4, 0.5),
 )
+COMPACT = Design(Pretrained(48, 11), 80, 1e-3, 0.2)
+TAUGHT = 0.8  # share, in its targets, of what the teachers say
+LESSONS = 20  # epochs of changed faces of which the teachers are asked; then they come again
+FACES_KNOWN = (
+    "weights to begin with: HSE's MobileNet (Savchenko 2021, Apache-2.0), learned from VGGFace2, as Human 3.3.6 has it "
+    '(MIT, on npm)'
+)
+KNOWN = 1024  # training faces by which the norms of what is pretrained are set
 
 
 class FerRecipe:
-    """A compact network for 48x48 gray faces, on FER2013."""
+    """A compact network for 48x48 gray faces, on FER2013, taught by five larger ones."""
 
     name = 'fer_compact'
     task = 'fer'
-    epochs = 77
+    epochs = sum(design.epochs for design in (*TEACHERS, COMPACT))
     input = ImageInput(48, 48, 'gray', mean=(0.508,), std=(0.255,))  # about those of FER2013's pixels
 
     def __init__(self, folder: Path, backgrounds: Path | None = None):
@@ -82,68 +103,116 @@ class FerRecipe:
         """Row numbers of the corpus for training, validation and test."""
         return split_faces(self.faces.images, self.faces.usage)
 
-    def batches(
-        self, seed: int, size: int, strength: float = 1.0, targets: np.ndarray | None = None
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def batches(self, seed: int, place: 'torch.device') -> Iterator[tuple['Tensor', 'Tensor']]:
         """
         Give augmented training batches in an order that the seed decides; the incomplete last one is left out.
 
-        :param size: Side of the faces [px].
-        :param strength: Of the augmentation, in [0, 1].
-        :param targets: By row of the corpus, what a face is to be taken for; by default its label.
+        :param place: Where they are made.
+        :return: Faces (batch, 1, 48, 48), and labels as probabilities (batch, 6).
         """
-        targets = self.faces.labels if targets is None else targets
-        shape = replace(self.input, width=size, height=size)
-        rng = np.random.default_rng(seed)
-        order = rng.permutation(self.split.train)
+        import torch
+
+        images, labels = (torch.from_numpy(values).to(place) for values in (self.faces.images, self.faces.labels))
+        random = torch.Generator(place).manual_seed(seed * PROCESSES + RANK)
+        mean, std = self.input.mean[0] * 255, self.input.std[0] * 255
+        order = np.random.default_rng(seed).permutation(self.split.train)
         for start in range(0, len(order) - BATCH + 1, BATCH):
-            rows = own(order[start : start + BATCH])
-            changed = [augment(face, rng, size, strength) for face in self.faces.images[rows]]
-            yield to_batch(changed, shape), targets[rows]
+            rows = torch.from_numpy(own(order[start : start + BATCH])).to(place)
+            views = (augment(images[rows, None], random) - mean) / std
+            yield views, torch.eye(len(EMOTIONS), device=place)[labels[rows]]
+
+    def lessons(
+        self, place: 'torch.device', teachers: Sequence['nn.Module']
+    ) -> Callable[[int], Iterator[tuple['Tensor', 'Tensor']]]:
+        """
+        Give what gives the batches of an epoch, with what networks say of each face for TAUGHT of its label.
+
+        The teachers are asked once for each of LESSONS epochs; then these come again.
+        """
+        told: dict[int, list[Tensor]] = {}
+
+        def lesson(epoch: int) -> Iterator[tuple['Tensor', 'Tensor']]:
+            number, asked = epoch % LESSONS, []
+            for step, (views, targets) in enumerate(self.batches(number, place)):
+                if number not in told:
+                    asked.append(said(teachers, views))
+                yield views, targets.lerp(told[number][step] if number in told else asked[step], TAUGHT)
+            told.setdefault(number, asked)
+
+        return lesson
 
     def train(self, run: Path, epochs: int, threads: int, console: Console) -> None:
-        """Train; the checkpoints go to ``run``."""
+        """Train the teachers, one after the other, then what ships; each has a folder in ``run``."""
         import torch
 
         from emotion_training import trainer
 
         torch.set_num_threads(threads)
-        torch.manual_seed(0)
+        place, teachers = trainer.device(), []
+        for number, design in enumerate(TEACHERS, 1):
+            name = f'teacher{number}'
+            self._fit(name, design, run, epochs, number, partial(self._epoch, number, place), console)
+            teachers.append(_network(design))
+            trainer.load_best(teachers[-1], run / name)
+            teachers[-1].to(place, memory_format=torch.channels_last)
+        self._fit(STUDENT, COMPACT, run, epochs, 0, self.lessons(place, teachers), console)
+        if self._backgrounds is not None:
+            self._learn_what_is_no_face(run)
+
+    def _epoch(self, seed: int, place: 'torch.device', epoch: int) -> Iterator[tuple['Tensor', 'Tensor']]:
+        return self.batches(seed * 1000 + epoch, place)
+
+    def _fit(
+        self,
+        name: str,
+        design: Design,
+        run: Path,
+        epochs: int,
+        seed: int,
+        batches: Callable[[int], Iterator[tuple['Tensor', 'Tensor']]],
+        console: Console,
+    ) -> None:
+        import torch
+
+        from emotion_training import trainer
+
         validation = self.held_out('validation')
         train = self.split.train
-        console.print(f'FER2013: {len(train)} images to train on, {len(validation.labels)} to validate on.')
 
         def validate(model: ModelFunction) -> dict[str, Any]:
             figures = metrics.report(validation.labels, softmax(validation.logits(model)))
             return {key: figures[key] for key in ('accuracy', 'macro_f1')}
 
-        network = self.network()
-        for number, cycle in enumerate(CYCLES):
-            settings = trainer.Settings(
-                epochs=max(round(cycle.part * epochs), 1),
-                batch_size=BATCH,
-                optimizer='sgd',
-                learning_rate=cycle.learning_rate,
-                weight_decay=5e-4,
-                label_smoothing=0.1,
-                average_decay=0.998,
-                seed=number,
-            )
-            console.print(f'Cycle {number + 1} of {len(CYCLES)}: {settings.epochs} epochs.')
-            targets = cache(partial(self._targets, copy.deepcopy(network), cycle.taught))  # if there is an epoch left
-            trainer.fit(
-                network,
-                settings,
-                run / f'cycle{number}',
-                len(train) // BATCH,
-                partial(self._epoch, cycle, settings, targets),
-                validate,
-                trainer.class_weights(self.labels('train')),
-                console,
-            )
-            trainer.load_best(network, run / f'cycle{number}')
-        if self._backgrounds is not None:
-            self._learn_what_is_no_face(run)
+        torch.manual_seed(seed)
+        network = _network(design)
+        pretrained = isinstance(design.encoder, Pretrained)
+        if pretrained:
+            known = to_batch(self.faces.images[train[:: max(len(train) // KNOWN, 1)]], self.input)
+            network.encoder.load_pretrained(network.even(torch.from_numpy(known)))
+        settings = trainer.Settings(
+            epochs=max(round(design.epochs * epochs / self.epochs), 1),
+            batch_size=BATCH,
+            optimizer='adamw' if pretrained else 'sgd',
+            learning_rate=design.learning_rate,
+            weight_decay=0.05 if pretrained else 5e-4,
+            label_smoothing=0.0 if name == STUDENT else 0.1,
+            average_decay=0.998,
+            seed=seed,
+        )
+        console.print(
+            f'{name}: {len(train)} images of FER2013 to train on, {len(validation.labels)} to validate on, '
+            f'{settings.epochs} epochs.'
+        )
+        trainer.fit(
+            network,
+            settings,
+            run / name,
+            len(train) // BATCH,
+            batches,
+            validate,
+            trainer.class_weights(self.labels('train')),
+            console,
+        )
 
     def _learn_what_is_no_face(self, run: Path) -> None:
         """Fit the layer ``face``, to training faces, good and bad ones, and to what a detector takes for one."""
@@ -159,7 +228,8 @@ class FerRecipe:
         rng = np.random.default_rng(0)
         mistakes = self.mistakes.side(is_test=False)
         rows = rng.choice(self.split.train, min(FACES, len(self.split.train)), replace=False)
-        faces = [augment(face, rng) for face in self.faces.images[rows]]
+        views = augment(torch.from_numpy(self.faces.images[rows])[:, None], torch.Generator().manual_seed(0))
+        faces = list(views[:, 0].round().to(torch.uint8).numpy())
         worse = [
             corrupt_face(face, rng.choice(FACE_KINDS), 0.5 * rng.random(), rng)
             for face in self.faces.images[self.split.validation]
@@ -181,51 +251,26 @@ class FerRecipe:
             return {}
 
         def judge(crops: np.ndarray) -> np.ndarray:
-            return model.run(to_batch(crops, self.input), [FACE])[FACE]
+            parts = np.array_split(crops, max(len(crops) // BATCH, 1))
+            return np.concatenate([model.run(to_batch(part, self.input), [FACE])[FACE] for part in parts])
 
         faces = self.faces.images[self.split.test]
         return {'not_a_face': not_a_face.figures(judge, faces, self.mistakes)}
 
-    def _epoch(
-        self, cycle: Cycle, settings: 'trainer.Settings', targets: Callable[[], np.ndarray | None], epoch: int
-    ) -> Iterator:
-        size = [side for start, side in cycle.sides if epoch >= start * settings.epochs][-1]
-        return self.batches(settings.seed * 1000 + epoch, size, cycle.strength, targets())
-
-    def _targets(self, network: 'nn.Module', taught: float) -> np.ndarray | None:
-        """Mix labels with what a network says of the training faces; None: the labels are the targets."""
-        if not taught:
-            return None
-        import torch
-
-        from emotion_training.networks import FerCompact
-
-        teacher = FerCompact(network).eval()
-        targets = np.eye(len(EMOTIONS), dtype=np.float32)[self.faces.labels]
-        for rows in np.array_split(self.split.train, len(self.split.train) // BATCH):
-            with torch.inference_mode():
-                said = softmax(
-                    teacher(torch.from_numpy(to_batch(list(self.faces.images[rows]), self.input)))[0].numpy()
-                )
-            targets[rows] += taught * (said.astype(np.float32) - targets[rows])
-        return targets
-
     def network(self) -> 'nn.Module':
-        """Make the network with random weights."""
-        from emotion_training.networks import FerMember
-
-        return FerMember()
+        """Make what ships with random weights."""
+        return _network(COMPACT)
 
     def load(self, run: Path) -> 'nn.Module':
-        """Give what the last cycle ended with, and the layer that knows a face where there is one."""
+        """Give what ships as it was at its best, and the layer that knows a face where there is one."""
         import torch
 
         from emotion_training import trainer
         from emotion_training.networks import FerCompact
 
-        member = self.network()
-        trainer.load_best(member, run / f'cycle{len(CYCLES) - 1}')
-        network = FerCompact(member).eval()
+        small = self.network()
+        trainer.load_best(small, run / STUDENT)
+        network = FerCompact(small).eval()
         if (run / FACE_FILE).is_file():
             network.face.load_state_dict(torch.load(run / FACE_FILE, weights_only=True))
         return network
@@ -271,12 +316,14 @@ class FerRecipe:
     def facts(self) -> dict[str, Any]:
         """Give the fields of the card that people write."""
         return {
-            'description': 'Residual network of about 1 M parameters for gray 48x48 face crops, trained from scratch; '
-            'it looks at a face and its mirror image, and tells what is no face.',
-            'licence': 'Code Apache-2.0. The weights are learned from FER2013, which states no licence and is research '
-            'data: use them for research and evaluation.',
+            'description': 'The first eleven blocks of a MobileNet (1.6 M parameters) for gray 48x48 face crops, which '
+            'began with what it knew of who a face is, and learned what five larger networks say of a face; it looks '
+            'at a face and its mirror image, and tells what is no face.',
+            'licence': 'Code Apache-2.0. The weights are learned from FER2013, which states no licence, and began as '
+            'weights learned from VGGFace2; both are research data: use them for research and evaluation. NOTICE '
+            'beside them has the terms of what they began as.',
             'training': {
-                'data': [fer2013.LICENCE] + ([not_a_face.SOURCE] if self._backgrounds else []),
+                'data': [fer2013.LICENCE, FACES_KNOWN] + ([not_a_face.SOURCE] if self._backgrounds else []),
                 'split': 'FER2013 usage: Training / PublicTest / PrivateTest, six classes. Left out of training: blank '
                 'images and any image whose pixels also occur in PublicTest or PrivateTest; left out of '
                 'validation: blank images and those in PrivateTest.',
@@ -293,3 +340,22 @@ class FerRecipe:
             'not_for': 'A face does not tell what a person feels: do not use it to judge, select, monitor or diagnose '
             'people.',
         }
+
+
+def said(teachers: Sequence['nn.Module'], faces: 'Tensor') -> 'Tensor':
+    """Give what networks say of faces (n, 1, h, w) and their mirror images, in the mean: probabilities (n, 6)."""
+    import torch
+
+    with torch.no_grad(), torch.autocast(faces.device.type, torch.bfloat16, enabled=faces.is_cuda):
+        views = torch.cat([faces, faces.flip(3)])
+        both = torch.stack([teacher(views).float().softmax(1) for teacher in teachers]).mean(0)
+    return both.unflatten(0, (2, -1)).mean(0)
+
+
+def _network(design: Design) -> 'nn.Module':
+    """Make a network with random weights."""
+    from emotion_training.face_encoder import FaceEncoder
+    from emotion_training.networks import FaceNetwork, ResidualEncoder
+
+    make = FaceEncoder if isinstance(design.encoder, Pretrained) else ResidualEncoder
+    return FaceNetwork(make(*design.encoder), design.dropout)

@@ -17,6 +17,7 @@ from emotion_core.onnx_model import open_session
 from emotion_training.recipe import HeldOut
 
 LARGE = 8192  # weights from which a product of matrices is worth it
+EXACT = 3  # convolutions, the first ones, that stay as they are: what they get wrong goes through all others
 MOST_LOST = 0.005  # accuracy that int8 may cost
 RUNS = 100  # of each file, in turn, to time them
 
@@ -43,7 +44,7 @@ class Tried(NamedTuple):
 
 def quantise(path: Path, examples: Sequence[np.ndarray], target: Path) -> None:
     """
-    Write a file with layers in int8, each output channel with its own scale; the last layer stays as it is.
+    Write a file with layers in int8, each output channel with its own scale; the first and last ones stay as they are.
 
     :param path: An ONNX file.
     :param examples: Inputs, of a file that has one, from which the ranges of activations are taken once and for all:
@@ -66,13 +67,21 @@ def quantise(path: Path, examples: Sequence[np.ndarray], target: Path) -> None:
             target,
             _Examples(onnx.load(path, load_external_data=False).graph.input[0].name, examples),
             quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=['Conv', 'Add'],
+            nodes_to_exclude=_first_layers(prepared),
+            op_types_to_quantize=['Conv', 'Relu', 'Clip', 'Add'],
             activation_type=QuantType.QUInt8,
             **weights,
         )
     finally:
         root.setLevel(level)
         prepared.unlink(missing_ok=True)
+
+
+def _first_layers(path: Path) -> list[str]:
+    """Name the nodes up to where the convolution after the EXACT first ones begins."""
+    nodes = onnx.load(path).graph.node
+    convolutions = [number for number, node in enumerate(nodes) if node.op_type == 'Conv']
+    return [node.name for node in nodes[: convolutions[EXACT]]]
 
 
 def _large_products(path: Path) -> list[str]:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from emotion_core.emotions import EMOTIONS
+from emotion_training.face_encoder import FaceEncoder
 from emotion_training.functionals import Functionals, SerMember
 from emotion_training.spectrum import power_spectrum, triangles, windowed_dft
 from emotion_training.speech_encoder import SpeechEncoder, SpeechSpectrum
@@ -41,32 +42,49 @@ class ResidualBlock(nn.Module):
         return torch.relu(self.norm2(self.conv2(y)) + self.shortcut(x))
 
 
-class FerMember(nn.Module):
-    """A residual network of about 1 M parameters for gray faces of 40 to 48 px."""
+class ResidualEncoder(nn.Module):
+    """A residual network from fresh weights on."""
 
-    WIDTH = 128  # of what the head reads
+    def __init__(self, stem: int, stages: Sequence[tuple[int, int]]):
+        """
+        Make the network with random weights.
 
-    def __init__(self, dropout: float = 0.3):
-        """Make the network with random weights."""
+        :param stem: Channels of the first convolution, at full resolution.
+        :param stages: Channels and number of blocks of each stage; each halves the sides.
+        """
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(1, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU())
-        self.blocks = nn.Sequential(
-            ResidualBlock(16, 32, 2),
-            ResidualBlock(32, 64, 2),
-            ResidualBlock(64, 64),
-            ResidualBlock(64, self.WIDTH, 2),
-            ResidualBlock(self.WIDTH, self.WIDTH),
-            ResidualBlock(self.WIDTH, self.WIDTH),
-        )
+        self.stem = nn.Sequential(nn.Conv2d(1, stem, 3, 1, 1, bias=False), nn.BatchNorm2d(stem), nn.ReLU())
+        self.blocks, width = nn.Sequential(), stem
+        for channels, count in stages:
+            for number in range(count):
+                self.blocks.append(ResidualBlock(width, channels, 2 if number == 0 else 1))
+                width = channels
+        self.width = width
+
+    def forward(self, faces: Tensor) -> Tensor:
+        """Map gray faces (batch, 1, h, w), of mean 0 and contrast 1, to codes (batch, width)."""
+        return self.blocks(self.stem(faces)).mean((2, 3))
+
+
+class FaceNetwork(nn.Module):
+    """An encoder of faces with a head that tells emotions."""
+
+    def __init__(self, encoder: ResidualEncoder | FaceEncoder, dropout: float = 0.3):
+        """Take over an encoder; the head has random weights."""
+        super().__init__()
+        self.encoder = encoder
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(self.WIDTH, len(EMOTIONS))
+        self.head = nn.Linear(encoder.width, len(EMOTIONS))
+
+    @staticmethod
+    def even(faces: Tensor) -> Tensor:
+        """Bring each crop (batch, 1, h, w) to mean 0 and contrast 1: light is not emotion."""
+        faces = faces - faces.mean((2, 3), keepdim=True)
+        return faces / (faces.square().mean((2, 3), keepdim=True).sqrt() + CONTRAST_FLOOR)
 
     def embed(self, faces: Tensor) -> Tensor:
-        """Map faces (batch, 1, h, w) to what the head reads (batch, WIDTH)."""
-        # Each crop brought to one brightness and contrast: light is not emotion.
-        faces = faces - faces.mean((2, 3), keepdim=True)
-        faces = faces / (faces.square().mean((2, 3), keepdim=True).sqrt() + CONTRAST_FLOOR)
-        return self.blocks(self.stem(faces)).mean((2, 3))
+        """Map faces (batch, 1, h, w) to what the head reads (batch, width)."""
+        return self.encoder(self.even(faces))
 
     def forward(self, faces: Tensor) -> Tensor:
         """Map faces (batch, 1, h, w) to logits (batch, 6)."""
@@ -74,16 +92,16 @@ class FerMember(nn.Module):
 
 
 class FerCompact(nn.Module):
-    """A trained FerMember that looks at a face and at its mirror image; this is what is exported."""
+    """A trained FaceNetwork that looks at a face and at its mirror image; this is what is exported."""
 
     OUTPUTS = ('logits', 'embedding', 'face')
 
-    def __init__(self, member: FerMember):
-        """Take over a member and its head. All is a face until ``face`` is fitted."""
+    def __init__(self, network: FaceNetwork):
+        """Take over a network and its head. All is a face until ``face`` is fitted."""
         super().__init__()
-        self.member = member
-        self.head = member.head
-        self.face = nn.Linear(FerMember.WIDTH, 1)
+        self.network = network
+        self.head = network.head
+        self.face = nn.Linear(network.head.in_features, 1)
         nn.init.zeros_(self.face.weight)
         nn.init.constant_(self.face.bias, 20.0)
 
@@ -91,11 +109,12 @@ class FerCompact(nn.Module):
         """
         Classify faces (batch, 1, 48, 48).
 
-        :return: Logits (batch, 6), what the head reads (batch, WIDTH), and how much each looks like a face (batch,),
+        :return: Logits (batch, 6), what the head reads (batch, width), and how much each looks like a face (batch,),
             in [0, 1]: below 0.5 it is none.
         """
-        # One after the other: one batch of both would be exported for a batch of fixed size.
-        embedding = (self.member.embed(faces) + self.member.embed(faces.flip(3))) / 2
+        # Both in one batch, in a dimension of their own at first: else it would be exported for a batch of fixed size.
+        views = torch.stack([faces, faces.flip(3)], 1).flatten(0, 1)
+        embedding = self.network.embed(views).unflatten(0, (-1, 2)).mean(1)
         return self.head(embedding), embedding, self.face(embedding).sigmoid()[:, 0]
 
 

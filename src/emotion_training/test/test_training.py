@@ -23,6 +23,7 @@ from emotion_training import (  # noqa: E402
     ser,
     trainer,
 )
+from emotion_training.face_encoder import FaceEncoder  # noqa: E402
 from emotion_training.fer import FerRecipe  # noqa: E402
 from emotion_training.recipe import HeldOut  # noqa: E402
 from emotion_training.ser import SerRecipe  # noqa: E402
@@ -161,7 +162,7 @@ class ToyFaces(Toy):
 
     def network(self):
         torch.manual_seed(3)
-        return networks.FerCompact(networks.FerMember())
+        return networks.FerCompact(networks.FaceNetwork(FaceEncoder()))
 
     def load(self, run):
         return self.network().eval()
@@ -180,7 +181,7 @@ def test_int8_ships_where_it_is_better(tmp_path, monkeypatch, is_better):
     assert told['ships'] == is_better and set(told['accuracy']) == set(told['milliseconds']) == {'float32', 'int8'}
     kinds = {node.op_type for node in onnx.load(tmp_path / 'model' / 'model.onnx').graph.node}
     assert ('QuantizeLinear' in kinds) == is_better
-    assert personalise_model.load(tmp_path / 'model', 'fer')[1].weight.shape == (6, 128)  # as it was
+    assert personalise_model.load(tmp_path / 'model', 'fer')[1].weight.shape == (6, 512)  # as it was
     faces = toy.held_out('validation').batches[0][:40]
     with torch.inference_mode():
         expected = network(torch.from_numpy(faces))[0].numpy()
@@ -237,43 +238,55 @@ def _some(recipe, train: slice):
 
 
 @pytest.mark.parametrize(
-    'make, train, epochs', [(FerRecipe, slice(0, None, 70), 8), (SerRecipe, slice(0, 6 * 52, 2), 5)]
+    'make, train, epochs', [(FerRecipe, slice(0, None, 40), 14), (SerRecipe, slice(0, 6 * 52, 2), 5)]
 )
 def test_short_training_on_real_data_lowers_the_loss(data, tmp_path, monkeypatch, request, make, train, epochs):
+    request.getfixturevalue('pretrained_faces' if make is FerRecipe else 'pretrained')
     monkeypatch.setattr(ser, 'MEMBERS', 1)
     monkeypatch.setattr(ser, 'TAKES', 2)
-    monkeypatch.setattr(fer, 'CYCLES', (fer.Cycle(1.0, 0.03, 0.2, ((0.0, 32),)),))  # small and gentle
     monkeypatch.setattr(ser, 'ENCODER_PART', 0.4)
-    if make is SerRecipe:
-        request.getfixturevalue('pretrained')
+    # Small and short: one teacher from fresh weights, and what ships on faces that it makes smaller.
+    monkeypatch.setattr(fer, 'BATCH', 64)
+    monkeypatch.setattr(fer, 'TEACHERS', (fer.Design(fer.Residual(8, ((16, 1), (32, 1))), 8, 0.1, 0.0),))
+    monkeypatch.setattr(fer, 'COMPACT', fer.Design(fer.Pretrained(24, 7), 6, 1e-3, 0.0))
+    monkeypatch.setattr(FerRecipe, 'epochs', 14)
+    monkeypatch.setattr(fer, 'LESSONS', 2)
     recipe = _some(make(data), train)
     recipe.train(tmp_path, epochs, 1, Console(quiet=True))
     logs = {log.parent.name: log for log in tmp_path.rglob(trainer.LOG_FILE)}
-    assert set(logs) == ({'encoder', 'member0'} if make is SerRecipe else {'cycle0'})
-    parts = {'encoder': 0.4}
+    counts = {'encoder': 2, 'member0': 5} if make is SerRecipe else {'teacher1': 8, 'student': 6}
+    assert set(logs) == set(counts)
     for name, log in logs.items():
         lines = _log(log.parent)
-        count = round(epochs * parts.get(name, 1))
-        assert [line['epoch'] for line in lines] == list(range(1, count + 1))
+        assert [line['epoch'] for line in lines] == list(range(1, counts[name] + 1))
         losses = [line['loss'] for line in lines]
         assert losses[-1] < 0.97 * losses[0], losses
         assert (log.parent / trainer.BEST_FILE).is_file()
 
 
-def test_half_of_the_target_is_what_the_network_itself_says(data):
-    recipe = _some(FerRecipe(data), slice(0, 2 * fer.BATCH))
-    network, rows = recipe.network().eval(), recipe.split.train
-    labels = np.eye(6)[recipe.faces.labels[rows]]
-    assert recipe._targets(network, 0.0) is None
-    targets = recipe._targets(network, 0.5)[rows]
-    assert targets.sum(axis=1) == pytest.approx(1, abs=1e-5)
-    said = 2 * targets - labels
-    assert said.min() > 0 and said.max() < 0.9  # it has learned nothing yet
-    assert len(np.unique(said.round(6), axis=0)) > fer.BATCH  # and says something else of each face
+def test_most_of_the_target_is_what_the_teachers_say_and_they_are_asked_once_for_each_lesson(data, monkeypatch):
+    recipe = _some(FerRecipe(data), slice(0, None, 100))
+    monkeypatch.setattr(fer, 'BATCH', 64)
+    monkeypatch.setattr(fer, 'LESSONS', 2)
+    asked = []
+    teacher = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48 * 48, 6))
+    teacher.register_forward_hook(lambda *_: asked.append(1))
+    lesson = recipe.lessons(torch.device('cpu'), [teacher])
+    first, second, again = (list(lesson(epoch)) for epoch in range(3))
+    assert len(first) == len(recipe.split.train) // 64 > 2 and len(asked) == len(first) + len(second)
+    for (faces, targets), (same_faces, same_targets), (plain_faces, labels) in zip(
+        first, again, recipe.batches(0, torch.device('cpu'))
+    ):
+        assert torch.equal(faces, same_faces) and torch.equal(faces, plain_faces)
+        assert torch.equal(targets, same_targets)
+        with torch.inference_mode():
+            told = (teacher(faces).softmax(1) + teacher(faces.flip(3)).softmax(1)) / 2
+        assert torch.allclose(targets, fer.TAUGHT * told + (1 - fer.TAUGHT) * labels, atol=1e-5)
+    assert not torch.equal(first[0][0], second[0][0])
 
 
 def test_exported_face_model_takes_any_number_of_faces_and_tells_what_is_none(tmp_path):
-    network = networks.FerCompact(networks.FerMember()).eval()
+    network = networks.FerCompact(networks.FaceNetwork(FaceEncoder())).eval()
     faces = torch.rand(5, 1, 48, 48)
     path = tmp_path / 'model.onnx'
     export.to_onnx(network, {'input': faces[:3]}, path)
