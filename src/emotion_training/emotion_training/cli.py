@@ -10,7 +10,7 @@ from rich.console import Console
 from emotion_core.errors import EmotionError
 from emotion_training import fer2013, personalise, raf_db, speech_corpora
 from emotion_training.errors import TrainingError
-from emotion_training.fer import FerRecipe
+from emotion_training.fer import BEGAN_AS, FerRecipe
 from emotion_training.fer_resnet50 import ResNetRecipe
 from emotion_training.parallel import RANK
 from emotion_training.recipe import Recipe
@@ -18,7 +18,7 @@ from emotion_training.ser import PRETRAINED, SerRecipe
 from emotion_training.ser_wavlm import START, WavlmRecipe
 
 WAVLM = 'wavlm'
-COMPACT = 'compact'  # the tier that ships; the others begin with weights that somebody else has learned
+COMPACT = 'compact'  # the tier that ships
 TIERS = {'fer': {COMPACT: FerRecipe, 'resnet50': ResNetRecipe}, 'ser': {COMPACT: SerRecipe, WAVLM: WavlmRecipe}}
 WEIGHTS = {
     'fer': "resnet50: torchvision's ImageNet weights (.pth); default: downloaded, or random without a network",
@@ -110,7 +110,7 @@ def main(args: Sequence[str] | None = None, prog: str = 'python -m emotion_train
         Console(stderr=True).print(data_needed(options.model), markup=False, highlight=False, soft_wrap=True)
         return 2
     if options.tier == COMPACT and getattr(options, 'weights', None):
-        parser.error('--weights is for another --tier: compact models learn from nothing')
+        parser.error('--weights is for another --tier: compact models fetch what they begin with')
     if options.tier != WAVLM and getattr(options, 'manifest', None):
         parser.error(f'--manifest is for --tier {WAVLM}')
     options.epochs = options.epochs or TIERS[options.model][options.tier].epochs
@@ -181,6 +181,7 @@ def data_needed(model: str) -> str:
             f'Expression Recognition".\n  {fer2013.LICENCE}.\n\n'
             f'RAF-DB (--tier resnet50 alone): {raf_db.LAYOUT}.\n  From: whdeng.cn/RAF, or its copies on kaggle.com.\n'
             f'  {raf_db.LICENCE}.\n\n'
+            f'fer_compact begins with weights that training fetches with npm, 28 MB: {BEGAN_AS}.\n\n'
             f'  ./emotion train fer --data FOLDER\n  ./emotion train fer --tier resnet50 --data FOLDER\n'
             f'  ./emotion train fer --help'
         )

