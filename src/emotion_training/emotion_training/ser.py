@@ -41,7 +41,7 @@ ENCODER_KEPT = 0.5  # share of the weights that it began with, in the end: see t
 ENCODER_FILE = 'encoder.pt'  # its weights, in a run
 ROWS = 128  # utterances in a training batch of members
 HEARD = (8, 300)  # fewest and most utterances heard before, where the voice is known
-NEW = 0.35  # part of the utterances whose voice is new
+NEW = 0.6  # part of the utterances whose voice is new
 VALIDATION = ('ravdess/19', 'ravdess/20', 'nemo/TP0')
 TEST = ('ravdess/21', 'ravdess/22', 'ravdess/23', 'ravdess/24', 'nemo/KD0', 'nemo/WR0')
 # Training speakers whom the first member never hears: three validation speakers are too few to calibrate on.
