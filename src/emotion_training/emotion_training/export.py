@@ -15,6 +15,7 @@ import onnx
 import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from onnxscript import optimizer
 from torch import Tensor, nn
 
 from emotion_core.model_card import CARD_FILE, MODEL_FILE, ModelCard, sha256_of
@@ -29,6 +30,7 @@ OTHER_TOLERANCE = 1e-3  # of other outputs; relative where they are over 1
 HALF_TOLERANCE = 0.03  # of any output, when the weights are rounded to half precision
 HALVED = 8192  # weights from which a tensor is kept in half precision; the last layer stays as it is
 PARITY_INPUTS = 64
+FOLDED = 2**30  # bytes of a constant that is calculated as a model is exported
 LOGITS = 'logits'
 PARTIAL = '.partial'  # folder of what is not finished
 
@@ -140,6 +142,8 @@ def to_onnx(network: nn.Module, example: dict[str, Tensor], path: Path) -> None:
             dynamo=True,
             verbose=False,
         )
+    # Weights that are used more than once, too, as the products take them, whatever their size.
+    optimizer.optimize(program.model, input_size_limit=FOLDED, output_size_limit=FOLDED)
     program.save(str(path), external_data=False)
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 
 import torch
 from torch import Tensor, nn
@@ -224,8 +225,13 @@ class VoiceChange(nn.Module):
 
 
 class SerEnsemble(nn.Module):
-    """The mean of several trained SerMember over one encoder, from the waveform on; this is what is exported."""
+    """
+    The mean of several trained SerMember over one encoder, from the waveform on; this is what is exported.
 
+    It hears an utterance at several SPEEDS, as if people with other voices said it too, and takes the mean.
+    """
+
+    SPEEDS = (Fraction(6, 7), Fraction(1), Fraction(8, 7))  # of speech and pitch together; members learn from such
     OUTPUTS = ('logits', 'embedding', 'voice', 'change')
     BANDS = 80
 
@@ -242,12 +248,14 @@ class SerEnsemble(nn.Module):
 
     @property
     def voice_parts(self) -> list[int]:
-        """Lengths of the parts of a voice: the band moments, what is heard and its squares."""
-        return [2 * self.BANDS, *[SerMember.COUNT] * 2]
+        """Lengths of the parts of a voice: the band moments, then at each speed what is heard and its squares."""
+        return [2 * self.BANDS, *[SerMember.COUNT] * 2 * len(self.SPEEDS)]
 
-    def hear(self, samples: Tensor, mel: Tensor) -> Tensor:
-        """Give what a SerMember takes, (batch, COUNT), of waveforms (batch, samples) and their log-mel bands."""
-        return torch.cat([self.functionals(samples, mel), self.encoder(self.spectrum(samples))], dim=1)
+    def hear(self, samples: Tensor) -> Tensor:
+        """Give what a SerMember takes, (batch, COUNT), of waveforms (batch, samples)."""
+        return torch.cat(
+            [self.functionals(samples, self.log_mel(samples)), self.encoder(self.spectrum(samples))], dim=1
+        )
 
     def inputs(self, samples: Tensor) -> dict[str, Tensor]:
         """Name the inputs for waveforms (batch, samples), the first of which was heard before, thrice and backwards."""
@@ -267,11 +275,27 @@ class SerEnsemble(nn.Module):
         """
         mel = self.log_mel(samples)
         moments = band_moments(mel)
-        said = self.hear(samples, mel)
-        known, mean, square = reference.split(self.voice_parts, dim=1)
-        embedding = torch.cat([member.embed(said, mean, square, heard[:, None]) for member in self.members], dim=1)
+        known, *heard_before = reference.split(self.voice_parts, dim=1)
+        embeddings, voice = [], [moments]
+        for speed, mean, square in zip(self.SPEEDS, heard_before[::2], heard_before[1::2]):
+            said = self.hear(at_speed(samples, speed))
+            embeddings.append(
+                torch.cat([member.embed(said, mean, square, heard[:, None]) for member in self.members], dim=1)
+            )
+            voice += [said, said.square()]
+        embedding = torch.stack(embeddings).mean(0)
         change = self.change(mel, moments, known, heard)
-        return self.head(embedding), embedding, torch.cat([moments, said, said.square()], dim=1), change
+        return self.head(embedding), embedding, torch.cat(voice, dim=1), change
+
+
+def at_speed(samples: Tensor, speed: Fraction) -> Tensor:
+    """Let waveforms (batch, samples) go by faster, pitch and all, by linear interpolation."""
+    # Of so many samples so many others, each between two neighbours: a convolution, which is exact wherever it runs.
+    read, made = speed.as_integer_ratio()
+    place = torch.arange(made, dtype=torch.float64)[:, None] * (read / made)
+    kernel = (1 - (torch.arange(read + 1) - place).abs()).clamp(min=0)[:, None].float()
+    parts = nn.functional.conv1d(samples[:, None], kernel.to(samples.device), stride=read)
+    return parts.transpose(1, 2).flatten(1)
 
 
 def fellows(batch: int, group: int) -> Tensor:

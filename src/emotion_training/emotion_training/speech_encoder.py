@@ -86,10 +86,12 @@ class SpeechEncoder(nn.Module):
         self.layers = nn.ModuleList(Layer(self.WIDTH) for _ in range(self.LAYERS))
 
     def forward(self, spectrum: Tensor) -> Tensor:
-        """Map (batch, BANDS, frames), of up to 2 * PLACES frames, to codes (batch, CODE)."""
+        """Map (batch, BANDS, frames) to codes (batch, CODE)."""
         gelu = nn.functional.gelu
         states = gelu(self.conv2(gelu(self.conv1(spectrum)))).transpose(1, 2)
-        states = states + self.places[-states.shape[1] :]  # speech ended where the windows of its training did
+        # Speech ended where the windows of its training did; what is earlier than these were is where they began.
+        place = torch.arange(-states.shape[1], 0, device=states.device) + self.PLACES
+        states = states + self.places[place.clamp(min=0)]
         for layer in self.layers:
             states = layer(states)
         mean = states.mean(1)
