@@ -27,7 +27,8 @@ from emotion_training.trainer import BEST_FILE, LOG_FILE
 
 TOLERANCE = 1e-4  # largest difference of a logit between torch and ONNX Runtime
 OTHER_TOLERANCE = 1e-3  # of other outputs; relative where they are over 1
-HALF_TOLERANCE = 0.03  # of any output, when the weights are rounded to half precision
+HALF_TOLERANCE = 0.03  # of a logit, when the weights are rounded to half precision
+OTHER_HALF_TOLERANCE = 0.1  # of other outputs then: a frame near the threshold is voiced for one and not for the other
 HALVED = 8192  # weights from which a tensor is kept in half precision; the last layer stays as it is
 PARITY_INPUTS = 64
 FOLDED = 2**30  # bytes of a constant that is calculated as a model is exported
@@ -57,7 +58,7 @@ def export(recipe: Recipe, run: Path, folder: Path, command: str) -> float:
         check(differences, TOLERANCE, OTHER_TOLERANCE)
         weights = [*network.named_parameters(), *network.named_buffers()]
         halve(path, {name for name, values in weights if values.numel() >= HALVED})
-        check(parity(network, path, batches), HALF_TOLERANCE, HALF_TOLERANCE)
+        check(parity(network, path, batches), HALF_TOLERANCE, OTHER_HALF_TOLERANCE)
         tried = _try_int8(path, recipe.examples(), data) if hasattr(recipe, 'examples') else None
         facts = recipe.facts()
         training = facts.pop('training') | {
