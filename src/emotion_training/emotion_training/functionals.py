@@ -178,10 +178,10 @@ class SerMember(nn.Module):
 
     def relative(self, functionals: Tensor, mean: Tensor, square: Tensor, heard: Tensor) -> Tensor:
         """
-        Standardise functionals (batch, COUNT) by the speaker, in [-4, 4].
+        Standardise functionals (batch, …, COUNT) by the speaker, in [-4, 4].
 
-        :param mean: (batch or 1, COUNT) of the functionals of the utterances that the speaker was heard say before.
-        :param square: (batch or 1, COUNT) mean of their squares.
+        :param mean: (batch or 1, …, COUNT) of the functionals of the utterances that the speaker was heard say before.
+        :param square: (batch or 1, …, COUNT) mean of their squares.
         :param heard: (batch or 1, 1) how many these were.
         """
         functionals, mean, square = (
@@ -195,10 +195,10 @@ class SerMember(nn.Module):
         return ((functionals - trust * mean) / (within + (1 - trust) * self.between).sqrt()).clamp(-4, 4)
 
     def embed(self, functionals: Tensor, mean: Tensor, square: Tensor, heard: Tensor) -> Tensor:
-        """Map functionals, see ``relative``, to what the head reads (batch, 2 * HIDDEN)."""
+        """Map functionals, see ``relative``, to what the head reads (batch, …, 2 * HIDDEN)."""
         relative = self.masked(self.relative(functionals, mean, square, heard))
         known = heard / (heard + HALF_KNOWN)
-        return torch.cat([(1 - known) * self.new(relative).relu(), known * self.known(relative).relu()], dim=1)
+        return torch.cat([(1 - known) * self.new(relative).relu(), known * self.known(relative).relu()], dim=-1)
 
     def forward(self, rows: Tensor) -> Tensor:
         """Map rows of functionals, mean, mean square and number of utterances (batch, INPUT) to logits (batch, 6)."""

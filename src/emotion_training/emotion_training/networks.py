@@ -247,9 +247,9 @@ class SerEnsemble(nn.Module):
         self.head = joint_head([member.head for member in members])
 
     @property
-    def voice_parts(self) -> list[int]:
-        """Lengths of the parts of a voice: the band moments, then at each speed what is heard and its squares."""
-        return [2 * self.BANDS, *[SerMember.COUNT] * 2 * len(self.SPEEDS)]
+    def voice_size(self) -> int:
+        """Length of a voice: the band moments, then what is heard at each speed, then its squares."""
+        return 2 * self.BANDS + 2 * len(self.SPEEDS) * SerMember.COUNT
 
     def hear(self, samples: Tensor) -> Tensor:
         """Give what a SerMember takes, (batch, COUNT), of waveforms (batch, samples)."""
@@ -259,7 +259,7 @@ class SerEnsemble(nn.Module):
 
     def inputs(self, samples: Tensor) -> dict[str, Tensor]:
         """Name the inputs for waveforms (batch, samples), the first of which was heard before, thrice and backwards."""
-        nobody = torch.zeros(1, sum(self.voice_parts)), torch.zeros(1)
+        nobody = torch.zeros(1, self.voice_size), torch.zeros(1)
         _, _, voice, _ = self(samples[:1].flip(1), *nobody)
         return {'samples': samples, 'reference': voice, 'heard': torch.tensor([3.0])}
 
@@ -268,24 +268,21 @@ class SerEnsemble(nn.Module):
         Classify utterances of one speaker.
 
         :param samples: Mono 16 kHz waveforms (batch, samples) of 0.5 to 8 s.
-        :param reference: (1, sum of voice_parts) mean voice of the utterances that the speaker was heard say before.
+        :param reference: (1, voice_size) mean voice of the utterances that the speaker was heard say before.
         :param heard: (1,) how many these were; 0 for a speaker heard for the first time.
-        :return: Logits (batch, 6), embeddings (batch, width of the head), voices (batch, sum of voice_parts), and over
+        :return: Logits (batch, 6), embeddings (batch, width of the head), voices (batch, voice_size), and over
             0 where the voice is another's than the reference (batch,).
         """
         mel = self.log_mel(samples)
         moments = band_moments(mel)
-        known, *heard_before = reference.split(self.voice_parts, dim=1)
-        embeddings, voice = [], [moments]
-        for speed, mean, square in zip(self.SPEEDS, heard_before[::2], heard_before[1::2]):
-            said = self.hear(at_speed(samples, speed))
-            embeddings.append(
-                torch.cat([member.embed(said, mean, square, heard[:, None]) for member in self.members], dim=1)
-            )
-            voice += [said, said.square()]
-        embedding = torch.stack(embeddings).mean(0)
+        known, heard_before = reference.split([2 * self.BANDS, self.voice_size - 2 * self.BANDS], dim=1)
+        said = torch.stack([self.hear(at_speed(samples, speed)) for speed in self.SPEEDS], dim=1)
+        mean, square = heard_before.unflatten(1, (2, len(self.SPEEDS), -1)).unbind(1)
+        embedding = torch.cat([member.embed(said, mean, square, heard[:, None]) for member in self.members], dim=2)
+        embedding = embedding.mean(1)
         change = self.change(mel, moments, known, heard)
-        return self.head(embedding), embedding, torch.cat(voice, dim=1), change
+        voice = torch.cat([moments, said.flatten(1), said.square().flatten(1)], dim=1)
+        return self.head(embedding), embedding, voice, change
 
 
 def at_speed(samples: Tensor, speed: Fraction) -> Tensor:
