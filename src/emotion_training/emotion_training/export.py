@@ -146,6 +146,18 @@ def to_onnx(network: nn.Module, example: dict[str, Tensor], path: Path) -> None:
     # Weights that are used more than once, too, as the products take them, whatever their size.
     optimizer.optimize(program.model, input_size_limit=FOLDED, output_size_limit=FOLDED)
     program.save(str(path), external_data=False)
+    model = onnx.load(path)
+    without_traces(model)
+    onnx.save(model, path)
+
+
+def without_traces(model: onnx.ModelProto) -> None:
+    """Drop what tells of each node from which line of Python it came: of small models that is a sixth."""
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ''
+    for value in model.graph.value_info:
+        del value.metadata_props[:]
 
 
 def halve(path: Path, names: Collection[str]) -> None:
