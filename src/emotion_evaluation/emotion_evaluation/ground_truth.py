@@ -141,8 +141,9 @@ def write_csv(path: Path, intervals: Sequence[Interval], origin_ns: int) -> None
             writer = csv.writer(file, lineterminator='\n')
             writer.writerow(COLUMNS)
             for item in sorted(intervals):
-                times = ((ns - origin_ns) / NS_PER_S for ns in (item.start_ns, item.end_ns))
-                writer.writerow([*(f'{seconds:.3f}' for seconds in times), item.subject, item.label])
+                # Exact: rounded, one that lasted less than that would end as it begins.
+                times = (Decimal(ns - origin_ns) / NS_PER_S for ns in (item.start_ns, item.end_ns))
+                writer.writerow([*(f'{seconds:.9f}' for seconds in times), item.subject, item.label])
         new.replace(path)
     except OSError as error:
         raise LabelError(f"cannot write the labels to '{path}': {error.strerror}") from error

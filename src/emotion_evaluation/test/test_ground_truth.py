@@ -79,3 +79,10 @@ def test_name_tells_the_label(tmp_path, name, label):
 def test_name_that_tells_none_or_two_is_refused(tmp_path, name):
     with pytest.raises(LabelError, match=name):
         label_in_name(tmp_path / name)
+
+
+def test_label_that_lasts_an_instant_is_read_as_it_was_written(tmp_path):
+    begin = 1_795_749_974_371_200_300  # since the epoch
+    held = [Interval(begin, begin + 200, 'anna', 'happy'), Interval(begin + 200, begin + 300, 'anna', 'sad')]
+    write_csv(tmp_path / 'labels.csv', held, 0)
+    assert read_csv(tmp_path / 'labels.csv', 0) == held
