@@ -145,8 +145,7 @@ def to_onnx(network: nn.Module, example: dict[str, Tensor], path: Path) -> None:
         )
     # Weights that are used more than once, too, as the products take them, whatever their size.
     optimizer.optimize(program.model, input_size_limit=FOLDED, output_size_limit=FOLDED)
-    program.save(str(path), external_data=False)
-    model = onnx.load(path)
+    model = program.model_proto
     without_traces(model)
     onnx.save(model, path)
 
