@@ -17,7 +17,6 @@ from emotion_face.preprocess import to_batch
 from emotion_face.quality import crop_quality
 from emotion_training import fer2013, not_a_face
 from emotion_training.corruption import FACE_KINDS, corrupt_face
-from emotion_training.face_augmentation import augment
 from emotion_training.parallel import PROCESSES, RANK, own
 from emotion_training.recipe import Corrupted, HeldOut, ModelFunction
 from emotion_training.splits import Split, split_faces
@@ -108,6 +107,8 @@ class FerRecipe:
         :return: Faces (batch, 1, 48, 48), and labels as probabilities (batch, 6).
         """
         import torch
+
+        from emotion_training.face_augmentation import augment
 
         images, labels = (torch.from_numpy(values).to(place) for values in (self.faces.images, self.faces.labels))
         random = torch.Generator(place).manual_seed(seed * PROCESSES + RANK)
@@ -217,6 +218,8 @@ class FerRecipe:
     def _learn_what_is_no_face(self, run: Path) -> None:
         """Fit the layer ``face``, to training faces, good and bad ones, and to what a detector takes for one."""
         import torch
+
+        from emotion_training.face_augmentation import augment
 
         network = self.load(run)
 

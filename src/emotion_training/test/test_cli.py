@@ -1,5 +1,8 @@
 """The command says what is missing, and keeps the user's folders out of the card."""
 
+import subprocess
+import sys
+
 import pytest
 
 from emotion_training import cli
@@ -35,6 +38,13 @@ def test_without_arguments_it_says_what_data_it_needs_and_where_to_get_it(model,
     said = capsys.readouterr().err
     assert all(name in said for name in names)
     assert f'./emotion train {model} --data FOLDER' in said
+
+
+@pytest.mark.parametrize('module', ['cli', 'measure', 'report'])
+def test_what_needs_no_torch_is_there_without_it(module):
+    script = f"import sys; sys.modules['torch'] = None; import emotion_training.{module}"
+    result = subprocess.run([sys.executable, '-c', script], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
 
 
 def test_help_has_examples(capsys):
