@@ -202,6 +202,16 @@ def test_int8_is_better_where_it_is_faster_and_costs_less_than_half_a_point(accu
     assert int8.Tried(accuracy, milliseconds).is_better is is_better
 
 
+def test_int8_is_measured_without_people_whom_a_member_learned_from(tmp_path):
+    path = tmp_path / 'model.onnx'
+    what = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ['batch', 6]) for name in ('in', 'out')]
+    graph = onnx.helper.make_graph([onnx.helper.make_node('Identity', ['in'], ['out'])], 'same', what[:1], what[1:])
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid('', 18)], ir_version=10), path)
+    told, truth = np.eye(6, dtype=np.float32)[[0, 1, 2, 3]], np.array([0, 5, 2, 3])
+    held = HeldOut(np.split(told, 4), truth, {'all': np.arange(4) < 2}, np.arange(4), np.arange(4) >= 2)
+    assert int8.compare(path, path, held).accuracy == (0.5, 0.5)
+
+
 def test_export_without_a_checkpoint_says_to_train(tmp_path):
     with pytest.raises(TrainingError, match='train first'):
         export.export(Toy(), tmp_path, tmp_path / 'model', 'a command')
