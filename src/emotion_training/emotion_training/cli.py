@@ -206,6 +206,7 @@ def data_needed(model: str) -> str:
 def _command(options: argparse.Namespace, *steps: str) -> str:
     """Give the command that makes this step again; the user's own folders are no business of a card."""
     epochs = ['--epochs', str(options.epochs)] if 'train' in steps else []
+    named = [name for name in ('backgrounds', 'weights') if getattr(options, name, None)]
     return shlex.join(
         [
             'python',
@@ -216,6 +217,7 @@ def _command(options: argparse.Namespace, *steps: str) -> str:
             *(['--manifest', *(path.name for path in options.manifest)] if options.tier == WAVLM else []),
             '--data',
             'DATA',
+            *(word for name in named for word in (f'--{name}', name.upper())),
             '--out',
             'RUNS',
             *epochs,

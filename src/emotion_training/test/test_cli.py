@@ -24,6 +24,19 @@ def _model(name: str) -> str:
     return str(files(package) / 'models' / model)
 
 
+@pytest.mark.parametrize(
+    'arguments, named',
+    [
+        (['fer', '--data', 'a', '--backgrounds', '/home/me/a'], '--data DATA --backgrounds BACKGROUNDS --out RUNS'),
+        (['fer', '--data', 'a', '--tier', 'resnet50', '--weights', 'b'], '--data DATA --weights WEIGHTS --out RUNS'),
+        (['ser', '--data', '/home/me/voices'], '--data DATA --out RUNS'),
+    ],
+)
+def test_command_in_the_card_has_all_that_was_given_without_its_place(arguments, named):
+    command = cli._command(cli.make_parser().parse_args(arguments), 'test')
+    assert named in command and '/home/me' not in command
+
+
 def test_test_without_a_model_says_so(tmp_path, capsys):
     assert cli.main(['fer', '--data', str(tmp_path), '--out', str(tmp_path), '--only', 'test']) == 1
     assert 'model.json is missing' in ' '.join(capsys.readouterr().out.split())
