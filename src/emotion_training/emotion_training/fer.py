@@ -157,7 +157,7 @@ class FerRecipe:
             trainer.load_best(teachers[-1], run / name)
             teachers[-1].to(place, memory_format=torch.channels_last)
         self._fit(STUDENT, COMPACT, run, epochs, 0, self.lessons(place, teachers), console)
-        if self._backgrounds is not None:
+        if self._backgrounds is not None and RANK == 0:
             self._learn_what_is_no_face(run)
 
     def _epoch(self, seed: int, place: 'torch.device', epoch: int) -> Iterator[tuple['Tensor', 'Tensor']]:

@@ -120,8 +120,8 @@ def fit(
     Train, or go on where the run in ``folder`` stopped, and leave its best weights in BEST_FILE.
 
     It uses the GPU where there is one. Started by ``torchrun`` its processes share each batch (see ``parallel``) and
-    step together; the first one validates and writes. Ctrl-C is safe at any time: BEST_FILE holds usable weights
-    afterwards, and the same call goes on.
+    step together; the first one validates and writes, and none returns before it has. Ctrl-C is safe at any time:
+    BEST_FILE holds usable weights afterwards, and the same call goes on.
 
     :param steps: Batches of one epoch.
     :param batches: Gives this process's part of the batches of an epoch; equal for equal epoch numbers.
@@ -132,6 +132,8 @@ def fit(
     """
     place = device()
     if PROCESSES > 1:
+        if place.type == 'cuda':
+            torch.cuda.set_device(place)  # what the processes tell each other goes through it
         distributed.init_process_group('nccl' if place.type == 'cuda' else 'gloo')
     folder.mkdir(parents=True, exist_ok=True)
     network.to(place, memory_format=torch.channels_last)
@@ -229,6 +231,7 @@ def fit(
             console.print(f"Stopped. '{folder / BEST_FILE}' holds the best weights so far; the same command goes on.")
             raise
     if PROCESSES > 1:
+        distributed.barrier()  # the first one may still validate and write
         distributed.destroy_process_group()
 
 

@@ -12,6 +12,7 @@ from emotion_training import trainer  # noqa: E402
 
 RUN = """
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -35,12 +36,14 @@ def batches(epoch):
 
 
 def validate(model):
+    time.sleep(0.5)
     return {'macro_f1': float((model(inputs).argmax(axis=1) == labels).mean())}
 
 
 network = torch.nn.Sequential(torch.nn.Linear(6, 12), torch.nn.ReLU(), torch.nn.Linear(12, 6))
-settings = trainer.Settings(3, 24, 'sgd', 0.3, 0.0, 0.0, 0.5)
-trainer.fit(network, settings, Path(sys.argv[1]), 4, batches, validate, np.ones(6), Console(quiet=True))
+settings, run = trainer.Settings(3, 24, 'sgd', 0.3, 0.0, 0.0, 0.5), Path(sys.argv[1])
+trainer.fit(network, settings, run, 4, batches, validate, np.ones(6), Console(quiet=True))
+assert torch.load(run / trainer.LAST_FILE, weights_only=True)['epochs_done'] == 3, 'all is written for each process'
 """
 TORCHRUN = ['-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2']
 
