@@ -237,7 +237,11 @@ def _side_of(corpus: Corpus, options: argparse.Namespace) -> SideOf:
     if named and options.shares is not None:
         raise TrainingError('--shares draws speakers, --validation and --test name them: give one or the other')
     if named:
-        return partial(sides_by_name, validation=options.validation or (), test=options.test or ())
+        return partial(
+            sides_by_name,
+            validation=corpus.validation if options.validation is None else options.validation,
+            test=corpus.test if options.test is None else options.test,
+        )
     if corpus.validation and options.shares is None:
         return agreed(corpus)
     validation, test = options.shares or SHARES

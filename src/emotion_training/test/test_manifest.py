@@ -176,6 +176,13 @@ def test_emodb_says_who_and_what_by_its_names(tmp_path, capsys):
     assert '528 of its 535 files are not there' in ' '.join(capsys.readouterr().out.split())
 
 
+def test_speakers_agreed_on_stay_where_only_the_other_side_is_named():
+    nemo = speech_corpora.NEMO
+    options = manifest_command.make_parser().parse_args(['nemo', 'nEMO', '--test', 'KD0'])
+    sides = manifest_command._side_of(nemo, options)({'EB0', 'KD0', 'TP0', 'WR0'})
+    assert sides == {'EB0': 'train', 'KD0': 'test', 'TP0': 'validation', 'WR0': 'train'}
+
+
 def test_folder_of_ones_own_with_other_words_and_speakers_in_the_names(tmp_path):
     files = {f'{word}/{who}_1.wav': _sound() for word in ('froh', 'wut', 'ekel', 'neutral') for who in 'abc'}
     _write(tmp_path / 'mine', files | {'froh/x.wav': _sound()})
