@@ -10,7 +10,7 @@ EMOTIONS = ('angry', 'fear', 'happy', 'neutral', 'sad', 'surprise')
 UNCERTAIN = 'uncertain'
 FLOOR = 1e-6  # a probability below this counts as this: one opinion alone cannot rule an emotion out
 
-# Names of the same emotion in corpora and foreign models; '' is dropped and the rest renormalised.
+# Names of the same emotion in corpora and foreign models; None is dropped and the rest renormalised.
 SYNONYMS = {
     'anger': 'angry',
     'ang': 'angry',
@@ -25,10 +25,10 @@ SYNONYMS = {
     'sadness': 'sad',
     'surprised': 'surprise',
     'sur': 'surprise',
-    'disgust': '',
-    'disgusted': '',
-    'dis': '',
-    'contempt': '',
+    'disgust': None,
+    'disgusted': None,
+    'dis': None,
+    'contempt': None,
 }
 
 
@@ -40,14 +40,12 @@ def to_emotion(name: str) -> str | None:
     :raises ModelError: for a name that is not known.
     """
     key = name.strip().lower()
-    key = SYNONYMS.get(key, key)
-    if key == '':
-        return None
-    if key not in EMOTIONS:
+    emotion = SYNONYMS.get(key, key)
+    if emotion is not None and emotion not in EMOTIONS:
         raise ModelError(
             f"unknown emotion '{name}': map it to one of {', '.join(EMOTIONS)} in 'label_map' of the model card"
         )
-    return key
+    return emotion
 
 
 def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:

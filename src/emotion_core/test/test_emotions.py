@@ -25,9 +25,10 @@ def test_foreign_names(name, emotion):
     assert to_emotion(name) == emotion
 
 
-def test_unknown_name_says_what_to_do():
-    with pytest.raises(ModelError, match="unknown emotion 'bored'.*label_map"):
-        to_emotion('bored')
+@pytest.mark.parametrize('name', ['bored', '', ' '])
+def test_unknown_name_says_what_to_do(name):
+    with pytest.raises(ModelError, match=f"unknown emotion '{name}'.*label_map"):
+        to_emotion(name)
 
 
 def test_disgust_is_dropped_and_the_rest_renormalised():

@@ -59,7 +59,7 @@ def label_in_name(path: Path) -> str:
     found = set()
     for word in re.split(r'[^a-z]+', path.stem.lower()):
         try:
-            found.add(to_emotion(word) if word else None)
+            found.add(to_emotion(word))
         except ModelError:
             continue
     labels = sorted(label for label in found if label)

@@ -223,6 +223,13 @@ def test_sounds_in_a_table_are_measured_with_their_speakers(tmp_path):
     assert table['through_node']['interval']['sources'] == 2
 
 
+def test_sound_without_a_label_is_an_error_that_names_the_line(tmp_path, capsys):
+    shutil.copy(ASSETS / 'glad.ogg', tmp_path)
+    (tmp_path / 'table.csv').write_text('path,label\nglad.ogg,joy\nglad.ogg,\n')
+    assert main('evaluate', ['--dataset', str(tmp_path / 'table.csv'), '--out', str(tmp_path / 'out')]) == 1
+    assert "line 3: '' is none of angry" in ''.join(capsys.readouterr()).replace('\n', ' ')
+
+
 @pytest.mark.parametrize(
     'arguments, sentence',
     [

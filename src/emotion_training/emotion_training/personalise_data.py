@@ -132,7 +132,7 @@ def find_recordings(source: Path, reader: type[Reader]) -> tuple[list[Recording]
     unknown, copies = 0, 0
     for path, name, speaker in sorted(rows, key=lambda row: _natural(str(row[0]))):
         try:
-            emotion = to_emotion(name or 'no label')
+            emotion = to_emotion(name)
         except ModelError as error:
             raise TrainingError(
                 f"'{path}': '{name}' is none of {', '.join(EMOTIONS)}; '{source}' needs {LAYOUT}"
