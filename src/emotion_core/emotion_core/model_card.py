@@ -13,6 +13,7 @@ from emotion_core.reliability import Reliability
 CARD_FILE = 'model.json'
 MODEL_FILE = 'model.onnx'
 TASKS = ('fer', 'ser', 'face_detection')
+CHANNELS = {'gray': 1, 'rgb': 3, 'bgr': 3}
 
 
 @dataclass(frozen=True)
@@ -21,9 +22,17 @@ class ImageInput:
 
     width: int
     height: int
-    color: str = 'gray'  # 'gray', 'rgb' or 'bgr'
+    color: str = 'gray'  # one of CHANNELS
     mean: tuple[float, ...] = (0.0,)  # one per channel
     std: tuple[float, ...] = (1.0,)
+
+    def check(self) -> None:
+        """Raise ModelError when the channels are not those of a color."""
+        if self.color not in CHANNELS:
+            raise ModelError(f"color '{self.color}' is not one of {', '.join(CHANNELS)}")
+        for name, values in (('mean', self.mean), ('std', self.std)):
+            if len(values) != CHANNELS[self.color]:
+                raise ModelError(f'{name} has {len(values)} values: {self.color} needs {CHANNELS[self.color]}')
 
 
 @dataclass(frozen=True)
@@ -93,16 +102,18 @@ class ModelCard:
         try:
             task = value['task']
             if task not in TASKS:
-                raise ModelError(f"'{path}': task '{task}' is not one of {', '.join(TASKS)}")
+                raise ModelError(f"task '{task}' is not one of {', '.join(TASKS)}")
             fields = dict(value)
             fields['input'] = INPUTS[task](
                 **{key: tuple(item) if isinstance(item, list) else item for key, item in value['input'].items()}
             )
+            if task == 'fer':  # a detector takes pictures as they are
+                fields['input'].check()
             fields['labels'] = tuple(value.get('labels', EMOTIONS))
             if value.get('reliability') is not None:
                 fields['reliability'] = Reliability.from_json(value['reliability'])
             return cls(**fields)
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, ModelError) as error:
             raise ModelError(f"'{path}' is not a model card: {error}") from error
 
     def save(self, folder: Path) -> None:

@@ -99,6 +99,8 @@ def test_root_follows_the_environment(tmp_path, monkeypatch):
         ('{"task": "fer"}', 'is not a model card'),
         ('{"task": "chess"}', "task 'chess' is not one of"),
         ('[]', 'is not a model card'),
+        ('{"task": "fer", "input": {"width": 6, "height": 6, "color": "RGB"}}', "color 'RGB' is not one of gray"),
+        ('{"task": "fer", "input": {"width": 6, "height": 6, "color": "rgb"}}', 'mean has 1 values: rgb needs 3'),
     ],
 )
 def test_bad_cards(tmp_path, text, sentence):

@@ -7,6 +7,13 @@ import numpy as np
 
 from emotion_core.model_card import ImageInput
 
+CONVERSIONS = {
+    ('gray', 3): cv2.COLOR_BGR2GRAY,
+    ('rgb', 2): cv2.COLOR_GRAY2RGB,
+    ('rgb', 3): cv2.COLOR_BGR2RGB,
+    ('bgr', 2): cv2.COLOR_GRAY2BGR,
+}  # by the color of the input, and the dimensions of a crop; others are as they are
+
 
 def to_batch(crops: Sequence[np.ndarray], spec: ImageInput) -> np.ndarray:
     """
@@ -17,16 +24,8 @@ def to_batch(crops: Sequence[np.ndarray], spec: ImageInput) -> np.ndarray:
     """
     batch = np.empty((len(crops), len(spec.mean), spec.height, spec.width), np.float32)
     for target, crop in zip(batch, crops):
-        if spec.color == 'gray' and crop.ndim == 3:
-            crop = cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY)
-        elif spec.color != 'gray':
-            conversions = {
-                ('rgb', 2): cv2.COLOR_GRAY2RGB,
-                ('rgb', 3): cv2.COLOR_BGR2RGB,
-                ('bgr', 2): cv2.COLOR_GRAY2BGR,
-            }
-            if (spec.color, crop.ndim) in conversions:
-                crop = cv2.cvtColor(crop, conversions[spec.color, crop.ndim])
+        if (spec.color, crop.ndim) in CONVERSIONS:
+            crop = cv2.cvtColor(crop, CONVERSIONS[spec.color, crop.ndim])
         interpolation = cv2.INTER_AREA if crop.shape[0] > spec.height else cv2.INTER_LINEAR
         crop = cv2.resize(crop, (spec.width, spec.height), interpolation=interpolation)
         target[:] = np.moveaxis(crop.reshape(spec.height, spec.width, -1), -1, 0) / np.float32(255)
