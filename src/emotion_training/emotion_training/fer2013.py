@@ -1,7 +1,8 @@
 """The FER2013 corpus: 48x48 gray faces with the six emotions (disgust left out), in each form it comes in."""
 
 import csv
-from collections.abc import Callable, Iterator
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ PACK, TABLE = 'fer2013.npz', 'fer2013.csv'
 SIDE = 48  # [px]
 TRAINING, PUBLIC_TEST, PRIVATE_TEST = range(3)
 USAGES = {'Training': TRAINING, 'PublicTest': PUBLIC_TEST, 'PrivateTest': PRIVATE_TEST}
+PACK_COLUMNS = {'labels': np.int64, 'usage': np.int64, 'exact_dup': bool, 'constant': bool}
 CODES = ('angry', 'disgust', 'fear', 'happy', 'sad', 'surprise', 'neutral')  # of the column ``emotion``
 VALIDATION_PART = 0.1  # of the training images of each emotion, where the names do not tell PublicTest
 LICENCE = (
@@ -75,29 +77,30 @@ def _reader(folder: Path) -> Callable[[], Faces] | None:
         if (root / PACK).is_file():
             return lambda: _load_pack(root / PACK)
         if (root / TABLE).is_file():
-            return lambda: _faces(_read_table(root / TABLE))
+            return lambda: _faces(root / TABLE, _read_table(root / TABLE))
         if (root / 'train').is_dir() and (root / 'test').is_dir():
-            return lambda: _faces(_read_folders(root))
+            return lambda: _faces(root, _read_folders(root))
     return None
 
 
 def _load_pack(path: Path) -> Faces:
-    with np.load(path) as archive:
-        if tuple(archive['label_names']) != EMOTIONS:
-            raise TrainingError(
-                f"'{path}' has the labels {archive['label_names'].tolist()}: {', '.join(EMOTIONS)} are needed"
-            )
-        jpeg, offsets = archive['jpeg'], archive['offsets']
-        images = np.stack(
-            [cv2.imdecode(jpeg[start:end], cv2.IMREAD_GRAYSCALE) for start, end in zip(offsets[:-1], offsets[1:])]
-        )
-        return Faces(
-            images,
-            archive['labels'].astype(np.int64),
-            archive['usage'].astype(np.int64),
-            archive['exact_dup'].astype(bool),
-            archive['constant'].astype(bool),
-        )
+    try:
+        with np.load(path) as archive:
+            pack = dict(archive)
+        labels, jpeg, offsets = pack['label_names'].tolist(), pack['jpeg'], pack['offsets']
+        columns = [pack[name].astype(kind) for name, kind in PACK_COLUMNS.items()]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise TrainingError(f"'{path}' is not FER2013, or damaged ({error}): get it again") from error
+    if tuple(labels) != EMOTIONS:
+        raise TrainingError(f"'{path}' has the labels {labels}: {', '.join(EMOTIONS)} are needed")
+    images = [
+        cv2.imdecode(jpeg[start:end], cv2.IMREAD_GRAYSCALE) if start < end else None
+        for start, end in zip(offsets[:-1], offsets[1:])
+    ]
+    bad = [number for number, image in enumerate(images) if image is None or image.shape != (SIDE, SIDE)]
+    if bad:
+        raise TrainingError(f"{len(bad)} images of '{path}' are damaged, the first is number {bad[0]}: get it again")
+    return Faces(np.stack(images), *columns)
 
 
 Row = tuple[np.ndarray, int, int]  # image (48, 48) uint8, index into EMOTIONS, usage
@@ -123,6 +126,9 @@ def _read_folders(folder: Path) -> Iterator[Row]:
     paths = [path for side in sides for path in sorted((folder / side).glob('*/*')) if path.suffix in ('.jpg', '.png')]
     emotions = [to_emotion(path.parent.name) for path in paths]
     usages = np.array([sides[path.parents[1].name] for path in paths])
+    for side, usage in sides.items():
+        if usage not in usages:
+            raise TrainingError(f"'{folder / side}' holds no image: FER2013 is needed as {LAYOUT}")
     public = np.array([path.name.startswith('PublicTest') for path in paths])
     if public.any():
         usages[public] = PUBLIC_TEST
@@ -137,8 +143,11 @@ def _read_folders(folder: Path) -> Iterator[Row]:
             yield image, EMOTIONS.index(emotion), usage
 
 
-def _faces(rows: Iterator[Row]) -> Faces:
-    """Put the rows in one table, and mark what occurs twice or shows nothing."""
+def _faces(path: Path, rows: Iterable[Row]) -> Faces:
+    """Put the rows of a path in one table, and mark what occurs twice or shows nothing."""
+    rows = list(rows)
+    if not rows:
+        raise TrainingError(f"'{path}' holds no face: FER2013 is needed as {LAYOUT}")
     images, labels, usage = (np.array(column) for column in zip(*rows))
     seen: set[bytes] = set()
     duplicate = []

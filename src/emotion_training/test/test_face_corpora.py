@@ -38,6 +38,33 @@ def test_damaged_line_of_the_fer_table_is_named(tmp_path):
         fer2013.load(tmp_path)
 
 
+def test_empty_fer_table_is_refused(tmp_path):
+    _fer_table(tmp_path / 'fer2013.csv', [])
+    with pytest.raises(TrainingError, match='holds no face: FER2013 is needed as'):
+        fer2013.load(tmp_path)
+
+
+def _fer_pack(path, jpeg):
+    count = len(jpeg)
+    columns = {'labels': np.zeros(count, np.uint8), 'usage': np.zeros(count, np.uint8)}
+    columns |= {'exact_dup': np.zeros(count, bool), 'constant': np.zeros(count, bool)}
+    offsets = np.cumsum([0, *map(len, jpeg)])
+    np.savez(path, label_names=np.array(EMOTIONS), jpeg=np.concatenate(jpeg), offsets=offsets, **columns)
+
+
+def test_damaged_fer_pack_is_refused(tmp_path):
+    path, jpeg = tmp_path / 'fer2013.npz', [cv2.imencode('.jpg', face)[1] for face in FACES]
+    _fer_pack(path, jpeg)
+    assert fer2013.load(tmp_path).images.shape == FACES.shape
+    path.write_bytes(path.read_bytes()[:-500])
+    with pytest.raises(TrainingError, match='not FER2013, or damaged'):
+        fer2013.load(tmp_path)
+    jpeg[2], jpeg[4] = jpeg[2][:3], jpeg[4][:0]
+    _fer_pack(path, jpeg)
+    with pytest.raises(TrainingError, match='2 images of .*, the first is number 2'):
+        fer2013.load(tmp_path)
+
+
 def _fer_folders(folder, test_names):
     for side, names in (('train', [f'{i}.png' for i in range(20)]), ('test', test_names)):
         for emotion in ('angry', 'disgust', 'happy'):
@@ -58,6 +85,15 @@ def test_fer_folders_without_such_names_validate_on_a_tenth_of_each_emotion(tmp_
     faces = fer2013.load(tmp_path)
     assert np.bincount(faces.usage).tolist() == [36, 4, 6]
     assert np.bincount(faces.labels[faces.usage == fer2013.PUBLIC_TEST])[[0, 2]].tolist() == [2, 2]
+
+
+@pytest.mark.parametrize('side', ['train', 'test'])
+def test_empty_fer_folder_is_refused(tmp_path, side):
+    _fer_folders(tmp_path, ['1.png'])
+    for path in (tmp_path / side).glob('*/*'):
+        path.unlink()
+    with pytest.raises(TrainingError, match=f"{side}' holds no image: FER2013 is needed as"):
+        fer2013.load(tmp_path)
 
 
 def test_forms_of_fer_agree_on_real_images(tmp_path, data):
