@@ -181,7 +181,9 @@ class Goal:
         return self.future.result() if self.done else None
 
     def cancel(self) -> None:
-        """Ask for the end; the outcome says how it came."""
+        """Ask for the end; the outcome says how it came. Where there is one already, it stays."""
+        if self.done:
+            return
         self._is_cancelled = True
         if self._handle is not None:
             self._handle.cancel_goal_async()

@@ -194,4 +194,5 @@ def test_killed_node_fails_the_client_within_a_second(ros):  # noqa: F811
 def test_absent_server_is_a_sentence(ros):  # noqa: F811
     goal = Goal(ros.node, CaptureEmotion, 'elsewhere/capture_emotion', GOAL, discovery_s=0.3)
     ros.spin_until(lambda: goal.done)
+    goal.cancel()  # too late
     assert goal.outcome.status == 'lost' and 'nobody offers /elsewhere/capture_emotion' in goal.outcome.message
