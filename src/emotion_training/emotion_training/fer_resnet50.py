@@ -183,14 +183,6 @@ class ResNetRecipe:
         trainer.load_best(network, run)
         return network
 
-    def load(self, run: Path) -> 'nn.Module':
-        """Give the network with the best weights of a run."""
-        from emotion_training.trainer import load_best
-
-        network = self.network()
-        load_best(network, run)
-        return network
-
     def labels(self, side: str) -> np.ndarray:
         """Give the labels (n,) of ``'train'``, ``'validation'`` or ``'test'``."""
         return self.pictures.labels[getattr(self.pictures.split, side)]
