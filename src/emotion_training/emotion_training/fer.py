@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from rich.console import Console
 
-from emotion_core import metrics
-from emotion_core.emotions import EMOTIONS, softmax
+from emotion_core.emotions import EMOTIONS
 from emotion_core.model_card import ImageInput
 from emotion_core.onnx_model import OnnxModel
 from emotion_face.classifier import FACE
@@ -18,7 +17,7 @@ from emotion_face.quality import crop_quality
 from emotion_training import fer2013, not_a_face
 from emotion_training.corruption import FACE_KINDS, corrupt_face
 from emotion_training.parallel import PROCESSES, RANK, own
-from emotion_training.recipe import Corrupted, HeldOut, ModelFunction
+from emotion_training.recipe import Corrupted, HeldOut
 from emotion_training.splits import Split, split_faces
 
 if TYPE_CHECKING:
@@ -180,10 +179,6 @@ class FerRecipe:
         validation = self.held_out('validation')
         train = self.split.train
 
-        def validate(model: ModelFunction) -> dict[str, Any]:
-            figures = metrics.report(validation.labels, softmax(validation.logits(model)))
-            return {key: figures[key] for key in ('accuracy', 'macro_f1')}
-
         torch.manual_seed(seed)
         network = _network(design)
         pretrained = isinstance(design.encoder, Pretrained)
@@ -210,7 +205,7 @@ class FerRecipe:
             run / name,
             len(train) // BATCH,
             batches,
-            validate,
+            validation.score,
             trainer.class_weights(self.labels('train')),
             console,
         )

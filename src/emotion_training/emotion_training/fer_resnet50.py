@@ -10,15 +10,14 @@ import cv2
 import numpy as np
 from rich.console import Console
 
-from emotion_core import metrics
-from emotion_core.emotions import EMOTIONS, softmax
+from emotion_core.emotions import EMOTIONS
 from emotion_core.model_card import ImageInput
 from emotion_face.preprocess import to_batch
 from emotion_face.quality import crop_quality
 from emotion_training import fer2013, raf_db
 from emotion_training.corruption import FACE_KINDS, corrupt_face
 from emotion_training.parallel import own
-from emotion_training.recipe import Corrupted, HeldOut, Lazy, ModelFunction
+from emotion_training.recipe import Corrupted, HeldOut, Lazy
 from emotion_training.splits import Split, split_faces
 
 if TYPE_CHECKING:
@@ -152,10 +151,6 @@ class ResNetRecipe:
             head = {'': 0.0, 'fc.': 1.0}
             settings = replace(settings, phases=(trainer.Phase(0.0, head), trainer.Phase(HEAD_PART, head | deep)))
 
-        def validate(model: ModelFunction) -> dict[str, Any]:
-            figures = metrics.report(validation.labels, softmax(validation.logits(model)))
-            return {key: figures[key] for key in ('accuracy', 'macro_f1')}
-
         workers = threads if torch.cuda.is_available() else 0  # a GPU must not wait for the pictures
         rows = self.rows(0)
         trainer.fit(
@@ -164,7 +159,7 @@ class ResNetRecipe:
             run,
             len(rows) // BATCH,
             lambda epoch: self.batches(settings.seed * 1000 + epoch, workers),
-            validate,
+            validation.score,
             trainer.class_weights(pictures.labels[rows]),
             console,
         )

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from rich.console import Console
 
+from emotion_core import metrics
+from emotion_core.emotions import softmax
 from emotion_core.model_card import AudioInput, ImageInput
 
 if TYPE_CHECKING:
@@ -47,6 +49,11 @@ class HeldOut:
     def logits(self, model: ModelFunction) -> np.ndarray:
         """Run the model over all batches; gives (n, 6)."""
         return np.concatenate([model(batch) for batch in self.batches])
+
+    def score(self, model: ModelFunction) -> dict[str, float]:
+        """Give the accuracy and macro-F1 of the model."""
+        figures = metrics.report(self.labels, softmax(self.logits(model)))
+        return {key: figures[key] for key in ('accuracy', 'macro_f1')}
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,13 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from emotion_core import metrics
-from emotion_core.emotions import EMOTIONS, softmax
+from emotion_core.emotions import EMOTIONS
 from emotion_core.model_card import AudioInput
 from emotion_speech.preprocess import to_batch
 from emotion_training.errors import TrainingError
 from emotion_training.manifest import Clip, load_clips, split_hash
 from emotion_training.parallel import RANK, own
-from emotion_training.recipe import Corrupted, HeldOut, Lazy, ModelFunction
+from emotion_training.recipe import Corrupted, HeldOut, Lazy
 from emotion_training.ser import corrupt_clips, segment
 from emotion_training.speech_augmentation import SpeechAugmentation, Surroundings
 from emotion_training.speech_corpora import CORPORA
@@ -131,10 +130,6 @@ class WavlmRecipe:
             ),
         )
 
-        def validate(model: ModelFunction) -> dict[str, Any]:
-            figures = metrics.report(validation.labels, softmax(validation.logits(model)))
-            return {key: figures[key] for key in ('accuracy', 'macro_f1')}
-
         augment = _Augmented(clips, self.input)
         workers = threads if torch.cuda.is_available() else 0  # a GPU must not wait for the sound
         trainer.fit(
@@ -143,7 +138,7 @@ class WavlmRecipe:
             run,
             len(clips) // BATCH,
             lambda epoch: self.batches(clips, augment, settings.seed * 1000 + epoch, workers),
-            validate,
+            validation.score,
             trainer.class_weights(self.labels('train')),
             console,
         )
