@@ -105,3 +105,11 @@ def test_calibration_error_of_calibrated_probabilities_is_what_chance_makes_of_i
     probabilities = np.random.default_rng(0).dirichlet(np.ones(6), 400)
     few, many = (metrics.calibration_error_if_calibrated(np.tile(probabilities, (n, 1))) for n in (1, 16))
     assert 0.02 < few < 0.08 and many == pytest.approx(few / 4, rel=0.35)
+
+
+def test_auroc_of_order_reverse_and_ties():
+    right = np.array([False, False, True, True])
+    assert metrics.auroc(np.array([1, 2, 3, 4]), right) == 1
+    assert metrics.auroc(np.array([4, 3, 2, 1]), right) == 0
+    assert metrics.auroc(np.array([1, 1, 1, 1]), right) == 0.5
+    assert metrics.auroc(np.array([1, 3, 2, 4]), right) == 0.75

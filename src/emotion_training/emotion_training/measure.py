@@ -12,7 +12,7 @@ from emotion_core.reliability import Reliability, logit
 from emotion_training import personalise_model, speaker_measure
 from emotion_training.calibration import fit_temperature
 from emotion_training.recipe import HeldOut, Recipe
-from emotion_training.reliability_fit import RIDGES, auroc, brier, cross_fit, fit_reliability
+from emotion_training.reliability_fit import RIDGES, brier, cross_fit, fit_reliability
 from emotion_training.scaling_fit import Worse, choose_scaling
 from emotion_training.speaker_measure import Members
 
@@ -82,7 +82,7 @@ def measure_reliability(recipe: Recipe, folder: Path, command: str) -> ModelCard
     figures = {
         'n': len(right),
         'right': round(float(np.average(right, weights=data.weights)), 4),
-        'auroc': round(auroc(chance, right), 4),
+        'auroc': round(metrics.auroc(chance, right), 4),
         'brier': round(brier(chance, right, data.weights), 4),
         'brier_of_base_rate': round(brier(base, right, data.weights), 4),
         'ridge': ridge,

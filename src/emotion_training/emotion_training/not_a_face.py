@@ -9,10 +9,10 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from emotion_core.metrics import auroc
 from emotion_face.alignment import crop_face
 from emotion_face.detector import FIRST, Detection, HaarDetector, cascade
 from emotion_training.errors import TrainingError
-from emotion_training.reliability_fit import auroc
 
 SOURCE = 'photographs without people, for what is no face: chosen by who trains, with their own licences'
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp')

@@ -67,14 +67,6 @@ def fit_reliability(
     )
 
 
-def auroc(score: np.ndarray, right: np.ndarray) -> float:
-    """Give the chance that a right one scores above a wrong one (area under the ROC curve); ties count half."""
-    _, place, count = np.unique(score, return_inverse=True, return_counts=True)
-    rank = (np.cumsum(count) - (count - 1) / 2)[place]
-    hits = int(right.sum())
-    return float((rank[right].sum() - hits * (hits + 1) / 2) / (hits * (len(right) - hits)))
-
-
 def cross_fit(
     terms: Sequence[dict[str, float]],
     right: np.ndarray,

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from emotion_core.metrics import auroc
 from emotion_speech.quality import to_dbfs
 from emotion_speech.segmenter import Segmentation
 from emotion_speech.vad import DETECTORS, FRAME, RATE, VoiceActivityDetector
@@ -108,14 +109,6 @@ def noisy(clean: np.ndarray, kind: str, snr_db: float, babblers: list[Path], rng
             )
             noise += np.resize(voice, len(noise))
     return clean + noise * np.float32(SPEECH_RMS / 10 ** (snr_db / 20) / np.sqrt(np.square(noise).mean()))
-
-
-def auroc(scores: np.ndarray, truth: np.ndarray) -> float:
-    """Give the chance that a speech frame scores higher than another frame; ties count half."""
-    values, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
-    positives = int(truth.sum())
-    return float((ranks[truth].sum() - positives * (positives + 1) / 2) / (positives * (len(truth) - positives)))
 
 
 def f1(voice: np.ndarray, truth: np.ndarray) -> float:
