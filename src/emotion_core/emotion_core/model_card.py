@@ -12,6 +12,7 @@ from emotion_core.reliability import Reliability
 
 CARD_FILE = 'model.json'
 MODEL_FILE = 'model.onnx'
+CHUNK = 1 << 20  # bytes that are read at once
 TASKS = ('fer', 'ser', 'face_detection')
 CHANNELS = {'gray': 1, 'rgb': 3, 'bgr': 3}
 
@@ -121,11 +122,11 @@ class ModelCard:
         (Path(folder) / CARD_FILE).write_text(json.dumps(asdict(self), indent=2, ensure_ascii=False) + '\n')
 
 
-def sha256_of(path: Path) -> str:
-    """Give the sha256 of a file in hex."""
-    with open(path, 'rb') as file:
-        return (
-            hashlib.file_digest(file, 'sha256').hexdigest()
-            if hasattr(hashlib, 'file_digest')
-            else hashlib.sha256(file.read()).hexdigest()
-        )
+def sha256_of(*paths: Path) -> str:
+    """Give the sha256 in hex of the contents of files, one after the other."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with open(path, 'rb') as file:
+            while chunk := file.read(CHUNK):
+                digest.update(chunk)
+    return digest.hexdigest()

@@ -1,13 +1,10 @@
-"""What made a figure: command, commit, versions, hashes."""
+"""What made a figure: commit and versions."""
 
-import hashlib
 import platform
 import subprocess
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
-
-CHUNK = 1 << 20  # bytes
 
 
 def commit() -> str:
@@ -33,13 +30,3 @@ def versions(libraries: Iterable[str]) -> dict[str, str]:
         except metadata.PackageNotFoundError:  # the distribution's own, under another name
             continue
     return found
-
-
-def sha256_of_files(paths: Iterable[Path]) -> str:
-    """Hash the contents of files, one after the other."""
-    digest = hashlib.sha256()
-    for path in paths:
-        with open(path, 'rb') as file:
-            while chunk := file.read(CHUNK):
-                digest.update(chunk)
-    return digest.hexdigest()

@@ -14,7 +14,8 @@ import numpy as np
 from emotion_core.emotions import EMOTIONS
 from emotion_core.errors import EmotionError
 from emotion_core.messages import to_evidence, to_ns
-from emotion_core.provenance import commit, sha256_of_files, versions
+from emotion_core.model_card import sha256_of
+from emotion_core.provenance import commit, versions
 from emotion_core.stamps import NS_PER_S
 from emotion_evaluation import ground_truth, measure
 from emotion_evaluation.bag import Bag
@@ -185,7 +186,7 @@ def _evaluate(job: Job, progress: Callable[[float, float], None]) -> Result:
         result.track = track_of(run, truth, job.setup)
         result.entry = {
             'bag': str(job.path),
-            'sha256': sha256_of_files(bag.files),
+            'sha256': sha256_of(*bag.files),
             'seconds': round(total, 3),
             'frames': len(run.frames),
             'frames_with_face': sum(bool(frame.faces) for frame in run.frames),
