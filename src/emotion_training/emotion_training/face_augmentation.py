@@ -10,21 +10,19 @@ from torch.nn import functional
 SHRUNK = 6  # sizes down to which the faces of a batch that lose detail go, each as many
 
 
-def augment(faces: Tensor, random: torch.Generator, size: int | None = None, strength: float = 1.0) -> Tensor:
+def augment(faces: Tensor, random: torch.Generator) -> Tensor:
     """
     Change gray faces at random, each in its own way; on the GPU where they are there.
 
     :param faces: In [0, 255], (n, 1, side, side).
     :param random: On the same device.
-    :param size: Side of the results [px]; as it is by default.
-    :param strength: In [0, 1]; how far they are moved, and how many are changed in another way.
-    :return: In [0, 255], (n, 1, size, size).
+    :return: In [0, 255], of the same shape.
     """
-    faces = _frame(faces.float(), random, size or faces.shape[-1], strength)
-    _change_some(faces, 0.6 * strength, _light, random)
+    faces = _frame(faces.float(), random)
+    _change_some(faces, 0.6, _light, random)
     for way in (_blur, _shrink, _noise):
-        _change_some(faces, 0.4 / 3 * strength, way, random)
-    _change_some(faces, 0.25 * strength, _cover, random)
+        _change_some(faces, 0.4 / 3, way, random)
+    _change_some(faces, 0.25, _cover, random)
     return faces
 
 
@@ -41,9 +39,9 @@ def _uniform(faces: Tensor, random: torch.Generator, low: float, high: float) ->
     return low + (high - low) * torch.rand(len(faces), 1, 1, 1, generator=random, device=faces.device)
 
 
-def _frame(faces: Tensor, random: torch.Generator, size: int, strength: float) -> Tensor:
-    """Flip, turn, scale, shift and resize: the crop of a detector is never exact."""
-    draw = [_uniform(faces, random, -1, 1)[:, 0, 0, 0] * strength for _ in range(5)]
+def _frame(faces: Tensor, random: torch.Generator) -> Tensor:
+    """Flip, turn, scale and shift: the crop of a detector is never exact."""
+    draw = [_uniform(faces, random, -1, 1)[:, 0, 0, 0] for _ in range(5)]
     angle = draw[0] * math.radians(15)
     scale = torch.exp(draw[1] * math.log(1.2))
     wide = torch.exp(draw[2] * math.log(1.07))  # faces are wider or narrower than the corpus's
@@ -57,7 +55,7 @@ def _frame(faces: Tensor, random: torch.Generator, size: int, strength: float) -
         1,
     )
     rows[:, :, :2] /= scale[:, None, None]
-    grid = functional.affine_grid(rows, [len(faces), 1, size, size], align_corners=False)
+    grid = functional.affine_grid(rows, list(faces.shape), align_corners=False)
     return functional.grid_sample(faces, grid, 'bilinear', 'border', align_corners=False)
 
 

@@ -40,10 +40,6 @@ class Faces:
     duplicate: np.ndarray  # (n,) bool: a pixel-identical image stands earlier in the file
     constant: np.ndarray  # (n,) bool: blank
 
-    def __len__(self) -> int:
-        """Give the number of images."""
-        return len(self.images)
-
 
 def load(folder: Path) -> Faces:
     """

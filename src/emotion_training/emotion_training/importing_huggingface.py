@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -98,20 +99,9 @@ def load_folder(folder: Path, source: str, weights: Weights | None, labels: tupl
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = str(error).strip().partition('\n')[0]
         raise ModelError(f"'{source}' has a {CONFIG_FILE} that describes no model known here: {reason}") from error
+    preprocessor = read_json(folder / PREPROCESSOR_FILE)
     if weights is None and not any(folder.glob(SAFE)):
         weights = _pickled(folder, source)
-    return load(config, _read_json(folder / PREPROCESSOR_FILE), source, weights, labels, folder)
-
-
-def load(
-    config: transformers.PretrainedConfig,
-    preprocessor: dict[str, Any],
-    source: str,
-    weights: Weights | None,
-    labels: tuple[str, ...],
-    folder: Path | None = None,
-) -> Original:
-    """Make the network of a configuration; as ``load_folder``, which has the weights when ``weights`` is None."""
     if type(config) in MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING:
         task, architecture = 'ser', MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING[type(config)]
         spec, wrap = _audio(config, preprocessor, source)
@@ -128,7 +118,7 @@ def load(
     check_outputs(source, config.num_labels, labels)
     network = wrap(_network(architecture, config, folder, weights, source))
     description = f'{architecture.__name__} ({config.model_type}), imported.'
-    page = _page(folder / PAGE) if folder else {}
+    page = _page(folder / PAGE)
     licence = {'licence': f'As its source states: {page["license"]}'} if page.get('license') else {}
     return Original(network, task, spec, labels, description, **licence)
 
@@ -136,7 +126,7 @@ def load(
 def _network(
     architecture: Any,
     config: transformers.PretrainedConfig,
-    folder: Path | None,
+    folder: Path,
     weights: Weights | None,
     source: str,
 ) -> nn.Module:
@@ -182,9 +172,14 @@ def _audio(
             f"'{source}' ({config.model_type}) takes spectrograms: only models that take the waveform can be imported, "
             'such as WavLM, wav2vec 2.0 and HuBERT'
         )
+    wrap = partial(Waveforms, normalises=normalises(config, preprocessor))
+    return AudioInput(preprocessor.get('sampling_rate', 16000)), wrap
+
+
+def normalises(config: transformers.PretrainedConfig, preprocessor: dict[str, Any]) -> bool:
+    """Tell whether waveforms are brought to mean 0 and variance 1 for a model."""
     # Where it is not said: models with group normalisation do not mind, the others were trained with it.
-    normalises = preprocessor.get('do_normalize', config.feat_extract_norm == 'layer')
-    return AudioInput(preprocessor.get('sampling_rate', 16000)), lambda model: Waveforms(model, normalises)
+    return preprocessor.get('do_normalize', config.feat_extract_norm == 'layer')
 
 
 def _image(config: transformers.PretrainedConfig, preprocessor: dict[str, Any]) -> ImageInput:
@@ -221,7 +216,8 @@ def _pickled(folder: Path, source: str) -> Weights:
     return Weights(state, ())
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a file beside a model; {} when there is none."""
     try:
         value = json.loads(path.read_text())
     except FileNotFoundError:

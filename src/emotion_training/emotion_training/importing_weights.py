@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,6 @@ class Original:
     labels: tuple[str, ...]  # of the logits, in order
     description: str
     licence: str = 'Not stated in the file: whoever made the weights, and the data they are learned from, decide.'
-    facts: dict[str, Any] = field(default_factory=dict)  # more of where it comes from
 
 
 @dataclass(frozen=True)

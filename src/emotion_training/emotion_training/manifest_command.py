@@ -104,14 +104,15 @@ def main(args: Sequence[str] | None = None, prog: str = 'emotion manifest') -> i
     options = make_parser(prog).parse_args(args)
     console = Console()
     corpus = _corpus(options)
-    found = survey(corpus, CorpusSource(options.source), _side_of(corpus, options))
+    source = CorpusSource(options.source)
+    found = survey(corpus, source, _side_of(corpus, options))
     show_survey(corpus, found, console)
     rows, problems = list(found.rows), dict(found.problems)
     if options.names_only:
         console.print(f'{Counter(problems.values())[MISSING]:,} of them are not here.', highlight=False)
         problems = {path: problem for path, problem in problems.items() if problem != MISSING}
     else:
-        rows, damaged = with_durations(rows, CorpusSource(options.source), console)
+        rows, damaged = with_durations(rows, source, console)
         problems |= damaged
     out = options.out or Path(_default_name(options.corpus) if options.corpus != FOLDER else f'{corpus.name}.csv')
     _report_problems(problems, out, console)

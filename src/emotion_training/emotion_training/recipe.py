@@ -88,9 +88,6 @@ class Recipe(Protocol):
     def train(self, run: Path, epochs: int, threads: int, console: Console) -> None:
         """Train; the checkpoints go to the folder ``run``."""
 
-    def network(self) -> 'nn.Module':
-        """Make the network with random weights."""
-
     def load(self, run: Path) -> 'nn.Module':
         """
         Give the network to export, in evaluation mode, with the best weights of a run; of several trainings, all.
@@ -99,6 +96,7 @@ class Recipe(Protocol):
         all inputs, by name, for a batch.
 
         Where the recipe has ``examples``, the network is tried in int8; those are the inputs to ``int8.quantise``.
+        Where it has ``more_figures``, what these give for the exported model stands beside those of the test data.
 
         :raises TrainingError: when the run has no weights.
         """

@@ -361,7 +361,6 @@ NEMO = Corpus(
 EMODB_NAME = re.compile(r'(\d\d)[ab]\d\d([WLEAFTN])[a-z]?')
 EMODB_EMOTIONS = {
     'W': 'anger',
-    'L': 'boredom',
     'E': 'disgust',
     'A': 'fear',
     'F': 'happiness',

@@ -1,6 +1,5 @@
 """WavLM (Chen et al. 2022) with one output for each emotion, begun from what it has learned elsewhere."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ from emotion_core.emotions import EMOTIONS
 from emotion_core.errors import ModelError
 from emotion_training.errors import TrainingError
 from emotion_training.importing import CONFIG_FILE, HUB_ID
-from emotion_training.importing_huggingface import PREPROCESSOR_FILE, Waveforms, downloaded
+from emotion_training.importing_huggingface import PREPROCESSOR_FILE, Waveforms, downloaded, normalises, read_json
 from emotion_training.sound import SAMPLE_RATE
 
 BODY = 'model.wavlm.'  # what begins the names of the parameters that are not the head
@@ -38,7 +37,7 @@ def start(source: str) -> Waveforms:
         config.id2label = dict(enumerate(EMOTIONS))
         config.label2id = {name: number for number, name in config.id2label.items()}
         config.layerdrop = 0.0  # several processes step together only through all layers
-        normalises = _normalises(folder, config)
+        normalised = normalises(config, read_json(folder / PREPROCESSOR_FILE))
         logging = transformers.utils.logging
         before = logging.get_verbosity()
         logging.set_verbosity_error()  # it warns that the head is new
@@ -59,7 +58,7 @@ def start(source: str) -> Waveforms:
     missing = [name for name in loaded['missing_keys'] if not name.startswith(FRESH)]
     if missing:
         raise TrainingError(f"'{source}' lacks {len(missing)} of the weights of WavLM, such as {missing[0]}")
-    return Waveforms(model, normalises)
+    return Waveforms(model, normalised)
 
 
 def describe(network: Waveforms, run: Path) -> None:
@@ -80,19 +79,13 @@ def from_run(run: Path) -> Waveforms:
     if not (run / CONFIG_FILE).is_file():
         raise TrainingError(f"'{run / CONFIG_FILE}' is missing: train first (the same command without --only)")
     config = transformers.WavLMConfig.from_pretrained(run, local_files_only=True)
-    return Waveforms(transformers.WavLMForSequenceClassification(config), _normalises(run, config))
+    normalised = normalises(config, read_json(run / PREPROCESSOR_FILE))
+    return Waveforms(transformers.WavLMForSequenceClassification(config), normalised)
 
 
 def save(network: Waveforms, run: Path) -> None:
     """Put the weights beside the configuration: ``run`` is then a model of Hugging Face."""
     network.model.save_pretrained(run)
-
-
-def _normalises(folder: Path, config: transformers.WavLMConfig) -> bool:
-    """Tell whether the waveform is brought to mean 0 and variance 1; WavLM-Large was trained so, WavLM-Base not."""
-    file = folder / PREPROCESSOR_FILE
-    said = json.loads(file.read_text()) if file.is_file() else {}
-    return said.get('do_normalize', config.feat_extract_norm == 'layer')
 
 
 @contextmanager

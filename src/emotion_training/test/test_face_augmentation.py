@@ -17,14 +17,11 @@ def _faces(count: int) -> torch.Tensor:
 def test_augmented_face_keeps_shape_and_type_and_the_original():
     faces = _faces(200)
     kept = faces.clone()
-    for size in (48, 64):
-        changed = augment(faces, torch.Generator().manual_seed(0), size)
-        assert changed.shape == (200, 1, size, size) and changed.min() >= 0 and changed.max() < 255.01
-        assert torch.equal(faces, kept)
-        assert len({image.numpy().tobytes() for image in changed}) == 200
-    still = augment(faces, torch.Generator().manual_seed(0), strength=0.0)
-    mirrored = (still - faces.flip(3)).abs().amax((1, 2, 3)) < 0.1
-    assert torch.equal(~mirrored, (still - faces).abs().amax((1, 2, 3)) < 0.1), 'it is only mirrored, or as it was'
+    changed = augment(faces, torch.Generator().manual_seed(0))
+    assert changed.shape == (200, 1, 48, 48) and changed.min() >= 0 and changed.max() < 255.01
+    assert torch.equal(faces, kept)
+    assert len({image.numpy().tobytes() for image in changed}) == 200
+    mirrored = (changed - faces.flip(3)).square().mean((1, 2, 3)) < (changed - faces).square().mean((1, 2, 3))
     assert 60 < mirrored.sum() < 140
 
 
