@@ -78,7 +78,12 @@ class Corrupted:
 
 
 class Recipe(Protocol):
-    """Data, network, settings and facts of one model."""
+    """
+    Data, network, settings and facts of one model.
+
+    Where it has ``more_figures``, the card holds what these give for the exported model, by name, beside the figures on
+    the test data.
+    """
 
     name: str
     task: str  # 'fer' or 'ser'
@@ -96,7 +101,6 @@ class Recipe(Protocol):
         all inputs, by name, for a batch.
 
         Where the recipe has ``examples``, the network is tried in int8; those are the inputs to ``int8.quantise``.
-        Where it has ``more_figures``, what these give for the exported model stands beside those of the test data.
 
         :raises TrainingError: when the run has no weights.
         """
