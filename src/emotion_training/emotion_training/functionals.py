@@ -1,7 +1,7 @@
 """What a voice does over a whole utterance, in numbers, and what these say beside those of the same voice before."""
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ ACTIVE = 2.0  # a frame within this of the loudness of the utterance belongs to 
 VOICED = 0.4, 0.7  # periodicity at which a frame begins to count for the pitch, and counts whole
 LEAST_BETWEEN = 0.02  # variance of the speakers' means, at least
 STEADY = 8.0  # utterances that the variance of all people within themselves counts as, beside a speaker's own
+TAKEN = 0.5  # share of what an emotion adds that is taken from what is remembered of a voice; see the log
 HALF_KNOWN = 2.0  # utterances after which a voice counts as much as known as new
 
 
@@ -159,13 +160,26 @@ def fit_population(functionals: np.ndarray, labels: np.ndarray, speakers: np.nda
     return Population(mean, deviation, within, np.maximum(between, LEAST_BETWEEN), np.mean(added, axis=0))
 
 
+Numbers = TypeVar('Numbers', np.ndarray, Tensor)
+
+
+def without_emotion(functionals: Numbers, probabilities: Numbers, emotions: Numbers) -> Numbers:
+    """
+    Take from functionals (…, n, COUNT) the share TAKEN of what their emotion is expected to add.
+
+    :param probabilities: (…, n, 6) of the emotions.
+    :param emotions: (6, COUNT) what each adds.
+    """
+    return functionals - TAKEN * (probabilities @ emotions)
+
+
 class SerMember(nn.Module):
     """
     A small network over functionals and the code of the encoder, standardised by what is known of the speaker.
 
     The mean of a speaker is estimated as empirical Bayes has it (Efron and Morris 1973): from nothing heard, that of
-    all people; from much, the speaker's own. Of each utterance that was heard counts what is left without what its
-    emotion adds (``without_emotion``), or else somebody who is always angry would be taken to sound like that.
+    all people; from much, the speaker's own. Of each utterance that was heard counts what is left without part of what
+    its emotion adds (``without_emotion``), or else somebody who stays angry would be taken to sound like that.
     There is one hidden layer for a voice that is new and one for a voice that is known; between the two they fade.
     """
 
@@ -203,14 +217,6 @@ class SerMember(nn.Module):
         own = (square - mean.square()).clamp(min=0)
         within = (heard * own + STEADY * self.within) / (heard + STEADY)
         return ((functionals - trust * mean) / (within + (1 - trust) * self.between).sqrt()).clamp(-4, 4)
-
-    def without_emotion(self, functionals: Tensor, probabilities: Tensor) -> Tensor:
-        """
-        Take from functionals (batch, …, COUNT) what their emotion is expected to add.
-
-        :param probabilities: (batch, …, 6) of the emotions.
-        """
-        return functionals - probabilities @ self.emotions
 
     def embed(self, functionals: Tensor, mean: Tensor, square: Tensor, heard: Tensor) -> Tensor:
         """Map functionals, see ``relative``, to what the head reads (batch, …, 2 * HIDDEN)."""

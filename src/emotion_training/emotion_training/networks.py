@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from emotion_core.emotions import EMOTIONS
 from emotion_training.face_encoder import FaceEncoder
-from emotion_training.functionals import Functionals, SerMember
+from emotion_training.functionals import Functionals, SerMember, without_emotion
 from emotion_training.spectrum import power_spectrum, triangles, windowed_dft
 from emotion_training.speech_encoder import SpeechEncoder, SpeechSpectrum
 from emotion_training.voice_change import STEADY_S, VoiceChangeFit
@@ -282,7 +282,7 @@ class SerEnsemble(nn.Module):
         embedding = torch.cat(embeddings, dim=1)
         change = self.change(mel, moments, known, heard)
         first = self.members[0]  # so that a voice is what it is for those, too, on whom only this one is calibrated
-        kept = first.without_emotion(said, first.head(embeddings[0]).softmax(1)[:, None])
+        kept = without_emotion(said, first.head(embeddings[0]).softmax(1)[:, None], first.emotions)
         voice = torch.cat([moments, kept.flatten(1), kept.square().flatten(1)], dim=1)
         return self.head(embedding), embedding, voice, change
 

@@ -174,7 +174,7 @@ class SerRecipe:
         import torch
 
         from emotion_training import trainer
-        from emotion_training.functionals import SerMember, fit_population
+        from emotion_training.functionals import SerMember, fit_population, without_emotion
         from emotion_training.networks import SerEncoder
         from emotion_training.speech_encoder import SpeechEncoder
 
@@ -264,14 +264,14 @@ class SerRecipe:
             torch.manual_seed(seed)
             member = SerMember(population)
             emotions = population.emotions.astype(np.float32)
-            voices = None if told is None else functionals - told @ emotions
+            voices = None if told is None else without_emotion(functionals, told, emotions)
             speakers = [str(i) if told is None else clip.speaker for i, clip in enumerate(held)]
             fit(
                 member,
                 name,
                 clips,
                 partial(self._rows, seed, clips, heard, voices),
-                [known_rows(said, said - of_held @ emotions, speakers)],
+                [known_rows(said, without_emotion(said, of_held, emotions), speakers)],
                 epochs=epochs,
                 batch_size=ROWS,
                 learning_rate=3e-3,
