@@ -1,3 +1,4 @@
+import errno
 import os
 import resource
 import signal
@@ -5,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from bags import START_NS, write_strings
@@ -84,6 +86,35 @@ def test_full_disk_stops_with_a_sentence_and_keeps_what_was_there(tmp_path, stor
     words = words_of(tmp_path / 'bag')
     assert len(words) >= 5 and words == [f'word {number}' for number in range(len(words))]
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != limit  # only the child's
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_nothing_is_written_or_counted_after_the_disk_was_full(tmp_path, storage, monkeypatch):
+    room = 300_000
+    pwrite = os.pwrite
+
+    def pwrite_while_there_is_room(file, data, place):
+        if place + len(data) > room:
+            raise OSError(errno.ENOSPC, 'No space left on device')
+        return pwrite(file, data, place)
+
+    monkeypatch.setattr(os, 'pwrite', pwrite_while_there_is_room)
+    writer = write_strings(tmp_path / 'bag', storage=storage, close=False)
+    if storage == 'sqlite3':
+        writer._storage._writer.conn.execute(f'PRAGMA max_page_count = {room // 4096}')
+    random = np.random.default_rng(0)  # gives what cannot be compressed
+    with pytest.raises(BagError, match='cannot write to'):
+        for number in range(20):
+            writer.write('/words', START_NS, random.bytes(60_000))
+            if number % 2:
+                writer.checkpoint()
+    with pytest.raises(BagError, match='cannot write to'):
+        writer.write('/words', START_NS, b'')
+    writer.close()
+    with Bag(tmp_path / 'bag') as bag:
+        assert len(list(bag.read())) == bag.count == writer.counts['/words'] == 24 and bag.notice == ''
+    information = yaml.safe_load((tmp_path / 'bag' / 'metadata.yaml').read_text())['rosbag2_bagfile_information']
+    assert information['message_count'] == 24 and len(list((tmp_path / 'bag').iterdir())) == 2
 
 
 def test_file_cut_off_anywhere_keeps_the_whole_messages_before(tmp_path):
