@@ -187,6 +187,9 @@ class Bag:
         if not (path / 'metadata.yaml').is_file():
             if not files:
                 raise BagError(f"'{path}' is no bag: it holds neither metadata.yaml nor a file {', '.join(SUFFIXES)}")
+            if len(files) > 1 and not _are_parts(files):
+                names = ', '.join(file.name for file in files)
+                raise BagError(f"'{path}' holds {len(files)} bags: name one of them, or a folder of one; {names}")
             self.notice = 'it has no metadata.yaml; '
             if any(file.suffix == '.mcap' and not _is_complete(file) for file in files) or len(files) > 1:
                 return self._mended(files)
@@ -210,11 +213,23 @@ class Bag:
 def find_bags(path: Path) -> list[Path]:
     """Give the bag at a path, or all bags below a folder that is none, in the order of their names."""
     path = Path(path)
-    if not path.is_dir() or (path / 'metadata.yaml').is_file() or any(p.suffix in SUFFIXES for p in path.iterdir()):
+    if not path.is_dir() or (path / 'metadata.yaml').is_file():
         return [path]
     found = {file.parent for file in path.rglob('metadata.yaml')}
-    alone = {file for suffix in SUFFIXES for file in path.rglob(f'*{suffix}') if file.parent not in found}
-    return sorted(found | alone) or [path]
+    alone: dict[Path, list[Path]] = {}
+    for file in sorted(file for suffix in SUFFIXES for file in path.rglob(f'*{suffix}') if file.parent not in found):
+        alone.setdefault(file.parent, []).append(file)
+    if not found and len(alone.get(path, ())) == 1 == len(alone):  # it has lost its metadata
+        return [path]
+    for folder, files in alone.items():
+        found |= {folder} if len(files) > 1 and _are_parts(files) else set(files)
+    return sorted(found) or [path]
+
+
+def _are_parts(files: list[Path]) -> bool:
+    """Tell whether files are those of one recording that was split: NAME_0, NAME_1, …"""
+    stem = files[0].stem.rpartition('_')[0]
+    return {file.stem for file in files} == {f'{stem}_{number}' for number in range(len(files))}
 
 
 def _is_complete(path: Path) -> bool:

@@ -1,6 +1,7 @@
 import errno
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from bags import START_NS, write_strings
 from mcap.reader import make_reader
 from rosbags.highlevel import AnyReader
 
-from emotion_evaluation.bag import Bag
+from emotion_evaluation.bag import Bag, find_bags
 from emotion_evaluation.errors import BagError
 
 HERE = Path(__file__).parent
@@ -141,6 +142,25 @@ def test_bag_without_metadata_is_read(tmp_path):
     (tmp_path / 'bag' / 'metadata.yaml').unlink()
     with Bag(tmp_path / 'bag') as bag:
         assert bag.count == 20 and 'metadata' in bag.notice
+
+
+def test_files_without_metadata_are_bags_of_their_own_unless_they_are_parts_of_one(tmp_path):
+    write_strings(tmp_path / 'whole')
+    names = ('clips/happy_01', 'clips/happy_02', 'split/x_0', 'split/x_1', 'tree/a/b/c', 'tree/stray', 'lost/lost_0')
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(tmp_path / 'whole' / 'whole.mcap', tmp_path / f'{name}.mcap')
+    write_strings(tmp_path / 'tree' / 'jump')
+
+    def found(name):
+        return [str(path.relative_to(tmp_path)) for path in find_bags(tmp_path / name)]
+
+    assert found('clips') == ['clips/happy_01.mcap', 'clips/happy_02.mcap']
+    assert found('split') == ['split'] and found('lost') == ['lost'] and found('whole') == ['whole']
+    assert found('tree') == ['tree/a/b/c.mcap', 'tree/jump', 'tree/stray.mcap']
+    assert found('') == [*found('clips'), 'lost/lost_0.mcap', 'split', *found('tree'), 'whole']
+    with pytest.raises(BagError, match='holds 2 bags.*happy_01.mcap, happy_02.mcap'):
+        Bag(tmp_path / 'clips')
 
 
 def test_folder_that_is_there_is_not_touched(tmp_path):
