@@ -20,7 +20,7 @@ from emotion_evaluation.cli import main
 from emotion_evaluation.definitions import installed_types
 from emotion_evaluation.errors import BagError, LabelError
 from emotion_evaluation.evaluate import Job, evaluate_bag, read_truth, summarise
-from emotion_evaluation.topics import COMPRESSED, IMAGE, Topics, find_topics
+from emotion_evaluation.topics import COMPRESSED, IMAGE, PROBS, Topics, find_topics
 
 
 @pytest.fixture(scope='module')
@@ -183,6 +183,25 @@ def test_wrong_type_and_unknown_remap_name_the_topic(scene, tmp_path):
         with pytest.raises(BagError, match="no topic '/nothing' to remap"):
             find_topics(bag, {'/nothing': 'image_raw'})
         assert bag.topics['/image_raw/compressed'].type == COMPRESSED
+
+
+def test_of_several_topics_the_remapped_one_is_taken(tmp_path):
+    kinds = {'image_raw': IMAGE, 'image_raw/compressed': COMPRESSED, 'emotion/face': PROBS}
+    writer = BagWriter(tmp_path / 'bag')
+    for side in ('front', 'rear'):
+        for name, kind in kinds.items():
+            writer.add_topic(f'/{side}/{name}', kind)
+            writer.write(f'/{side}/{name}', START_NS, b'')
+    writer.close()
+    with Bag(tmp_path / 'bag') as bag:
+        remaps = {}
+        for role in ('image_raw', 'emotion/face'):
+            with pytest.raises(BagError, match=f'for {role}, /front/{role}, /rear/{role}') as caught:
+                find_topics(bag, remaps)
+            remaps = dict(pair.split(':=') for pair in str(caught.value).split('`')[1].split()[1:])
+        assert find_topics(bag, remaps) == Topics(image='/front/image_raw', face='/front/emotion/face')
+        remaps = {'/rear/image_raw/compressed': 'image_raw/compressed', '/rear/emotion/face': 'emotion/face'}
+        assert find_topics(bag, remaps).image == '/rear/image_raw/compressed'
 
 
 def test_pictures_in_folders_are_measured_as_they_are_and_through_the_node(tmp_path, capsys):
