@@ -13,7 +13,8 @@ import mcap.writer
 from mcap.records import Channel, Message, Schema
 from mcap.stream_reader import StreamReader
 from rosbags.highlevel import AnyReader, AnyReaderError
-from rosbags.interfaces import Connection, Qos
+from rosbags.interfaces import Connection, Nodetype, Qos
+from rosbags.typesys.store import Typestore
 
 from emotion_core.errors import InputError
 from emotion_evaluation.definitions import known_types
@@ -56,6 +57,7 @@ class Bag:
         self.path = Path(path)
         self.notice = ''  # what was wrong with it, although it can be read
         self._stack = ExitStack()
+        self._mistakes: dict[tuple[str, str], tuple[str, str] | None] = {}  # kind and sentence by topic and type
         try:
             self._open()
         except BaseException:
@@ -147,8 +149,9 @@ class Bag:
         """
         Give a message with the fields that the bag defines; sequences of numbers are numpy arrays.
 
-        :raises InputError: when the bytes are not such a message.
+        :raises InputError: when the bytes are not such a message, or it is none of the type that its topic has here.
         """
+        self._check_type(record.topic, record.type)
         try:
             return self._reader.deserialize(record.data, record.type)
         except Exception as error:  # whatever the generated decoder stumbles over
@@ -156,6 +159,24 @@ class Bag:
                 'damaged message',
                 f'{record.topic}: {len(record.data)} bytes are no {record.type} ({type(error).__name__}: {error})',
             ) from error
+
+    def _check_type(self, topic: str, kind: str) -> None:
+        if (topic, kind) not in self._mistakes:
+            self._mistakes[topic, kind] = self._find_mistake(topic, kind)
+        if self._mistakes[topic, kind] is not None:
+            raise InputError(*self._mistakes[topic, kind])
+
+    def _find_mistake(self, topic: str, kind: str) -> tuple[str, str] | None:
+        first = self.topics[topic].type
+        if kind != first:
+            return 'two types', f'{topic}: it has two types, {first} and {kind}: the second is left out'
+        missing = _missing_fields(kind, known_types(), self._reader.typestore)
+        if missing:
+            return (
+                'other fields',
+                f"{topic}: the bag's {kind} is not the one of that name here: no {', '.join(missing)}",
+            )
+        return None
 
     def _open(self) -> None:
         path = self._usable(self.path)
@@ -230,6 +251,28 @@ def _are_parts(files: list[Path]) -> bool:
     """Tell whether files are those of one recording that was split: NAME_0, NAME_1, …"""
     stem = files[0].stem.rpartition('_')[0]
     return {file.stem for file in files} == {f'{stem}_{number}' for number in range(len(files))}
+
+
+def _missing_fields(kind: str, known: Typestore, found: Typestore) -> list[str]:
+    """Give the fields of a type, and of its parts, that its definition in a bag lacks or has of another kind."""
+    if kind not in known.fielddefs or kind not in found.fielddefs:
+        return []
+
+    def shape(description: tuple) -> tuple:
+        node, value = description
+        if node == Nodetype.NAME:
+            return (value,)
+        return ('text' if value[0] == 'string' else 'number',) if node == Nodetype.BASE else ('list', *shape(value[0]))
+
+    there = {name: shape(description) for name, description in found.fielddefs[kind][1]}
+    missing = []
+    for name, description in known.fielddefs[kind][1]:
+        wanted = shape(description)
+        if there.get(name) != wanted:
+            missing.append(name)
+        else:
+            missing += [f'{name}.{part}' for part in _missing_fields(wanted[-1], known, found)]
+    return missing
 
 
 def _is_complete(path: Path) -> bool:

@@ -10,7 +10,9 @@ import cv2
 import numpy as np
 import pytest
 import soundfile
-from bags import MS, SCENES, START_NS, write_strings
+from bags import MS, SCENES, START_NS, STRING, write_strings
+from rosbags import typesys
+from rosbags.rosbag2 import StoragePlugin, Writer
 
 from emotion_drivers.scenario import ASSETS
 from emotion_evaluation import scenario_bag
@@ -140,6 +142,30 @@ def test_bag_from_elsewhere_is_understood_by_its_types(tmp_path):
     assert result.entry['utterances'] >= 1
     assert result.entry['problems'] == {'/cam/color/image: damaged message': 1}
     assert 'bytes are no sensor_msgs/msg/Image' in result.entry['sentences']['/cam/color/image: damaged message']
+
+
+def test_other_types_and_fields_than_ours_are_counted(tmp_path):
+    """A topic with strings among the images, and a format of sound that another package calls as ours is called."""
+    write_foreign(tmp_path / 'good')
+    info = 'audio_common_msgs/msg/AudioInfo'
+    text = typesys.get_types_from_msg('int32 rate', info) | typesys.get_types_from_msg('string data', STRING)
+    other = typesys.get_typestore(typesys.Stores.EMPTY)
+    other.register(text)
+    with Bag(tmp_path / 'good') as bag, Writer(tmp_path / 'bag', version=9, storage_plugin=StoragePlugin.MCAP) as out:
+        topics = {
+            name: out.add_connection(name, item.type, typestore=other if item.type == info else bag._reader.typestore)
+            for name, item in bag.topics.items()
+        }
+        strings = out.add_connection('/cam/color/image', STRING, typestore=other)
+        for record in bag.read():
+            data = other.serialize_cdr(other.types[info](16000), info) if record.type == info else record.data
+            out.write(topics[record.topic], record.received_ns, data)
+        out.write(strings, bag.end_ns, other.serialize_cdr(other.types[STRING]('hello'), STRING))
+    result = evaluate_bag(Job(tmp_path / 'bag'))
+    assert result.error == '' and result.entry['frames'] == 4
+    assert result.entry['problems'].keys() >= {'/cam/color/image: two types', '/mic/info: other fields'}
+    assert f'/cam/color/image: it has two types, {IMAGE} and {STRING}' in str(result.entry['sentences'])
+    assert f"/mic/info: the bag's {info} is not the one" in str(result.entry['sentences'])
 
 
 def test_labels_of_another_clock_are_about_the_time_when_they_came(tmp_path):
