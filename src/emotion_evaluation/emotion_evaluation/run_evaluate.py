@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -27,6 +28,7 @@ from emotion_evaluation.evaluate import (
     summarise,
 )
 from emotion_evaluation.offline import Setup
+from emotion_evaluation.printing import say
 
 METRICS, REPORT = 'metrics.json', 'report.html'
 WORSE = 3  # exit code
@@ -67,7 +69,7 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
     _print(console, table, results, elapsed)
     _print_changes(console, changes)
     page = '' if options.no_report else f' and {options.out / REPORT}'
-    console.print(f'{options.out / METRICS}{page}', highlight=False, soft_wrap=True)
+    say(console, f'{options.out / METRICS}{page}')
     if any(result.error for result in results):
         return 1
     return WORSE if any(change.is_past for change in changes) else 0
@@ -105,7 +107,7 @@ def _evaluate(jobs: list[Job], options: argparse.Namespace, console: Console) ->
     columns = (TextColumn('{task.description}'), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         if options.dask is None and len(jobs) == 1:
-            task = progress.add_task(jobs[0].path.name, total=None)
+            task = progress.add_task(escape(jobs[0].path.name), total=None)
             cores = len(os.sched_getaffinity(0))
 
             def advance(seconds: float, total: float) -> None:
@@ -116,7 +118,7 @@ def _evaluate(jobs: list[Job], options: argparse.Namespace, console: Console) ->
 
         def done(result: Result) -> None:
             if result.error:
-                progress.console.print(f'[red]{result.path}: {result.error}', highlight=False, soft_wrap=True)
+                say(progress.console, f'{result.path}: {result.error}', 'red')
             progress.advance(task)
 
         single = [replace(job, threads=1) for job in jobs]
@@ -128,11 +130,13 @@ def _evaluate(jobs: list[Job], options: argparse.Namespace, console: Console) ->
 def _print(console: Console, table: dict[str, Any], results: list[Result], elapsed: float) -> None:
     for result in results:
         if result.error and len(results) == 1:
-            console.print(f'[red]{result.error}', highlight=False, soft_wrap=True)
+            say(console, result.error, 'red')
         for key, sentence in result.entry.get('sentences', {}).items():
-            console.print(f'[yellow]{result.name}: {result.entry["problems"][key]} x {sentence}', highlight=False)
+            topic = key.partition(':')[0]
+            where = '' if sentence.startswith(topic) else f'{topic}: '
+            say(console, f'{result.name}: {result.entry["problems"][key]} x {where}{sentence}', 'yellow')
         if 'notice' in result.entry:
-            console.print(f'[yellow]{result.name}: {result.entry["notice"]}', highlight=False)
+            say(console, f'{result.name}: {result.entry["notice"]}', 'yellow')
     everything = table['all']
     if everything['bags'] == 0:
         return

@@ -13,6 +13,7 @@ from emotion_evaluation import robustness
 from emotion_evaluation.datasets import sha256_of_items
 from emotion_evaluation.errors import BagError
 from emotion_evaluation.evaluate import VERSIONS_OF
+from emotion_evaluation.printing import say
 from emotion_evaluation.run_evaluate import METRICS, REPORT, write_json
 
 
@@ -44,7 +45,7 @@ def run(options: argparse.Namespace, arguments: list[str], console: Console) -> 
         report.write_robustness(options.out / REPORT, table)
     _print(console, table)
     page = '' if options.no_report else f' and {options.out / REPORT}'
-    console.print(f'{options.out / METRICS}{page}', highlight=False, soft_wrap=True)
+    say(console, f'{options.out / METRICS}{page}')
     return 0
 
 

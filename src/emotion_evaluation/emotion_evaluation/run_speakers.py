@@ -12,6 +12,7 @@ from emotion_core.provenance import commit, versions
 from emotion_evaluation import speaker_run
 from emotion_evaluation.errors import BagError
 from emotion_evaluation.evaluate import VERSIONS_OF, default_workers
+from emotion_evaluation.printing import say
 from emotion_evaluation.run_evaluate import METRICS, write_json
 
 
@@ -39,7 +40,7 @@ def run(options: argparse.Namespace, arguments: list[str], console: Console) -> 
     options.out.mkdir(parents=True, exist_ok=True)
     write_json(options.out / METRICS, table)
     _print(console, table)
-    console.print(f'{options.out / METRICS}', highlight=False)
+    say(console, f'{options.out / METRICS}')
     return 0
 
 

@@ -101,7 +101,7 @@ def test_page_has_every_bag_and_figure_and_comparison_fails_on_what_got_worse(sc
     assert 'past the threshold' in (out / 'report.html').read_text()
 
 
-def write_foreign(folder, images=4):
+def write_foreign(folder, images=4, encoding='rgb8'):
     """A raw camera and float sound under other names, with bytes that are no message among them."""
     kinds = {
         '/cam/color/image': IMAGE,
@@ -128,7 +128,7 @@ def write_foreign(folder, images=4):
         stamp = made['builtin_interfaces/msg/Time'](*divmod(START_NS + 100 * MS * number, 1_000_000_000))
         header = made['std_msgs/msg/Header'](stamp, 'cam')
         height, width = face.shape[:2]
-        image = made[IMAGE](header, height, width, 'rgb8', 0, 3 * width, face[..., ::-1].ravel())
+        image = made[IMAGE](header, height, width, encoding, 0, 3 * width, face[..., ::-1].ravel())
         put('/cam/color/image', START_NS + 100 * MS * number, image)
     writer.write('/cam/color/image', START_NS + 100 * MS * images, b'\0\1\0\0 no image')
     writer.close()
@@ -142,6 +142,13 @@ def test_bag_from_elsewhere_is_understood_by_its_types(tmp_path):
     assert result.entry['utterances'] >= 1
     assert result.entry['problems'] == {'/cam/color/image: damaged message': 1}
     assert 'bytes are no sensor_msgs/msg/Image' in result.entry['sentences']['/cam/color/image: damaged message']
+
+
+def test_text_of_a_bag_is_printed_as_it_stands_with_its_topic(tmp_path, capsys):
+    write_foreign(tmp_path / 'take[old]', encoding='[/b]')
+    assert main('evaluate', [str(tmp_path / 'take[old]'), '--out', str(tmp_path / 'out'), '--no-report']) == 0
+    said = capsys.readouterr().out
+    assert 'take[old]: 4 x /cam/color/image: ' in said and "'[/b]'" in said
 
 
 def test_other_types_and_fields_than_ours_are_counted(tmp_path):
