@@ -183,6 +183,7 @@ def _evaluate(job: Job, progress: Callable[[float, float], None]) -> Result:
         result.samples = measure.sample(run, truth, job.setup.fusion, f'{bag.name}/')
         live, result.live = _live_figures(bag, topics, run, job.setup.fusion)
         result.track = track_of(run, truth, job.setup)
+        notice = '; '.join(filter(None, (bag.notice.removesuffix('; '), run.notice)))
         result.entry = {
             'bag': str(job.path),
             'sha256': sha256_of_files(bag.files),
@@ -192,7 +193,7 @@ def _evaluate(job: Job, progress: Callable[[float, float], None]) -> Result:
             'with_face': _share(sum(bool(frame.faces) for frame in run.frames), len(run.frames)),
             'utterances': sum(evidence.is_final for _, evidence in run.speech),
             'topics': {role: name for role, name in vars(topics).items() if name},
-            **({'notice': bag.notice} if bag.notice else {}),
+            **({'notice': notice} if notice else {}),
             **({'problems': dict(sorted(run.problems.items()))} if run.problems else {}),
             **({'sentences': dict(sorted(run.sentences.items()))} if run.sentences else {}),
             **({'live': live} if live else {}),

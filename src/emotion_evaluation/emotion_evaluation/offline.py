@@ -36,7 +36,7 @@ from emotion_fusion.speaker import Loudness
 from emotion_fusion.stream import TICK_S, FusionStream
 from emotion_speech.audio_format import AudioFormat, to_mono
 from emotion_speech.classifier import SpeechClassifier
-from emotion_speech.messages import to_activity
+from emotion_speech.messages import to_activity, to_format
 from emotion_speech.parameters import SpeechParameters
 from emotion_speech.recognizer import ARRIVAL_JITTER_S, STAMP_JITTER_S
 from emotion_speech.recognizer import Recognizer as SpeechRecognizer
@@ -78,6 +78,7 @@ class Run:
     models: dict[str, str] = field(default_factory=dict)  # by task
     problems: Counter = field(default_factory=Counter)  # by 'topic: kind'
     sentences: dict[str, str] = field(default_factory=dict)  # the first of each
+    notice: str = ''  # what had to be assumed
 
     def problem(self, topic: str, kind: str, sentence: str) -> None:
         """Count a problem, as a node does."""
@@ -130,6 +131,7 @@ def run_bag(
     run.models |= other.models
     run.problems += other.problems
     run.sentences |= other.sentences
+    run.notice = other.notice
     run.fused = list(fuse(run, setup.fusion))
     return run
 
@@ -310,8 +312,13 @@ def _listen(bag: Bag, topics: Topics, parameters: SpeechParameters, run: Run) ->
         problem=lambda kind, sentence: run.problem(topics.audio, kind, sentence),
         clock=lambda: 0.0,  # as if the model took no time
     )
-    announced = _first_format(bag, topics, run)
-    spec = announced or AudioFormat(parameters.sample_rate, parameters.channels, parameters.sample_format)
+    spec = _first_format(bag, topics)
+    if spec is None:
+        spec = AudioFormat(parameters.sample_rate, parameters.channels, parameters.sample_format)
+        run.notice = (
+            f'no audio_info tells what {topics.audio} is: it was taken for {spec.sample_format} at '
+            f'{spec.sample_rate} Hz with {spec.channels} channel{"" if spec.channels == 1 else "s"}'
+        )
     newest_ns: int | None = None
     received_ns, frame_id = run.start_ns, ''
 
@@ -322,8 +329,11 @@ def _listen(bag: Bag, topics: Topics, parameters: SpeechParameters, run: Run) ->
         try:
             msg = bag.deserialize(record)
             if record.topic == topics.info:
-                spec = _to_format(msg)
-                continue
+                spec = _announced(msg)
+                if isinstance(spec, AudioFormat):
+                    continue
+            if isinstance(spec, InputError):  # until the driver says otherwise no block of it can be read
+                raise spec.with_traceback(None)
             stamp_ns = 0
             if record.type == STAMPED:
                 stamp_ns, frame_id, msg = to_ns(msg.header.stamp), msg.header.frame_id, msg.audio
@@ -346,15 +356,19 @@ def _listen(bag: Bag, topics: Topics, parameters: SpeechParameters, run: Run) ->
     keep(recognizer.flush())
 
 
-def _first_format(bag: Bag, topics: Topics, run: Run) -> AudioFormat | None:
+def _first_format(bag: Bag, topics: Topics) -> AudioFormat | InputError | None:
     """Give the format that is announced first: it may have been before the recording began."""
     for record in bag.read([topics.info] if topics.info else []):
         try:
-            return _to_format(bag.deserialize(record))
-        except InputError as error:
-            run.problem(topics.info, error.kind, str(error))
+            return _announced(bag.deserialize(record))
+        except InputError:  # it is counted when its turn comes
+            continue
     return None
 
 
-def _to_format(msg: Any) -> AudioFormat:
-    return AudioFormat.parse(msg.sample_rate, msg.channels, msg.sample_format, msg.coding_format)
+def _announced(msg: Any) -> AudioFormat | InputError:
+    """Give the format that a driver announces, or why such audio cannot be read."""
+    try:
+        return to_format(msg)
+    except InputError as error:
+        return error

@@ -101,7 +101,7 @@ def test_page_has_every_bag_and_figure_and_comparison_fails_on_what_got_worse(sc
     assert 'past the threshold' in (out / 'report.html').read_text()
 
 
-def write_foreign(folder, images=4, encoding='rgb8'):
+def write_foreign(folder, images=4, encoding='rgb8', coding='wave'):
     """A raw camera and float sound under other names, with bytes that are no message among them."""
     kinds = {
         '/cam/color/image': IMAGE,
@@ -117,7 +117,8 @@ def write_foreign(folder, images=4, encoding='rgb8'):
     def put(name, stamp, message):
         writer.write(name, stamp, bytes(types.serialize_cdr(message, kinds[name])))
 
-    put('/mic/info', START_NS, made['audio_common_msgs/msg/AudioInfo'](1, 16000, 'F32LE', 512000, 'wave'))
+    if coding:
+        put('/mic/info', START_NS, made['audio_common_msgs/msg/AudioInfo'](1, 16000, 'F32LE', 512000, coding))
     samples, rate = soundfile.read(ASSETS / 'glad.ogg', dtype='float32')
     samples = np.concatenate([samples[:: rate // 16000], np.zeros(16000, np.float32)])
     for number in range(len(samples) // 800):
@@ -142,6 +143,20 @@ def test_bag_from_elsewhere_is_understood_by_its_types(tmp_path):
     assert result.entry['utterances'] >= 1
     assert result.entry['problems'] == {'/cam/color/image: damaged message': 1}
     assert 'bytes are no sensor_msgs/msg/Image' in result.entry['sentences']['/cam/color/image: damaged message']
+
+
+def test_sound_is_refused_as_the_node_refuses_it_and_what_is_assumed_of_it_is_said(tmp_path):
+    write_foreign(tmp_path / 'mp3', images=0, coding='mp3')
+    entry = evaluate_bag(Job(tmp_path / 'mp3')).entry
+    with Bag(tmp_path / 'mp3') as bag:
+        blocks = bag.topics['/mic/sound'].count
+    assert (entry['problems']['/mic/info: mp3 audio'], entry['problems']['/mic/sound: mp3 audio']) == (1, blocks)
+    assert entry['utterances'] == 0 and 'notice' not in entry
+    write_foreign(tmp_path / 'unknown', images=0, coding='')
+    entry = evaluate_bag(Job(tmp_path / 'unknown')).entry
+    assert entry['notice'] == (
+        'no audio_info tells what /mic/sound is: it was taken for S16LE at 16000 Hz with 1 channel'
+    )
 
 
 def test_text_of_a_bag_is_printed_as_it_stands_with_its_topic(tmp_path, capsys):
