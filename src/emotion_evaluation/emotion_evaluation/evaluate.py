@@ -157,11 +157,14 @@ def read_truth(bag: Bag, topics: Topics, labels: Path | None) -> list[Interval]:
     if labels is not None:
         intervals = ground_truth.read_csv(labels, bag.start_ns)
     else:
-        marks = []
+        marks, offsets_ns = [], []
         for record in bag.read([topics.truth] if topics.truth else []):
             msg = bag.deserialize(record)
             mark = Mark(to_ns(msg.header.stamp), msg.subject_id, msg.label)
-            marks.append(replace(mark, stamp_ns=mark.stamp_ns + other_clock_ns(mark, record.received_ns)))
+            marks.append(mark)
+            offsets_ns.append(other_clock_ns(mark, record.received_ns))
+        if all(offsets_ns):  # otherwise one that comes late takes an earlier one back
+            marks = [replace(mark, stamp_ns=mark.stamp_ns + ns) for mark, ns in zip(marks, offsets_ns)]
         intervals = ground_truth.intervals_of(marks, bag.end_ns)
     inside = ground_truth.within(intervals, bag.start_ns, bag.end_ns)
     if intervals and not inside:

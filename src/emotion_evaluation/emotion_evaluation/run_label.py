@@ -11,7 +11,7 @@ import time
 import tty
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -39,11 +39,10 @@ class Labeller:
     marks: list[Mark] = field(default_factory=list)
 
     def press(self, key: str, now_ns: int) -> Mark | None:
-        """Take a key at a time; gives the mark that comes of it, after an undo what counts again from now on."""
+        """Take a key at a time; gives the mark that comes of it, after an undo what counts instead of the mistake."""
         if key == UNDO and self.marks:
-            self.marks.pop()
-            label = self.marks[-1].label if self.marks else ''
-            return Mark(now_ns, self.subject, label)
+            mistake = self.marks.pop()
+            return replace(mistake, label=self.marks[-1].label if self.marks else '')
         if key not in KEYS or (self.marks and self.marks[-1].label == KEYS[key]):
             return None
         mark = Mark(now_ns, self.subject, KEYS[key])

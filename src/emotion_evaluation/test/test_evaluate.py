@@ -197,6 +197,22 @@ def test_labels_of_another_clock_are_about_the_time_when_they_came(tmp_path):
         assert (interval.start_ns, interval.end_ns) == (bag.start_ns + 1000 * MS, bag.end_ns)
 
 
+def test_label_that_is_taken_back_late_was_never_there(tmp_path):
+    kind = 'emotion_msgs/msg/GroundTruth'
+    types = installed_types([kind])
+    writer = BagWriter(tmp_path / 'bag', types=types)
+    writer.add_topic('/emotion/ground_truth', kind)
+    for second, came, label in ((1, 1, 'happy'), (5, 5, 'sad'), (5, 40, 'happy'), (60, 60, '')):
+        stamp = types.types['builtin_interfaces/msg/Time'](sec=START_NS // 10**9 + second, nanosec=0)
+        header = types.types['std_msgs/msg/Header'](stamp=stamp, frame_id='')
+        message = types.types[kind](header=header, subject_id='', label=label)
+        writer.write('/emotion/ground_truth', START_NS + 1000 * came * MS, bytes(types.serialize_cdr(message, kind)))
+    writer.close()
+    with Bag(tmp_path / 'bag') as bag:
+        (interval,) = read_truth(bag, Topics(truth='/emotion/ground_truth'), None)
+    assert (interval.start_ns, interval.end_ns) == (START_NS + 1000 * MS, START_NS + 60_000 * MS)
+
+
 def test_labels_of_another_time_than_the_bag_are_refused_and_long_ones_cut(tmp_path):
     labels = tmp_path / 'labels.csv'
     with Bag(scene_of_years_ago(tmp_path / 'bag')) as bag:

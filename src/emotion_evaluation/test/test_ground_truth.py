@@ -70,6 +70,16 @@ def test_keys_become_marks_and_undo_takes_the_last_back():
     assert [(mark.stamp_ns, mark.label) for mark in labeller.marks] == [(0, 'happy'), (5, '')]
 
 
+def test_what_is_published_while_somebody_types_says_the_same_as_the_table():
+    labeller = Labeller('anna')
+    published = [labeller.press(key, number * S) for number, key in enumerate('35u62uu45u', start=1)]
+    assert intervals_of(published, 60 * S) == intervals_of(labeller.marks, 60 * S)
+    assert [(item.start_ns // S, item.label) for item in intervals_of(published, 60 * S)] == [
+        (1, 'happy'),
+        (8, 'neutral'),
+    ]
+
+
 @pytest.mark.parametrize('name, label', [('happy_03.mcap', 'happy'), ('anna-Sadness', 'sad'), ('02_calm_x', 'neutral')])
 def test_name_tells_the_label(tmp_path, name, label):
     assert label_in_name(tmp_path / name) == label
