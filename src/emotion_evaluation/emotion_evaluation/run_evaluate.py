@@ -68,6 +68,8 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
         report.write(options.out / REPORT, table, results, changes, str(options.compare or ''))
     _print(console, table, results, elapsed)
     _print_changes(console, changes)
+    if old and not compare.is_of_same_bags(old, table):
+        say(console, f"'{options.compare}' is of other bags: figures may differ because of that alone", 'yellow')
     page = '' if options.no_report else f' and {options.out / REPORT}'
     say(console, f'{options.out / METRICS}{page}')
     if any(result.error for result in results):
@@ -178,10 +180,21 @@ def _print_changes(console: Console, changes: list[compare.Change]) -> None:
         return
     view = Table('since then', 'before', 'now', 'better by', '')
     for change in changes:
-        if change.better or change.before is None or change.now is None:
+        if change.better:
             verdict = 'PAST THE THRESHOLD' if change.is_past else 'worse' if change.better < 0 else 'better'
             view.add_row(change.name, str(change.before), str(change.now), f'{change.better:+.4g}', verdict)
-    console.print(view if view.row_count else 'nothing has changed')
+    gone = [change.name for change in changes if change.now is None]
+    new = [change.name for change in changes if change.before is None]
+    if view.row_count or not (gone or new):
+        console.print(view if view.row_count else 'nothing has changed')
+    if gone:
+        say(console, f'no longer there, PAST THE THRESHOLD: {_enumerate(gone)}')
+    if new:
+        say(console, f'not there before: {_enumerate(new)}')
+
+
+def _enumerate(names: list[str]) -> str:
+    return ', '.join(names[:3]) + (f' and {len(names) - 3} more' if len(names) > 3 else '')
 
 
 def _percent(value: float | None) -> str:

@@ -98,7 +98,13 @@ def test_page_has_every_bag_and_figure_and_comparison_fails_on_what_got_worse(sc
     assert main('evaluate', [*arguments, '--compare', str(tmp_path / 'old.json')]) == 3
     said = capsys.readouterr().out
     assert 'PAST THE THRESHOLD' in said and 'with face' in said
-    assert 'past the threshold' in (out / 'report.html').read_text()
+    assert 'past the threshold' in (out / 'report.html').read_text() and 'other bags' not in said
+    del old['all']['against_truth'], old['bags'][0]['sha256']
+    (tmp_path / 'old.json').write_text(json.dumps(old))
+    assert main('evaluate', [*arguments, '--compare', str(tmp_path / 'old.json')]) == 0
+    said = capsys.readouterr().out
+    assert 'not there before: face accuracy, face macro f1, face coverage and ' in said and 'None' not in said
+    assert 'is of other bags' in said and 'Not there before: face accuracy' in (out / 'report.html').read_text()
 
 
 def write_foreign(folder, images=4, encoding='rgb8', coding='wave'):
@@ -312,7 +318,8 @@ def test_sounds_in_a_table_are_measured_with_their_speakers(tmp_path):
         ([], 'name a bag'),
         (['nowhere'], "no bag 'nowhere'"),
         (['--dataset', 'nowhere'], 'neither one of fer2013'),
-        (['x', '--compare', '/dev/null'], 'no evaluation to compare with'),
+        (['x', '--compare', '/dev/null'], 'no evaluation to compare with: it is no JSON'),
+        (['x', '--compare', 'nowhere.json'], "cannot read 'nowhere.json' to compare with: No such file"),
     ],
 )
 def test_mistakes_get_a_sentence(arguments, sentence, tmp_path, capsys):
