@@ -103,6 +103,7 @@ class Player(Node):
             length_s = (self._bag.end_ns - self._bag.start_ns) / NS_PER_S
             raise BagError(f"'{self._bag.path}' is {length_s:.1f} s long: it cannot be played from {start_s:g} s on")
         end_ns = self._bag.end_ns + 1 if duration_s is None else begin_ns + round(duration_s * NS_PER_S)
+        self._tick(begin_ns)
         self._publish_latched(begin_ns)
         origin_s = time.monotonic()
         clock_ns, worst_s = begin_ns, 0.0

@@ -101,6 +101,42 @@ def test_recording_that_is_killed_is_a_bag(ros, tmp_path, storage):  # noqa: F81
     assert words == [f'word {number}' for number in range(len(words))]
 
 
+def test_what_is_latched_before_simulated_time_begins_is_recorded_when_it_does(ros, tmp_path):  # noqa: F811
+    from rclpy.parameter import Parameter
+    from rosgraph_msgs.msg import Clock
+    from std_msgs.msg import String
+
+    from emotion_core import qos
+    from emotion_core.messages import to_stamp
+    from emotion_evaluation.bag_writer import BagWriter
+    from emotion_evaluation.recorder import Recorder
+
+    latched = ros.node.create_publisher(String, '/latched', qos.LATCHED)
+    other = ros.node.create_publisher(String, '/other', qos.RESULT)
+    clock = ros.node.create_publisher(Clock, '/clock', 10)
+    recorder = ros.add(Recorder(BagWriter(tmp_path / 'bag'), ['/latched', '/other']))
+    recorder.set_parameters([Parameter('use_sim_time', value=True)])
+    try:
+        ros.spin_until(
+            lambda: recorder.look() or all(pub.get_subscription_count() for pub in (latched, other, clock)),
+            'the recorder listens',
+        )
+        for number in range(2):
+            latched.publish(String(data=f'label {number}'))
+            other.publish(String(data='before time'))
+        ros.spin_until(lambda: recorder._latched_early, 'the label has come')
+        ros.spin_for(0.3)
+        clock.publish(Clock(clock=to_stamp(7_000_000_000)))
+        ros.spin_until(lambda: recorder.get_clock().now().nanoseconds > 0, 'time has begun')
+        other.publish(String(data='first'))
+        ros.spin_until(lambda: recorder.received == 2, 'both have come')
+    finally:
+        recorder.end()
+    with Bag(tmp_path / 'bag') as bag:
+        assert [bag.deserialize(record).data for record in bag.read()] == ['label 1', 'first']
+        assert bag.start_ns == bag.end_ns == 7_000_000_000
+
+
 def test_remap_start_and_duration(ros, tmp_path):  # noqa: F811
     from bags import write_strings
     from std_msgs.msg import String
