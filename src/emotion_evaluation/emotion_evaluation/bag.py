@@ -10,6 +10,7 @@ from typing import Any
 
 import mcap.exceptions
 import mcap.writer
+import yaml
 from mcap.records import Channel, Message, Schema
 from mcap.stream_reader import StreamReader
 from rosbags.highlevel import AnyReader, AnyReaderError
@@ -21,6 +22,9 @@ from emotion_evaluation.definitions import known_types
 from emotion_evaluation.errors import BagError
 
 SUFFIXES = ('.mcap', '.db3')
+# What a metadata.yaml has in all versions, in whatever order.
+METADATA = {'version', 'storage_identifier', 'duration', 'starting_time', 'message_count', 'topics_with_message_count'}
+METADATA |= {'relative_file_paths'}
 MCAP_MAGIC = b'\x89MCAP0\r\n'
 
 
@@ -205,13 +209,14 @@ class Bag:
             _roll_back(path)
             return path
         files = sorted(item for item in path.iterdir() if item.suffix in SUFFIXES)
-        if not (path / 'metadata.yaml').is_file():
+        has_metadata = (path / 'metadata.yaml').is_file()
+        if not has_metadata or (files and not _has_information(path / 'metadata.yaml')):
             if not files:
                 raise BagError(f"'{path}' is no bag: it holds neither metadata.yaml nor a file {', '.join(SUFFIXES)}")
             if len(files) > 1 and not _are_parts(files):
                 names = ', '.join(file.name for file in files)
                 raise BagError(f"'{path}' holds {len(files)} bags: name one of them, or a folder of one; {names}")
-            self.notice = 'it has no metadata.yaml; '
+            self.notice = f'{"its metadata.yaml is damaged" if has_metadata else "it has no metadata.yaml"}; '
             if any(file.suffix == '.mcap' and not _is_complete(file) for file in files) or len(files) > 1:
                 return self._mended(files)
             return files[0]
@@ -251,6 +256,15 @@ def _are_parts(files: list[Path]) -> bool:
     """Tell whether files are those of one recording that was split: NAME_0, NAME_1, …"""
     stem = files[0].stem.rpartition('_')[0]
     return {file.stem for file in files} == {f'{stem}_{number}' for number in range(len(files))}
+
+
+def _has_information(path: Path) -> bool:
+    """Tell whether a metadata.yaml can be read to its end."""
+    try:
+        information = yaml.safe_load(path.read_text(encoding='utf-8'))['rosbag2_bagfile_information']
+        return METADATA <= set(information)
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+        return False
 
 
 def _missing_fields(kind: str, known: Typestore, found: Typestore) -> list[str]:
@@ -300,7 +314,7 @@ def _roll_back(path: Path) -> None:
 
 def _recover(files: list[Path], target: Path) -> tuple[int, str]:
     """Copy the whole records of MCAP files; gives the number of messages, and where and why the copy ended."""
-    count, where = 0, 'it is empty'
+    count, end, broken = 0, 'it is empty', []
     with open(target, 'wb') as out:
         writer = mcap.writer.Writer(out)
         writer.start(profile='ros2')
@@ -321,10 +335,13 @@ def _recover(files: list[Path], target: Path) -> tuple[int, str]:
                                 channels[record.channel_id], record.log_time, record.data, record.publish_time
                             )
                             count += 1
-                    where = f"'{path.name}' ends after byte {file.tell()}"
+                    end = f"'{path.name}' ends after byte {file.tell()}"
                 except Exception as error:  # the end of the file in the middle of anything
-                    where = f"'{path.name}' breaks off at byte {file.tell()} of {path.stat().st_size}"
-                    if isinstance(error, mcap.exceptions.McapError):
-                        where += f' ({error})'
+                    size = path.stat().st_size
+                    broken.append(
+                        f"'{path.name}' {f'breaks off at byte {file.tell()} of {size}' if size else 'is empty'}"
+                    )
+                    if isinstance(error, mcap.exceptions.McapError) and str(error):
+                        broken[-1] += f' ({error})'
         writer.finish()
-    return count, where
+    return count, ', '.join(broken) or end

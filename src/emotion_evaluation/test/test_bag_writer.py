@@ -144,6 +144,26 @@ def test_bag_without_metadata_is_read(tmp_path):
         assert bag.count == 20 and 'metadata' in bag.notice
 
 
+def test_bag_with_metadata_that_breaks_off_is_read(tmp_path):
+    write_strings(tmp_path / 'bag')
+    path = tmp_path / 'bag' / 'metadata.yaml'
+    text = path.read_text()
+    for size in (0, 50, len(text) // 2):
+        path.write_text(text[:size])
+        with Bag(tmp_path / 'bag') as bag:
+            assert len(list(bag.read())) == 20 and bag.notice.startswith('its metadata.yaml is damaged')
+
+
+def test_part_that_breaks_off_is_named(tmp_path):
+    write_strings(tmp_path / 'bag')
+    whole = (tmp_path / 'bag' / 'bag.mcap').read_bytes()
+    (tmp_path / 'split').mkdir()
+    (tmp_path / 'split' / 'x_0.mcap').write_bytes(whole[:-100])
+    (tmp_path / 'split' / 'x_1.mcap').write_bytes(whole)
+    with Bag(tmp_path / 'split') as bag:
+        assert len(list(bag.read())) == 40 and "'x_0.mcap' breaks off at byte" in bag.notice
+
+
 def test_files_without_metadata_are_bags_of_their_own_unless_they_are_parts_of_one(tmp_path):
     write_strings(tmp_path / 'whole')
     names = ('clips/happy_01', 'clips/happy_02', 'split/x_0', 'split/x_1', 'tree/a/b/c', 'tree/stray', 'lost/lost_0')
@@ -182,7 +202,7 @@ def test_type_that_is_not_installed_is_named(tmp_path):
     [
         ('missing.mcap', None, 'there is no bag'),
         ('notes.txt', b'hello', 'is no bag'),
-        ('empty.mcap', b'', 'no whole message'),
+        ('empty.mcap', b'', "no whole message: 'empty.mcap' is empty$"),
         ('text.mcap', b'these are no records at all, only words', 'no whole message'),
         ('text.db3', b'these are no tables at all, only words' * 40, 'cannot be read as a bag'),
         ('old.bag', b'#ROSBAG V2.0', 'rosbags-convert'),
