@@ -107,11 +107,12 @@ def read_csv(path: Path, origin_ns: int) -> list[Interval]:
     path = Path(path)
     try:
         with open(path, newline='', encoding='utf-8-sig') as file:
-            rows = list(csv.DictReader(file))
+            table = csv.DictReader(file)
+            rows, columns = list(table), [name for name in table.fieldnames or () if name]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise LabelError(f"cannot read the labels '{path}': {error}") from error
-    if rows and not set(COLUMNS) <= set(rows[0]):
-        raise LabelError(f"'{path}' needs the columns {','.join(COLUMNS)}, it has {','.join(filter(None, rows[0]))}")
+    if not set(COLUMNS) <= set(columns):
+        raise LabelError(f"'{path}' needs the columns {','.join(COLUMNS)}, it has {','.join(columns) or 'none'}")
     found: list[Interval] = []
     for number, row in enumerate(rows, start=2):
         where = f"'{path}', line {number}"

@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from rclpy.duration import Duration
+from rclpy.exceptions import NameValidationException
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rosbags.interfaces import Qos, QosDurability, QosReliability
@@ -149,7 +150,11 @@ class Player(Node):
             return
         if info.name.startswith('/') and name == info.name and self.get_namespace() != '/':
             name = info.name.lstrip('/')
-        self._by_topic[info.name] = self.create_publisher(message, name, _publisher_qos(info.qos))
+        try:
+            self._by_topic[info.name] = self.create_publisher(message, name, _publisher_qos(info.qos))
+        except NameValidationException:  # one of another middleware, or of ROS 1
+            self.notices.append(f"topic '{info.name}' is not played: '{name}' is no name of ROS; --remap gives it one")
+            return
         if _is_latched(info.qos):
             self._latched.append(info.name)
 

@@ -12,8 +12,8 @@ from emotion_core.provenance import commit, versions
 from emotion_evaluation import dataset_run, datasets
 from emotion_evaluation.errors import BagError
 from emotion_evaluation.evaluate import VERSIONS_OF
-from emotion_evaluation.printing import say
-from emotion_evaluation.run_evaluate import METRICS, figures_table, guesses, span, write_json
+from emotion_evaluation.printing import prepare, say, show, write_json
+from emotion_evaluation.run_evaluate import METRICS, figures_table, guesses, span
 
 TITLES = {'alone': 'as they are', 'through_node': 'through the node'}
 
@@ -22,6 +22,7 @@ def run(options: argparse.Namespace, arguments: list[str], console: Console) -> 
     """Measure a model on a data set; gives the exit code."""
     if options.limit is not None and options.limit < 1:
         raise BagError('--limit must be at least 1')
+    prepare(options.out)
     with console.status('reading'):
         data = datasets.load(options.dataset, options.data).part(options.limit)
     columns = (TextColumn('{task.description}'), BarColumn(), TimeRemainingColumn())
@@ -41,7 +42,6 @@ def run(options: argparse.Namespace, arguments: list[str], console: Console) -> 
         'description': data.description,
         **figures,
     }
-    options.out.mkdir(parents=True, exist_ok=True)
     write_json(options.out / METRICS, table)
     view = figures_table('n', 'coverage', 'accuracy', 'macro-F1', '95 %', 'ECE', 'right of all')
     for key, title in TITLES.items():
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace, arguments: list[str], console: Console) -> 
         for name, guessed in guesses(figures['alone']):
             view.add_row(name, '', '', *guessed, style='dim')
     say(console, f'{data.description}; {figures["model"]}')
-    console.print(view)
+    show(console, view)
     for sentence in figures.get('unread', [])[:5]:
         say(console, f'left out: {sentence}', 'yellow')
     say(console, f'{options.out / METRICS}')

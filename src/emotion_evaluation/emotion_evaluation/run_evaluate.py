@@ -1,7 +1,6 @@
 """``emotion evaluate``."""
 
 import argparse
-import json
 import os
 import shlex
 import time
@@ -28,7 +27,7 @@ from emotion_evaluation.evaluate import (
     summarise,
 )
 from emotion_evaluation.offline import Setup
-from emotion_evaluation.printing import say
+from emotion_evaluation.printing import prepare, say, show, write_json
 
 METRICS, REPORT = 'metrics.json', 'report.html'
 WORSE = 3  # exit code
@@ -55,11 +54,11 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
     bags = [bag for path in options.bags for bag in find_bags(path)]
     setup = make_setup(options)
     jobs = [Job(bag, _labels_of(bag, options.labels, len(bags)), tuple(options.remap), setup) for bag in bags]
+    prepare(options.out)
     begin = time.monotonic()
     results = _evaluate(jobs, options, console)
     elapsed = time.monotonic() - begin
     table = summarise(results, shlex.join(['./emotion', 'evaluate', *arguments]))
-    options.out.mkdir(parents=True, exist_ok=True)
     write_json(options.out / METRICS, table)
     changes = compare.compare(old, table, options.threshold) if old else []
     if not options.no_report:
@@ -86,11 +85,6 @@ def make_setup(options: argparse.Namespace) -> Setup:
         replace(setup.speech, **({'model': options.speech_model} if options.speech_model else {})),
         replace(setup.fusion, **({'method': options.fusion_method} if options.fusion_method else {})),
     )
-
-
-def write_json(path: Path, table: dict[str, Any]) -> None:
-    """Write a table so that equal ones give equal bytes."""
-    path.write_text(json.dumps(table, indent=1, ensure_ascii=False) + '\n', encoding='utf-8')
 
 
 def _labels_of(bag: Path, labels: Path | None, bags: int) -> Path | None:
@@ -172,7 +166,7 @@ def _print(console: Console, table: dict[str, Any], results: list[Result], elaps
     if best is not None:
         for name, figures in guesses(best):
             view.add_row(name, *figures, style='dim')
-    console.print(view)
+    show(console, view)
 
 
 def _print_changes(console: Console, changes: list[compare.Change]) -> None:
@@ -185,8 +179,10 @@ def _print_changes(console: Console, changes: list[compare.Change]) -> None:
             view.add_row(change.name, str(change.before), str(change.now), f'{change.better:+.4g}', verdict)
     gone = [change.name for change in changes if change.now is None]
     new = [change.name for change in changes if change.before is None]
-    if view.row_count or not (gone or new):
-        console.print(view if view.row_count else 'nothing has changed')
+    if view.row_count:
+        show(console, view)
+    elif not gone and not new:
+        say(console, 'nothing has changed')
     if gone:
         say(console, f'no longer there, PAST THE THRESHOLD: {_enumerate(gone)}')
     if new:

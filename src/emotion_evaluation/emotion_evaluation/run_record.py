@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from emotion_evaluation.bag_writer import BagWriter
-from emotion_evaluation.printing import say
+from emotion_evaluation.printing import say, show
 
 IDLE_S = 0.05
 HINT_S = 3.0  # without any topic
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
     executor.shutdown()
     recorder.destroy_node()
     rclpy.try_shutdown()
-    console.print(_summary(writer))
+    show(console, _summary(writer))
     size = sum(file.stat().st_size for file in folder.iterdir())
     say(console, f"'{folder}': {sum(writer.counts.values())} messages, {size / 1e6:.1f} MB")
     if recorder.dropped:

@@ -5,12 +5,15 @@ import json
 import shutil
 import subprocess
 import sys
+from io import StringIO
 
 import cv2
 import numpy as np
 import pytest
 import soundfile
 from bags import MS, SCENES, START_NS, STRING, write_strings
+from rich.console import Console
+from rich.table import Table
 from rosbags import typesys
 from rosbags.rosbag2 import StoragePlugin, Writer
 
@@ -22,6 +25,7 @@ from emotion_evaluation.cli import main
 from emotion_evaluation.definitions import installed_types
 from emotion_evaluation.errors import BagError, LabelError
 from emotion_evaluation.evaluate import Job, evaluate_bag, read_truth, summarise
+from emotion_evaluation.printing import show
 from emotion_evaluation.topics import COMPRESSED, IMAGE, PROBS, Topics, find_topics
 
 
@@ -310,6 +314,42 @@ def test_sounds_in_a_table_are_measured_with_their_speakers(tmp_path):
     assert (table['alone']['n'], table['through_node']['n']) == (3, 2)  # silence is no speech
     assert table['description'].startswith('3 sounds of ') and table['description'].endswith(' (1 disgust left out)')
     assert table['through_node']['interval']['sources'] == 2
+
+
+def test_folder_that_cannot_be_written_to_is_found_before_the_work(scene, tmp_path, capsys):
+    (tmp_path / 'file').write_text('')
+    for folder in ('file', 'file/below'):
+        assert main('evaluate', [str(scene), '--out', str(tmp_path / folder)]) == 1
+        captured = capsys.readouterr()
+        assert f"cannot write to the folder '{tmp_path / folder}'" in captured.err and captured.out == ''
+
+
+@pytest.mark.parametrize(
+    'command, sentence',
+    [
+        ('evaluate x --jobs -1', "'-1' is no whole number from 0 on"),
+        ('replay x --remap /words:=a-b', "'a-b' is no name of ROS"),
+        ('replay x --namespace 1st', "'1st' is no name of ROS"),
+        ('record --namespace /a//b', "'/a//b' is no name of ROS"),
+    ],
+)
+def test_option_that_is_none_gets_a_sentence(command, sentence, capsys):
+    command, *arguments = command.split()
+    with pytest.raises(SystemExit):
+        main(command, arguments)
+    assert sentence in capsys.readouterr().err
+
+
+def test_table_of_pictures_that_is_no_text_gets_a_sentence(tmp_path, capsys):
+    (tmp_path / 'table.csv').write_bytes('path,label\nmüde.jpg,sad\n'.encode('latin-1'))
+    assert main('evaluate', ['--dataset', str(tmp_path / 'table.csv'), '--out', str(tmp_path / 'out')]) == 1
+    assert 'which must be a CSV file in UTF-8' in capsys.readouterr().err
+
+
+def test_table_in_a_pipe_is_not_cut():
+    console = Console(file=StringIO())
+    show(console, Table(*(f'a long heading {number}' for number in range(8)), box=None))
+    assert 'a long heading 7' in console.file.getvalue()
 
 
 @pytest.mark.parametrize(

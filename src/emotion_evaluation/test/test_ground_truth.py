@@ -45,9 +45,10 @@ def test_bad_line_is_named(tmp_path, rows, sentence):
         read(tmp_path, 'start,end,subject,label\n' + rows)
 
 
-def test_missing_columns_are_named(tmp_path):
-    with pytest.raises(LabelError, match='start,end,subject,label'):
-        read(tmp_path, 'from,to,label\n0,1,sad\n')
+@pytest.mark.parametrize('rows', ['0,1,sad\n', ''])
+def test_missing_columns_are_named(tmp_path, rows):
+    with pytest.raises(LabelError, match='start,end,subject,label, it has from,to,label'):
+        read(tmp_path, 'from,to,label\n' + rows)
 
 
 def test_marks_and_intervals_are_the_same_thing(tmp_path):
