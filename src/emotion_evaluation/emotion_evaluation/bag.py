@@ -3,7 +3,7 @@
 import sqlite3
 import tempfile
 from collections.abc import Collection, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import mcap.exceptions
 import mcap.writer
 from mcap.records import Channel, Message, Schema
 from mcap.stream_reader import StreamReader
-from rosbags.highlevel import AnyReader, AnyReaderError
+from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection, Qos
 
 from emotion_core.errors import InputError
@@ -135,8 +135,6 @@ class Bag:
             for connection, received_ns, data in self._reader.messages(wanted, start_ns, end_ns):
                 last = connection, received_ns
                 yield Record(connection.topic, connection.msgtype, received_ns, data)
-        except BagError:
-            raise
         except Exception as error:  # rosbags lets through whatever its decoders and SQLite raise
             where = (
                 f'after a message of {last[0].topic} at {(last[1] - self.start_ns) / 1e9:.3f} s' if last else 'at once'
@@ -158,18 +156,16 @@ class Bag:
             ) from error
 
     def _open(self) -> None:
-        path = self._usable(self.path)
+        paths = self._usable(self.path)
         try:
-            self._reader = AnyReader([path], default_typestore=known_types())
+            self._reader = AnyReader(paths, default_typestore=known_types())
             self._reader.open()
-        except (AnyReaderError, OSError, ValueError, KeyError, TypeError, AssertionError, sqlite3.Error) as error:
-            raise BagError(f"'{self.path}' cannot be read as a bag: {error}") from error
         except Exception as error:  # of rosbags' parsers and SQLite binding, which have no common base
             raise BagError(f"'{self.path}' cannot be read as a bag: {type(error).__name__}: {error}") from error
         self._stack.callback(self._reader.close)
 
-    def _usable(self, path: Path) -> Path:
-        """Give the path of a bag that can be read: this one, or a mended copy."""
+    def _usable(self, path: Path) -> list[Path]:
+        """Give the paths of a bag that can be read: its folder or files, or a mended copy."""
         if not path.exists():
             raise BagError(f"there is no bag '{path}'")
         if path.is_file():
@@ -179,22 +175,21 @@ class Bag:
                 )
             if path.suffix not in SUFFIXES:
                 raise BagError(f"'{path}' is no bag: a rosbag2 folder, or a file {', '.join(SUFFIXES)} is needed")
-            if path.suffix == '.mcap' and not _is_complete(path):
-                return self._mended([path])
-            _roll_back(path)
-            return path
-        files = sorted(item for item in path.iterdir() if item.suffix in SUFFIXES)
-        if not (path / 'metadata.yaml').is_file():
-            if not files:
-                raise BagError(f"'{path}' is no bag: it holds neither metadata.yaml nor a file {', '.join(SUFFIXES)}")
-            self.notice = 'it has no metadata.yaml; '
-            if any(file.suffix == '.mcap' and not _is_complete(file) for file in files) or len(files) > 1:
-                return self._mended(files)
-            return files[0]
+            files = paths = [path]
+        else:
+            files = sorted(item for item in path.iterdir() if item.suffix in SUFFIXES)
+            paths = [path]
+            if not (path / 'metadata.yaml').is_file():
+                if not files:
+                    raise BagError(
+                        f"'{path}' is no bag: it holds neither metadata.yaml nor a file {', '.join(SUFFIXES)}"
+                    )
+                self.notice = 'it has no metadata.yaml'
+                paths = files
         for file in files:
             _roll_back(file)
         broken = [file for file in files if file.suffix == '.mcap' and not _is_complete(file)]
-        return self._mended(files) if broken and all(file.suffix == '.mcap' for file in files) else path
+        return [self._mended(files)] if broken and all(file.suffix == '.mcap' for file in files) else paths
 
     def _mended(self, files: list[Path]) -> Path:
         """Copy what can be read of MCAP files to a temporary one; ``ros2 bag reindex`` would do it in place."""
@@ -203,7 +198,8 @@ class Bag:
         count, where = _recover(files, target)
         if count == 0:
             raise BagError(f"'{self.path}' holds no whole message: {where}")
-        self.notice += f'the file was not closed: {where}; the {count} messages before are there'
+        found = f'the file was not closed: {where}; the {count} messages before are there'
+        self.notice = '; '.join(filter(None, (self.notice, found)))
         return target
 
 
@@ -231,13 +227,10 @@ def _roll_back(path: Path) -> None:
     """Let SQLite undo a transaction that was cut off; rosbags' reader takes no notice of journals."""
     journals = [path.with_name(path.name + suffix) for suffix in ('-journal', '-wal')]
     if path.suffix == '.db3' and any(journal.exists() for journal in journals):
-        try:
-            connection = sqlite3.connect(path)
+        # What is read-only, or damaged, the reader will say.
+        with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as connection:
             connection.execute('SELECT count(*) FROM sqlite_master').fetchone()
             connection.execute('PRAGMA wal_checkpoint(TRUNCATE)')
-            connection.close()
-        except sqlite3.Error:  # read-only, or damaged: the reader will say so
-            return
 
 
 def _recover(files: list[Path], target: Path) -> tuple[int, str]:
