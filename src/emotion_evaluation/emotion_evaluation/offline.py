@@ -84,6 +84,11 @@ class Run:
         self.problems[f'{topic}: {kind}'] += 1
         self.sentences.setdefault(f'{topic}: {kind}', sentence)
 
+    def add_problems(self, other: 'Run') -> None:
+        """Count those of another run too."""
+        self.problems += other.problems
+        self.sentences |= other.sentences
+
 
 def run_bag(
     path: Path,
@@ -128,8 +133,7 @@ def run_bag(
             raise failures[0]
     run.speech, run.loudness = other.speech, other.loudness
     run.models |= other.models
-    run.problems += other.problems
-    run.sentences |= other.sentences
+    run.add_problems(other)
     run.fused = list(fuse(run, setup.fusion))
     return run
 

@@ -20,7 +20,7 @@ from emotion_evaluation.cli import main
 from emotion_evaluation.definitions import installed_types
 from emotion_evaluation.errors import BagError, LabelError
 from emotion_evaluation.evaluate import Job, evaluate_bag, read_truth, summarise
-from emotion_evaluation.topics import COMPRESSED, IMAGE, Topics, find_topics
+from emotion_evaluation.topics import AUDIO, COMPRESSED, IMAGE, OUTPUTS, PROBS, Topics, find_topics
 
 
 @pytest.fixture(scope='module')
@@ -142,10 +142,31 @@ def test_bag_from_elsewhere_is_understood_by_its_types(tmp_path):
     assert 'bytes are no sensor_msgs/msg/Image' in result.entry['sentences']['/cam/color/image: damaged message']
 
 
+def test_recorded_results_and_labels_that_cannot_be_used_are_counted(tmp_path):
+    kinds = {f'/{name}': kind for name, kind in OUTPUTS.items()} | {'/audio': AUDIO}
+    types = installed_types(kinds.values())
+    writer = BagWriter(tmp_path / 'bag', types=types)
+    for name, kind in kinds.items():
+        writer.add_topic(name, kind)
+        writer.write(name, START_NS, b'\0\1\0\0 no message')
+    stamp = types.types['builtin_interfaces/msg/Time'](*divmod(START_NS, 1_000_000_000))
+    header = types.types['std_msgs/msg/Header'](stamp, '')
+    for number, (source, probability) in enumerate([('face', 0.5), ('nose', 1 / 6), ('face', 1 / 6)]):
+        probabilities = np.full(6, probability, np.float32)
+        said = types.types[PROBS](header, source, 'f0001', probabilities, 0.5, [], '', stamp, True, 0.0, '')
+        writer.write('/emotion/face', START_NS + MS * (number + 1), bytes(types.serialize_cdr(said, PROBS)))
+    writer.close()
+    result = evaluate_bag(Job(tmp_path / 'bag'))
+    expected = {f'{name}: damaged message': 1 for name in kinds}
+    expected |= {'/emotion/face: bad probabilities': 1, '/emotion/face: wrong source': 1}
+    assert result.error == '' and result.entry['problems'] == expected
+    assert result.live['face_ms'] == [3.0]
+
+
 def test_labels_of_another_clock_are_about_the_time_when_they_came(tmp_path):
     """A bag that was replayed by the clock of its recording, and recorded anew: its stamps are of years ago."""
     with Bag(scene_of_years_ago(tmp_path / 'bag')) as bag:
-        (interval,) = read_truth(bag, Topics(truth='/emotion/ground_truth'), None)
+        (interval,) = read_truth(bag, Topics(truth='/emotion/ground_truth'), None, pytest.fail)
         assert (interval.start_ns, interval.end_ns) == (bag.start_ns + 1000 * MS, bag.end_ns)
 
 
@@ -153,11 +174,11 @@ def test_labels_of_another_time_than_the_bag_are_refused_and_long_ones_cut(tmp_p
     labels = tmp_path / 'labels.csv'
     with Bag(scene_of_years_ago(tmp_path / 'bag')) as bag:
         labels.write_text('start,end,subject,label\n1,99999999,,happy\n')
-        (interval,) = read_truth(bag, Topics(), labels)
+        (interval,) = read_truth(bag, Topics(), labels, pytest.fail)
         assert (interval.start_ns, interval.end_ns) == (bag.start_ns + 1000 * MS, bag.end_ns)
         labels.write_text('start,end,subject,label\n200,201,,happy\n')
         with pytest.raises(LabelError, match='no label is about .*the first begins at 200.000 s.* 0 to 1.900 s'):
-            read_truth(bag, Topics(), labels)
+            read_truth(bag, Topics(), labels, pytest.fail)
 
 
 def scene_of_years_ago(folder):
