@@ -12,13 +12,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from emotion_core import metrics
 from emotion_core.emotions import EMOTIONS, UNCERTAIN
 from emotion_core.errors import EmotionError
 from emotion_core.evidence import Evidence
 from emotion_core.stamps import NS_PER_S
 from emotion_core.store import ModelStore
 from emotion_evaluation.datasets import FACE, Dataset, Item
+from emotion_evaluation.measure import scores
 from emotion_face.classifier import FaceClassifier
 from emotion_face.detector import make_detector
 from emotion_face.recognizer import Recognizer as FaceRecognizer
@@ -49,7 +49,7 @@ def measure(
     Measure a model in both ways.
 
     :param model: Name or folder; by default the bundled one for the data.
-    :return: 'model'; 'alone' and 'through_node', each with the figures of ``metrics.report`` and 'coverage'; and
+    :return: 'model'; 'alone' and 'through_node', each with the figures of ``measure.scores`` and 'coverage'; and
         'unread': what could not be read.
     :raises ModelError: when the model cannot be used.
     """
@@ -87,15 +87,7 @@ def _figures(results: Sequence[tuple[Item, np.ndarray, int]], total: int) -> dic
         truth = np.array([item.label for item, _, _ in results])
         predicted = np.array([label for _, _, label in results])
         sources = np.array([item.source for item, _, _ in results])
-        table |= metrics.report(truth, np.stack([p for _, p, _ in results]), sources)
-        table |= {
-            'accuracy': round(float((predicted == truth).mean()), 4),
-            'macro_f1': round(metrics.macro_f1(truth, predicted), 4),
-            'per_class': metrics.per_class(truth, predicted),
-            'confusion': metrics.confusion(truth, predicted).tolist(),
-        }
-        if 'interval' in table:
-            table['interval'] = metrics.interval(truth, predicted, sources)
+        table |= scores(truth, np.stack([p for _, p, _ in results]), sources, predicted)
         table['accuracy_of_all'] = round(float((predicted == truth).sum() / total), 4)  # no answer counts as wrong
     return table
 

@@ -13,10 +13,11 @@ import soundfile
 from bags import MS, SCENES, START_NS, write_strings
 
 from emotion_drivers.scenario import ASSETS
-from emotion_evaluation import scenario_bag
+from emotion_evaluation import dataset_run, scenario_bag
 from emotion_evaluation.bag import Bag
 from emotion_evaluation.bag_writer import BagWriter
 from emotion_evaluation.cli import main
+from emotion_evaluation.datasets import Item
 from emotion_evaluation.definitions import installed_types
 from emotion_evaluation.errors import BagError, LabelError
 from emotion_evaluation.evaluate import Job, evaluate_bag, read_truth, summarise
@@ -226,6 +227,14 @@ def test_pictures_in_folders_are_measured_as_they_are_and_through_the_node(tmp_p
     row = next(line for line in shown if 'as they are' in line)
     assert float(row[place]) == pytest.approx(100 * table['alone']['macro_f1'], abs=0.06)  # below its heading
     assert any(line.split()[:2] == ['always', 'happy'] for line in shown) and any('chance' in line for line in shown)
+
+
+def test_all_figures_of_a_data_set_are_of_the_labels_that_were_said():
+    said = [(Item(str(i), 2, str(i), None), np.eye(6)[2], label) for i, label in enumerate((2, 2, 4))]
+    table = dataset_run._figures(said, 4)
+    assert table['per_class']['happy']['recall'] == table['accuracy'] == 0.6667
+    assert not {'recall', 'balanced_accuracy'} & table.keys()  # those would be of the most probable emotion
+    assert (table['coverage'], table['accuracy_of_all']) == (0.75, 0.5)
 
 
 def test_sounds_in_a_table_are_measured_with_their_speakers(tmp_path):
