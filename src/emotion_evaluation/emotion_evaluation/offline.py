@@ -305,7 +305,7 @@ class _SearchedAhead:
 
 
 def _listen(bag: Bag, topics: Topics, parameters: SpeechParameters, run: Run) -> None:
-    classifier = SpeechClassifier(ModelStore().find(parameters.model))
+    classifier = SpeechClassifier(ModelStore().find(parameters.model), parameters.adapt, parameters.forget_after)
     run.models['speech'] = classifier.identity
     recognizer = SpeechRecognizer(
         classifier,

@@ -21,7 +21,9 @@ from emotion_evaluation.datasets import Item
 from emotion_evaluation.definitions import installed_types
 from emotion_evaluation.errors import BagError, LabelError
 from emotion_evaluation.evaluate import Job, evaluate_bag, read_truth, summarise
+from emotion_evaluation.offline import Setup, run_bag
 from emotion_evaluation.topics import AUDIO, COMPRESSED, IMAGE, OUTPUTS, PROBS, Topics, find_topics
+from emotion_speech.parameters import SpeechParameters
 
 
 @pytest.fixture(scope='module')
@@ -51,6 +53,14 @@ def test_two_runs_give_the_same_bytes_whatever_the_number_of_threads(scene, resu
     again = evaluate_bag(Job(scene, threads=1))
     one, two = (json.dumps(summarise([item], 'x')) for item in (result, again))
     assert one == two
+
+
+def test_a_voice_is_compared_with_what_it_said_before_only_as_the_parameters_say(scene):
+    with Bag(scene) as bag:
+        heard = Topics(audio=find_topics(bag).audio)
+    one, other = (run_bag(scene, heard, Setup(speech=SpeechParameters(adapt=adapt))).speech for adapt in (True, False))
+    assert len(one) == len(other) >= 2
+    assert any((a.probabilities != b.probabilities).any() for (_, a), (_, b) in zip(one, other))
 
 
 def test_bags_that_cannot_be_used_do_not_keep_the_others_from_it(scene, tmp_path):
