@@ -1,5 +1,6 @@
 """Reads rosbag2 bags of any origin: folders, single MCAP and SQLite files; also those that were cut off."""
 
+import os
 import sqlite3
 import tempfile
 from collections.abc import Collection, Iterator
@@ -74,8 +75,8 @@ class Bag:
 
     @property
     def name(self) -> str:
-        """The name of the folder or file, without its suffix."""
-        return self.path.resolve().stem if self.path.is_file() else self.path.resolve().name
+        """The name of the folder, or of the file without its suffix."""
+        return _place(self.path).name
 
     @property
     def files(self) -> list[Path]:
@@ -203,6 +204,12 @@ class Bag:
         return target
 
 
+def labels_beside(bag: Path) -> Path:
+    """Give where the labels of a bag are, unless somebody says otherwise: ``walk.csv`` beside ``walk``."""
+    place = _place(bag)
+    return place.with_name(f'{place.name}.csv')
+
+
 def find_bags(path: Path) -> list[Path]:
     """Give the bag at a path, or all bags below a folder that is none, in the order of their names."""
     path = Path(path)
@@ -211,6 +218,12 @@ def find_bags(path: Path) -> list[Path]:
     found = {file.parent for file in path.rglob('metadata.yaml')}
     alone = {file for suffix in SUFFIXES for file in path.rglob(f'*{suffix}') if file.parent not in found}
     return sorted(found | alone) or [path]
+
+
+def _place(path: Path) -> Path:
+    """Give the absolute path of a bag; of a file without its suffix, while 'walk.1' may be a folder's whole name."""
+    place = Path(os.path.abspath(path))
+    return place.with_suffix('') if place.is_file() else place
 
 
 def _is_complete(path: Path) -> bool:
