@@ -8,6 +8,7 @@ from pathlib import Path
 from emotion_core.errors import EmotionError
 from emotion_evaluation.bag_writer import COMPRESSIONS, STORAGES
 from emotion_evaluation.compare import RELATIVE, THRESHOLD
+from emotion_fusion.parameters import METHODS
 
 COMMANDS = {
     'record': 'Record a running graph to a rosbag2 bag, until Ctrl-C.',
@@ -157,7 +158,7 @@ def _evaluate(parser: argparse.ArgumentParser) -> None:
     _remap(parser, 'name in a graph of ours')
     parser.add_argument('--face-model', metavar='NAME', help='instead of the bundled one')
     parser.add_argument('--speech-model', metavar='NAME', help='instead of the bundled one')
-    parser.add_argument('--fusion-method', choices=('fixed', 'dynamic', 'log_linear'), help='instead of the default')
+    parser.add_argument('--fusion-method', choices=METHODS, help='instead of the default')
     parser.add_argument('--detector', metavar='NAME', help="'auto', 'yunet' or 'haar'")
     parser.add_argument('--jobs', type=int, default=0, metavar='N', help='bags at a time; default: one a core')
     parser.add_argument(

@@ -36,7 +36,7 @@ from emotion_fusion.speaker import Loudness
 from emotion_fusion.stream import TICK_S, FusionStream
 from emotion_speech.audio_format import AudioFormat, to_mono
 from emotion_speech.classifier import SpeechClassifier
-from emotion_speech.messages import to_activity
+from emotion_speech.messages import to_activity, to_format
 from emotion_speech.parameters import SpeechParameters
 from emotion_speech.recognizer import ARRIVAL_JITTER_S, STAMP_JITTER_S
 from emotion_speech.recognizer import Recognizer as SpeechRecognizer
@@ -326,7 +326,7 @@ def _listen(bag: Bag, topics: Topics, parameters: SpeechParameters, run: Run) ->
         try:
             msg = bag.deserialize(record)
             if record.topic == topics.info:
-                spec = _to_format(msg)
+                spec = to_format(msg)
                 continue
             stamp_ns = 0
             if record.type == STAMPED:
@@ -354,11 +354,7 @@ def _first_format(bag: Bag, topics: Topics, run: Run) -> AudioFormat | None:
     """Give the format that is announced first: it may have been before the recording began."""
     for record in bag.read([topics.info] if topics.info else []):
         try:
-            return _to_format(bag.deserialize(record))
+            return to_format(bag.deserialize(record))
         except InputError as error:
             run.problem(topics.info, error.kind, str(error))
     return None
-
-
-def _to_format(msg: Any) -> AudioFormat:
-    return AudioFormat.parse(msg.sample_rate, msg.channels, msg.sample_format, msg.coding_format)

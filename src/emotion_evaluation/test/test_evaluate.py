@@ -207,6 +207,16 @@ def scene_of_years_ago(folder):
     return folder
 
 
+def test_a_drawing_is_no_image_to_evaluate_whatever_its_transport(tmp_path):
+    writer = BagWriter(tmp_path / 'bag')
+    for name in ('/cam/shot', '/emotion/overlay/zstd'):
+        writer.add_topic(name, COMPRESSED)
+        writer.write(name, START_NS, b'')
+    writer.close()
+    with Bag(tmp_path / 'bag') as bag:
+        assert find_topics(bag).image == '/cam/shot'
+
+
 def test_wrong_type_and_unknown_remap_name_the_topic(scene, tmp_path):
     write_strings(tmp_path / 'words')
     with Bag(tmp_path / 'words') as bag, pytest.raises(BagError, match='/words.*image_raw must be a sensor_msgs'):
