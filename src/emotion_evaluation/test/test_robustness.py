@@ -23,7 +23,7 @@ def dataset(name, count, task='ser', missing=None):
         for i in range(count)
         if i % 6 != missing
     ]
-    return Dataset(name, name, task, 16000, items)
+    return Dataset(name, name, task, items)
 
 
 def pairs(count=48):
