@@ -94,7 +94,7 @@ class BagWriter:
         Announce a topic; a second time does nothing.
 
         :param kind: As in 'sensor_msgs/msg/Image'.
-        :raises BagError: when that type is not installed, or the topic is there with another one.
+        :raises BagError: when that type is not installed, the topic is there with another one, or as ``write`` does.
         """
         if name in self.topics:
             if self.topics[name].type != kind:
@@ -103,7 +103,8 @@ class BagWriter:
         types = installed_types([kind]) if self._types is None else self._types
         text, _ = types.generate_msgdef(kind)
         topic = Topic(len(self.topics) + 1, name, kind, text, types.hash_rihs01(kind), dump_qos_v8(list(qos)))
-        self._storage.add(topic, all(other.type != kind for other in self.topics.values()))
+        with _writing(self.folder):
+            self._storage.add(topic, all(other.type != kind for other in self.topics.values()))
         self.topics[name] = topic
         self.counts[name] = 0
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from bags import START_NS, write_strings
+from bags import START_NS, STRING, write_strings
 from mcap.reader import make_reader
 from rosbags.highlevel import AnyReader
 
@@ -148,6 +148,13 @@ def test_type_that_is_not_installed_is_named(tmp_path):
     with pytest.raises(BagError, match='nobody_msgs'):
         writer.add_topic('/x', 'nobody_msgs/msg/Nothing')
     writer.close()
+
+
+def test_topic_that_cannot_be_added_is_a_sentence(tmp_path):
+    writer = write_strings(tmp_path / 'bag', storage='sqlite3')
+    writer.topics.clear()
+    with pytest.raises(BagError, match='cannot write to'):
+        writer.add_topic('/words', STRING)
 
 
 @pytest.mark.parametrize(

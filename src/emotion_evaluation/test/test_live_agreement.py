@@ -106,6 +106,20 @@ def test_recording_that_is_killed_is_a_bag(ros, tmp_path, storage):  # noqa: F81
     assert words == [f'word {number}' for number in range(len(words))]
 
 
+def test_recorder_that_fails_ends_and_leaves_a_bag(tmp_path):
+    code = (
+        'import sys; from emotion_evaluation import cli, recorder\n'
+        'def fail(self): raise RuntimeError("the graph is gone")\n'
+        'recorder.Recorder.look = fail\n'
+        'cli.main("record", sys.argv[1:])'
+    )
+    command = [sys.executable, '-c', code, '-o', str(tmp_path / 'bag')]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=START_S)
+    assert done.returncode == 1 and 'the graph is gone' in done.stderr
+    with Bag(tmp_path / 'bag') as bag:
+        assert bag.count == 0
+
+
 def test_remap_start_and_duration(ros, tmp_path):  # noqa: F811
     from bags import write_strings
     from std_msgs.msg import String
