@@ -16,7 +16,7 @@ from emotion_drivers.scenario import ASSETS
 from emotion_evaluation import dataset_run, scenario_bag
 from emotion_evaluation.bag import Bag
 from emotion_evaluation.bag_writer import BagWriter
-from emotion_evaluation.cli import main
+from emotion_evaluation.cli import TAKES, main, make_parser
 from emotion_evaluation.datasets import Item
 from emotion_evaluation.definitions import installed_types
 from emotion_evaluation.errors import BagError, LabelError
@@ -271,6 +271,33 @@ def test_sounds_in_a_table_are_measured_with_their_speakers(tmp_path):
     assert (table['alone']['n'], table['through_node']['n']) == (3, 2)  # silence is no speech
     assert table['description'].startswith('3 sounds of ') and table['description'].endswith(' (1 disgust left out)')
     assert table['through_node']['interval']['sources'] == 2
+
+
+@pytest.mark.parametrize(
+    'command, idle',
+    [
+        ('evaluate --dataset nowhere --face-model x', '--face-model'),
+        ('evaluate nowhere --dataset nowhere --compare x', 'bags, --compare'),
+        ('evaluate --speakers --detector haar --remap a:=b', '--remap, --detector'),
+        ('evaluate --robustness --dataset nowhere --labels x', '--labels, --robustness'),
+        ('evaluate nowhere --limit 5', '--limit'),
+        ('record --scenario --topics /x --compression lz4', '--topics, --compression'),
+        ('record --data x', '--data'),
+    ],
+)
+def test_options_that_would_be_ignored_are_refused(command, idle, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    command, *arguments = command.split()
+    assert main(command, arguments) == 1
+    assert f'there is no use for {idle}: leave it out' in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_option_goes_with_something():
+    for command, ways in TAKES.items():
+        known = {option for action in make_parser(command)._actions for option in action.option_strings}
+        taken = {*ways, *' '.join(ways.values()).split()}
+        assert known - taken == {'-h', '--help', *({'-o'} if command == 'record' else ())}
 
 
 @pytest.mark.parametrize(
