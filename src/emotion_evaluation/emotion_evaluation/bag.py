@@ -1,9 +1,10 @@
 """Reads rosbag2 bags of any origin: folders, single MCAP and SQLite files; also those that were cut off."""
 
+import os
 import sqlite3
 import tempfile
 from collections.abc import Collection, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import mcap.writer
 import yaml
 from mcap.records import Channel, Message, Schema
 from mcap.stream_reader import StreamReader
-from rosbags.highlevel import AnyReader, AnyReaderError
+from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection, Nodetype, Qos
 from rosbags.typesys.store import Typestore
 
@@ -80,8 +81,8 @@ class Bag:
 
     @property
     def name(self) -> str:
-        """The name of the folder or file, without its suffix."""
-        return self.path.resolve().stem if self.path.is_file() else self.path.resolve().name
+        """The name of the folder, or of the file without its suffix."""
+        return _place(self.path).name
 
     @property
     def files(self) -> list[Path]:
@@ -141,8 +142,6 @@ class Bag:
             for connection, received_ns, data in self._reader.messages(wanted, start_ns, end_ns):
                 last = connection, received_ns
                 yield Record(connection.topic, connection.msgtype, received_ns, data)
-        except BagError:
-            raise
         except Exception as error:  # rosbags lets through whatever its decoders and SQLite raise
             where = (
                 f'after a message of {last[0].topic} at {(last[1] - self.start_ns) / 1e9:.3f} s' if last else 'at once'
@@ -183,18 +182,16 @@ class Bag:
         return None
 
     def _open(self) -> None:
-        path = self._usable(self.path)
+        paths = self._usable(self.path)
         try:
-            self._reader = AnyReader([path], default_typestore=known_types())
+            self._reader = AnyReader(paths, default_typestore=known_types())
             self._reader.open()
-        except (AnyReaderError, OSError, ValueError, KeyError, TypeError, AssertionError, sqlite3.Error) as error:
-            raise BagError(f"'{self.path}' cannot be read as a bag: {error}") from error
         except Exception as error:  # of rosbags' parsers and SQLite binding, which have no common base
             raise BagError(f"'{self.path}' cannot be read as a bag: {type(error).__name__}: {error}") from error
         self._stack.callback(self._reader.close)
 
-    def _usable(self, path: Path) -> Path:
-        """Give the path of a bag that can be read: this one, or a mended copy."""
+    def _usable(self, path: Path) -> list[Path]:
+        """Give the paths of a bag that can be read: its folder or files, or a mended copy."""
         if not path.exists():
             raise BagError(f"there is no bag '{path}'")
         if path.is_file():
@@ -204,26 +201,25 @@ class Bag:
                 )
             if path.suffix not in SUFFIXES:
                 raise BagError(f"'{path}' is no bag: a rosbag2 folder, or a file {', '.join(SUFFIXES)} is needed")
-            if path.suffix == '.mcap' and not _is_complete(path):
-                return self._mended([path])
-            _roll_back(path)
-            return path
-        files = sorted(item for item in path.iterdir() if item.suffix in SUFFIXES)
-        has_metadata = (path / 'metadata.yaml').is_file()
-        if not has_metadata or (files and not _has_information(path / 'metadata.yaml')):
-            if not files:
-                raise BagError(f"'{path}' is no bag: it holds neither metadata.yaml nor a file {', '.join(SUFFIXES)}")
-            if len(files) > 1 and not _are_parts(files):
-                names = ', '.join(file.name for file in files)
-                raise BagError(f"'{path}' holds {len(files)} bags: name one of them, or a folder of one; {names}")
-            self.notice = f'{"its metadata.yaml is damaged" if has_metadata else "it has no metadata.yaml"}; '
-            if any(file.suffix == '.mcap' and not _is_complete(file) for file in files) or len(files) > 1:
-                return self._mended(files)
-            return files[0]
+            files = paths = [path]
+        else:
+            files = sorted(item for item in path.iterdir() if item.suffix in SUFFIXES)
+            paths = [path]
+            has_metadata = (path / 'metadata.yaml').is_file()
+            if not has_metadata or (files and not _has_information(path / 'metadata.yaml')):
+                if not files:
+                    raise BagError(
+                        f"'{path}' is no bag: it holds neither metadata.yaml nor a file {', '.join(SUFFIXES)}"
+                    )
+                if len(files) > 1 and not _are_parts(files):
+                    names = ', '.join(file.name for file in files)
+                    raise BagError(f"'{path}' holds {len(files)} bags: name one of them, or a folder of one; {names}")
+                self.notice = 'its metadata.yaml is damaged' if has_metadata else 'it has no metadata.yaml'
+                paths = files
         for file in files:
             _roll_back(file)
         broken = [file for file in files if file.suffix == '.mcap' and not _is_complete(file)]
-        return self._mended(files) if broken and all(file.suffix == '.mcap' for file in files) else path
+        return [self._mended(files)] if broken and all(file.suffix == '.mcap' for file in files) else paths
 
     def _mended(self, files: list[Path]) -> Path:
         """Copy what can be read of MCAP files to a temporary one; ``ros2 bag reindex`` would do it in place."""
@@ -232,8 +228,15 @@ class Bag:
         count, where = _recover(files, target)
         if count == 0:
             raise BagError(f"'{self.path}' holds no whole message: {where}")
-        self.notice += f'the file was not closed: {where}; the {count} messages before are there'
+        found = f'the file was not closed: {where}; the {count} messages before are there'
+        self.notice = '; '.join(filter(None, (self.notice, found)))
         return target
+
+
+def labels_beside(bag: Path) -> Path:
+    """Give where the labels of a bag are, unless somebody says otherwise: ``walk.csv`` beside ``walk``."""
+    place = _place(bag)
+    return place.with_name(f'{place.name}.csv')
 
 
 def find_bags(path: Path) -> list[Path]:
@@ -289,6 +292,12 @@ def _missing_fields(kind: str, known: Typestore, found: Typestore) -> list[str]:
     return missing
 
 
+def _place(path: Path) -> Path:
+    """Give the absolute path of a bag; of a file without its suffix, while 'walk.1' may be a folder's whole name."""
+    place = Path(os.path.abspath(path))
+    return place.with_suffix('') if place.is_file() else place
+
+
 def _is_complete(path: Path) -> bool:
     """Tell whether an MCAP file ends as it should; ReadErrors are for the reader."""
     with open(path, 'rb') as file:
@@ -303,13 +312,10 @@ def _roll_back(path: Path) -> None:
     """Let SQLite undo a transaction that was cut off; rosbags' reader takes no notice of journals."""
     journals = [path.with_name(path.name + suffix) for suffix in ('-journal', '-wal')]
     if path.suffix == '.db3' and any(journal.exists() for journal in journals):
-        try:
-            connection = sqlite3.connect(path)
+        # What is read-only, or damaged, the reader will say.
+        with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as connection:
             connection.execute('SELECT count(*) FROM sqlite_master').fetchone()
             connection.execute('PRAGMA wal_checkpoint(TRUNCATE)')
-            connection.close()
-        except sqlite3.Error:  # read-only, or damaged: the reader will say so
-            return
 
 
 def _recover(files: list[Path], target: Path) -> tuple[int, str]:

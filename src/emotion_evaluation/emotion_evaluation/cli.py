@@ -9,6 +9,8 @@ from pathlib import Path
 from emotion_core.errors import EmotionError
 from emotion_evaluation.bag_writer import COMPRESSIONS, STORAGES
 from emotion_evaluation.compare import RELATIVE, THRESHOLD
+from emotion_evaluation.errors import BagError
+from emotion_fusion.parameters import METHODS
 
 COMMANDS = {
     'record': 'Record a running graph to a rosbag2 bag, until Ctrl-C.',
@@ -47,6 +49,20 @@ EXAMPLES = {
   ./emotion evaluate --speakers --data ../shared/data
 """,
 }
+GRAPH = 'a running graph'
+TAKES = {  # what each way of recording and of evaluating takes
+    'record': {
+        '--scenario': '--out --storage --data',
+        GRAPH: '--out --storage --topics --namespace --compression --duration --use-sim-time',
+    },
+    'evaluate': {
+        '--dataset': '--out --no-report --data --model --limit --detector',
+        '--robustness': '--out --no-report --data --pairs --face-model --speech-model',
+        '--speakers': '--out --no-report --data --choose --jobs',
+        'bags': '--out --no-report --labels --compare --threshold --remap --face-model --speech-model --fusion-method '
+        '--detector --jobs --dask',
+    },
+}
 
 
 def make_parser(command: str, prog: str = '') -> argparse.ArgumentParser:
@@ -63,14 +79,26 @@ def make_parser(command: str, prog: str = '') -> argparse.ArgumentParser:
 
 def main(command: str, arguments: Sequence[str], prog: str = '') -> int:
     """Run one of COMMANDS; gives the exit code."""
-    options = make_parser(command, prog).parse_args(arguments)
+    parser = make_parser(command, prog)
+    options = parser.parse_args(arguments)
     try:
+        _refuse_idle(TAKES.get(command, {}), parser, options)
         return _runner(command)(options, list(arguments))
     except EmotionError as error:
         print(f'emotion {command}: {error}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _refuse_idle(ways: dict[str, str], parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Refuse what would be ignored; raises BagError."""
+    changed = [name for name, value in vars(options).items() if value != parser.get_default(name)]
+    given = [name if name in ways else '--' + name.replace('_', '-') for name in changed]
+    way = next((way for way in ways if way in given), GRAPH)
+    idle = [name for name in given if way in ways and name not in (way, *ways[way].split())]
+    if idle:
+        raise BagError(f'with {way} there is no use for {", ".join(idle)}: leave it out')
 
 
 def _runner(command: str) -> Callable[[argparse.Namespace, list[str]], int]:
@@ -139,7 +167,7 @@ def _label(parser: argparse.ArgumentParser) -> None:
 
 
 def _evaluate(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('bags', type=Path, nargs='*', metavar='BAG', help='bags, or folders of bags')
+    parser.add_argument('bags', type=Path, nargs='*', default=[], metavar='BAG', help='bags, or folders of bags')
     parser.add_argument(
         '--labels',
         type=Path,
@@ -158,7 +186,7 @@ def _evaluate(parser: argparse.ArgumentParser) -> None:
     _remap(parser, 'name in a graph of ours', _pair)
     parser.add_argument('--face-model', metavar='NAME', help='instead of the bundled one')
     parser.add_argument('--speech-model', metavar='NAME', help='instead of the bundled one')
-    parser.add_argument('--fusion-method', choices=('fixed', 'dynamic', 'log_linear'), help='instead of the default')
+    parser.add_argument('--fusion-method', choices=METHODS, help='instead of the default')
     parser.add_argument('--detector', metavar='NAME', help="'auto', 'yunet' or 'haar'")
     parser.add_argument('--jobs', type=_count, default=0, metavar='N', help='bags at a time; default: one a core')
     parser.add_argument(

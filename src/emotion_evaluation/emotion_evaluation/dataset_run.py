@@ -12,19 +12,21 @@ from typing import Any
 import cv2
 import numpy as np
 
-from emotion_core import metrics
 from emotion_core.emotions import EMOTIONS, UNCERTAIN
 from emotion_core.errors import EmotionError
 from emotion_core.evidence import Evidence
 from emotion_core.stamps import NS_PER_S
 from emotion_core.store import ModelStore
 from emotion_evaluation.datasets import FACE, Dataset, Item
+from emotion_evaluation.measure import scores
 from emotion_face.classifier import FaceClassifier
 from emotion_face.detector import make_detector
+from emotion_face.parameters import FaceParameters
 from emotion_face.recognizer import Recognizer as FaceRecognizer
 from emotion_fusion.parameters import FusionParameters
 from emotion_fusion.stream import FusionStream
 from emotion_speech.classifier import SpeechClassifier
+from emotion_speech.parameters import SpeechParameters
 from emotion_speech.recognizer import Recognizer as SpeechRecognizer
 from emotion_speech.vad import RATE, SileroVad
 
@@ -36,7 +38,6 @@ QUIET_S = 2.0  # room tone before and after a clip
 ROOM_TONE = 0.0005  # standard deviation, about -66 dBFS
 BLOCK_S = 0.05
 START_NS = 1_700_000_000 * NS_PER_S
-DEFAULT_MODELS = {'fer': 'fer_compact', 'ser': 'ser_compact'}
 
 
 def measure(
@@ -49,12 +50,14 @@ def measure(
     Measure a model in both ways.
 
     :param model: Name or folder; by default the bundled one for the data.
-    :return: 'model'; 'alone' and 'through_node', each with the figures of ``metrics.report`` and 'coverage'; and
+    :return: 'model'; 'alone' and 'through_node', each with the figures of ``measure.scores`` and 'coverage'; and
         'unread': what could not be read.
     :raises ModelError: when the model cannot be used.
     """
-    name = model or DEFAULT_MODELS[dataset.task]
-    node = _Faces(name, detector) if dataset.task == FACE else _Voices(name, dataset.sample_rate)
+    if dataset.task == FACE:
+        node = _Faces(model or FaceParameters().model, detector)
+    else:
+        node = _Voices(model or SpeechParameters().model)
     alone: list[tuple[Item, np.ndarray, int]] = []
     through: list[tuple[Item, np.ndarray, int]] = []
     unread: list[str] = []
@@ -87,15 +90,7 @@ def _figures(results: Sequence[tuple[Item, np.ndarray, int]], total: int) -> dic
         truth = np.array([item.label for item, _, _ in results])
         predicted = np.array([label for _, _, label in results])
         sources = np.array([item.source for item, _, _ in results])
-        table |= metrics.report(truth, np.stack([p for _, p, _ in results]), sources)
-        table |= {
-            'accuracy': round(float((predicted == truth).mean()), 4),
-            'macro_f1': round(metrics.macro_f1(truth, predicted), 4),
-            'per_class': metrics.per_class(truth, predicted),
-            'confusion': metrics.confusion(truth, predicted).tolist(),
-        }
-        if 'interval' in table:
-            table['interval'] = metrics.interval(truth, predicted, sources)
+        table |= scores(truth, np.stack([p for _, p, _ in results]), sources, predicted)
         table['accuracy_of_all'] = round(float((predicted == truth).sum() / total), 4)  # no answer counts as wrong
     return table
 
@@ -105,10 +100,11 @@ class _Faces:
         store = ModelStore()
         cv2.setNumThreads(1)
         self._classifier = FaceClassifier(store.find(model))
-        self._recognizer = FaceRecognizer(self._classifier, make_detector(store, detector))
+        found_by = make_detector(store, detector)
+        self._recognizer = FaceRecognizer(self._classifier, found_by)
         self._now_ns = START_NS
         self.identity = self._classifier.identity
-        self.notes = {'detector': make_detector(store, detector).name}
+        self.notes = {'detector': found_by.name}
 
     def alone(self, image: np.ndarray) -> np.ndarray:
         return self._classifier([_square(image)])[0][0]
@@ -133,15 +129,13 @@ class _Faces:
 
 
 class _Voices:
-    def __init__(self, model: str, sample_rate: int):
+    def __init__(self, model: str):
         self._classifier = SpeechClassifier(ModelStore().find(model))
-        self._rate = sample_rate
         self._source: str | None = None
         self._now_ns = START_NS
-        self._tone = np.random.default_rng(0).normal(0, ROOM_TONE, round(QUIET_S * sample_rate)).astype(np.float32)
+        self._tone = np.random.default_rng(0).normal(0, ROOM_TONE, round(QUIET_S * RATE)).astype(np.float32)
         self.identity = self._classifier.identity
         self.notes: dict[str, str] = {}
-        assert sample_rate == RATE, 'data sets come at the rate of the models'
 
     def alone(self, samples: np.ndarray) -> np.ndarray:
         return self._classifier(samples).probabilities
@@ -152,12 +146,12 @@ class _Voices:
             self._recognizer = SpeechRecognizer(self._classifier, SileroVad(), clock=lambda: 0.0)
             self._source = source
         sound = np.concatenate([self._tone, samples, self._tone])
-        block = round(BLOCK_S * self._rate)
+        block = round(BLOCK_S * RATE)
         found: list[Evidence] = []
         for first in range(0, len(sound), block):
             piece = sound[first : first + block]
-            found += self._recognizer.feed(piece, self._rate, self._now_ns)
-            self._now_ns += len(piece) * NS_PER_S // self._rate
+            found += self._recognizer.feed(piece, RATE, self._now_ns)
+            self._now_ns += len(piece) * NS_PER_S // RATE
         final = [evidence for evidence in found + self._recognizer.flush() if evidence.is_final]
         self._now_ns += 10 * NS_PER_S
         if not final:

@@ -15,6 +15,7 @@ import numpy as np
 from emotion_core.emotions import EMOTIONS, to_emotion
 from emotion_core.errors import EmotionError, ModelError
 from emotion_evaluation.errors import BagError
+from emotion_speech.vad import RATE
 
 PICTURES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
 SOUNDS = ('.wav', '.flac', '.ogg', '.opus', '.mp3')
@@ -40,8 +41,7 @@ class Dataset:
     name: str
     description: str
     task: str  # FACE or SPEECH
-    sample_rate: int  # [Hz] of sounds; 0 for pictures
-    items: Sequence[Item]
+    items: Sequence[Item]  # sounds at RATE
 
     def part(self, limit: int | None) -> 'Dataset':
         """Give a part with as many of each label as can be, the same each time."""
@@ -59,7 +59,6 @@ class Dataset:
             self.name,
             f'{self.description}; {limit} of them, evenly over the labels',
             self.task,
-            self.sample_rate,
             [self.items[index] for index in chosen],
         )
 
@@ -108,7 +107,7 @@ def _fer2013(data: Path) -> Dataset:
         )
         for row in np.flatnonzero(faces.usage == fer2013.PRIVATE_TEST).tolist()
     ]
-    return Dataset('fer2013', 'FER2013 PrivateTest, six classes, 48x48 crops', FACE, 0, items)
+    return Dataset('fer2013', 'FER2013 PrivateTest, six classes, 48x48 crops', FACE, items)
 
 
 def _ravdess(data: Path) -> Dataset:
@@ -124,14 +123,12 @@ def _nemo(data: Path) -> Dataset:
 
 
 def _clips(name: str, description: str, clips: Sequence, speakers: Sequence[str]) -> Dataset:
-    from emotion_training.sound import SAMPLE_RATE
-
     items = [
         Item(clip.path, clip.label, clip.speaker, lambda clip=clip: clip.samples)
         for clip in clips
         if clip.speaker.split('/')[1] in speakers
     ]
-    return Dataset(name, description, SPEECH, SAMPLE_RATE, items)
+    return Dataset(name, description, SPEECH, items)
 
 
 class _File(NamedTuple):
@@ -186,7 +183,7 @@ def _of_files(path: Path, files: list[_File]) -> Dataset:
         what += f' ({", ".join(f"{count} {name}" for name, count in sorted(left_out.items()))} left out)'
     if not items:
         raise BagError(f"'{path}' has nothing of {', '.join(EMOTIONS)}: {what}")
-    return Dataset(path.stem, what, kind, 0 if pictures else 16000, items)
+    return Dataset(path.stem, what, kind, items)
 
 
 def _is_known(path: Path) -> bool:
@@ -212,7 +209,7 @@ def _read_picture(path: Path) -> np.ndarray:
 def _read_sound(path: Path) -> np.ndarray:
     from emotion_drivers.audio import SoundFile
 
-    sound = SoundFile(str(path), 16000, 1)
+    sound = SoundFile(str(path), RATE, 1)
     try:
         return np.concatenate([np.zeros(0, np.float32), *(block[:, 0] / 32768 for block in sound.samples(0))]).astype(
             np.float32

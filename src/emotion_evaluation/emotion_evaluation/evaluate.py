@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from emotion_core.emotions import EMOTIONS
-from emotion_core.errors import EmotionError
+from emotion_core.errors import EmotionError, InputError
+from emotion_core.evidence import Evidence
 from emotion_core.messages import to_evidence, to_ns
 from emotion_core.provenance import commit, sha256_of_files, versions
 from emotion_core.stamps import NS_PER_S
@@ -22,6 +23,7 @@ from emotion_evaluation.errors import BagError, LabelError
 from emotion_evaluation.ground_truth import Interval, Mark
 from emotion_evaluation.offline import Frame, Run, Setup, fuse, run_bag
 from emotion_evaluation.topics import Topics, find_topics
+from emotion_fusion.fuser import FACE, SPEECH
 from emotion_fusion.messages import to_loudness
 from emotion_fusion.parameters import FusionParameters
 from emotion_fusion.stream import other_clock_ns
@@ -30,6 +32,9 @@ VERSIONS_OF = ('numpy', 'onnxruntime', 'opencv-python-headless', 'soxr', 'pysile
 SAME_SEGMENT_NS = NS_PER_S // 20  # ends of one segment, live and here, differ by less
 TRACK_STEP_NS = NS_PER_S // 5  # of the timeline in a report
 PERCENTILES = {'p50': 50, 'p95': 95}
+
+Problem = Callable[[str, str, str], None]  # takes a topic, the kind and the sentence, as ``Run.problem`` does
+Said = list[tuple[int, Evidence]]  # recorded opinions, with the time of their being known [ns since the epoch]
 
 
 @dataclass(frozen=True)
@@ -148,21 +153,21 @@ def summarise(results: Sequence[Result], command: str) -> dict[str, Any]:
     return table
 
 
-def read_truth(bag: Bag, topics: Topics, labels: Path | None) -> list[Interval]:
+def read_truth(bag: Bag, topics: Topics, labels: Path | None, problem: Problem) -> list[Interval]:
     """
     Give the ground truth of a bag: that of a CSV file, otherwise its own.
 
+    :param problem: Told of each message that cannot be used.
     :raises LabelError: when it cannot be used.
     """
     if labels is not None:
         intervals = ground_truth.read_csv(labels, bag.start_ns)
     else:
         marks, offsets_ns = [], []
-        for record in bag.read([topics.truth] if topics.truth else []):
-            msg = bag.deserialize(record)
+        for received_ns, msg in _messages(bag, topics.truth, problem):
             mark = Mark(to_ns(msg.header.stamp), msg.subject_id, msg.label)
             marks.append(mark)
-            offsets_ns.append(other_clock_ns(mark, record.received_ns))
+            offsets_ns.append(other_clock_ns(mark, received_ns))
         if all(offsets_ns):  # otherwise one that comes late takes an earlier one back
             marks = [replace(mark, stamp_ns=mark.stamp_ns + ns) for mark, ns in zip(marks, offsets_ns)]
         intervals = ground_truth.intervals_of(marks, bag.end_ns)
@@ -179,14 +184,16 @@ def read_truth(bag: Bag, topics: Topics, labels: Path | None) -> list[Interval]:
 def _evaluate(job: Job, progress: Callable[[float, float], None]) -> Result:
     with Bag(job.path) as bag:
         topics = find_topics(bag, dict(job.remaps))
-        truth = read_truth(bag, topics, job.labels)
+        labelled = Run(bag.start_ns, bag.end_ns)  # for what is wrong with the labels
+        truth = read_truth(bag, topics, job.labels, labelled.problem)
         total = (bag.end_ns - bag.start_ns) / NS_PER_S
         run = run_bag(job.path, topics, job.setup, job.threads, lambda seconds: progress(seconds, total))
+        run.add_problems(labelled)
         result = Result(job.path, bag.name, models=run.models, detector=run.detector)
         result.samples = measure.sample(run, truth, job.setup.fusion, f'{bag.name}/')
         live, result.live = _live_figures(bag, topics, run, job.setup.fusion)
         result.track = track_of(run, truth, job.setup)
-        notice = '; '.join(filter(None, (bag.notice.removesuffix('; '), run.notice)))
+        notice = '; '.join(filter(None, (bag.notice, run.notice)))
         result.entry = {
             'bag': str(job.path),
             'sha256': sha256_of_files(bag.files),
@@ -229,71 +236,68 @@ def _live_figures(
     """Give what the recorded results tell: latencies, dropped frames, and how they agree with those made here."""
     figures: dict[str, Any] = {}
     latencies: dict[str, list[float]] = {}
-    if topics.faces:
-        stamps = {to_ns(bag.deserialize(record).header.stamp) for record in bag.read([topics.faces])}
+    stamps = {to_ns(msg.header.stamp) for _, msg in _messages(bag, topics.faces, run.problem)}
+    if stamps:
         while_live = [frame for frame in run.frames if min(stamps) <= frame.stamp_ns <= max(stamps)]
         missed = sum(frame.stamp_ns not in stamps for frame in while_live)
         figures['frames'] = {'recorded': len(while_live), 'dropped': _share(missed, len(while_live))}
-    if topics.face:
-        latencies['face_ms'], figures['face_agreement'] = _compare_faces(bag, topics.face, run)
-    if topics.speech:
-        latencies['speech_ms'], figures['speech_agreement'] = _compare_speech(bag, topics.speech, run)
-    if topics.fused:
-        figures['fused_agreement'] = _compare_fused(bag, topics, parameters)
+    faces = list(_messages(bag, topics.face, run.problem, _opinion))
+    voices = list(_messages(bag, topics.speech, run.problem, _opinion))
+    latencies['face_ms'], figures['face_agreement'] = _compare_faces(faces, run)
+    latencies['speech_ms'], figures['speech_agreement'] = _compare_speech(voices, run)
+    figures['fused_agreement'] = _compare_fused(bag, topics, faces, voices, run, parameters)
     latencies = {name: values for name, values in latencies.items() if values}
     figures |= {name: _percentiles(values) for name, values in latencies.items()}
     return {name: value for name, value in figures.items() if value}, latencies
 
 
-def _compare_faces(bag: Bag, topic: str, run: Run) -> tuple[list[float], dict[str, Any]]:
+def _compare_faces(faces: Said, run: Run) -> tuple[list[float], dict[str, Any]]:
     here = {frame.stamp_ns: [evidence for evidence, _ in frame.faces] for frame in run.frames}
     place: dict[int, int] = {}  # of a frame's next face; they come largest first
     latencies, pairs = [], []
-    for received_ns, msg in _messages(bag, topic):
-        stamp_ns = to_ns(msg.header.stamp)
-        latencies.append((received_ns - stamp_ns) / 1e6)
-        number = place.get(stamp_ns, 0)
-        place[stamp_ns] = number + 1
-        if number < len(here.get(stamp_ns, ())):
-            pairs.append((np.asarray(msg.probabilities), here[stamp_ns][number].probabilities))
+    for received_ns, said in faces:
+        latencies.append((received_ns - said.stamp_ns) / 1e6)
+        number = place.get(said.stamp_ns, 0)
+        place[said.stamp_ns] = number + 1
+        if number < len(here.get(said.stamp_ns, ())):
+            pairs.append((said.probabilities, here[said.stamp_ns][number].probabilities))
     return latencies, _agreement(pairs, len(latencies))
 
 
-def _compare_speech(bag: Bag, topic: str, run: Run) -> tuple[list[float], dict[str, Any]]:
+def _compare_speech(voices: Said, run: Run) -> tuple[list[float], dict[str, Any]]:
     here = [evidence for _, evidence in run.speech if evidence.is_final]
     latencies, pairs = [], []
-    for received_ns, msg in _messages(bag, topic):
-        if not msg.is_final:
+    for received_ns, said in voices:
+        if not said.is_final:
             continue
-        stamp_ns = to_ns(msg.header.stamp)
-        latencies.append((received_ns - stamp_ns) / 1e6)
-        near = min(here, key=lambda evidence: abs(evidence.stamp_ns - stamp_ns), default=None)
-        if near is not None and abs(near.stamp_ns - stamp_ns) < SAME_SEGMENT_NS:
-            pairs.append((np.asarray(msg.probabilities), near.probabilities))
+        latencies.append((received_ns - said.stamp_ns) / 1e6)
+        near = min(here, key=lambda evidence: abs(evidence.stamp_ns - said.stamp_ns), default=None)
+        if near is not None and abs(near.stamp_ns - said.stamp_ns) < SAME_SEGMENT_NS:
+            pairs.append((said.probabilities, near.probabilities))
     return latencies, _agreement(pairs, len(latencies))
 
 
-def _compare_fused(bag: Bag, topics: Topics, parameters: FusionParameters) -> dict[str, Any]:
+def _compare_fused(
+    bag: Bag, topics: Topics, faces: Said, voices: Said, run: Run, parameters: FusionParameters
+) -> dict[str, Any]:
     """
     Fuse the recorded opinions here, and compare each recorded estimate with that of the same opinions.
 
     So it is the fusion alone that is compared: opinions that were dropped or late live are so here.
     """
-    heard = Run(bag.start_ns, bag.end_ns)
-    if topics.face:
-        for received_ns, msg in _messages(bag, topics.face):
-            evidence = to_evidence(msg)
-            heard.frames.append(Frame(received_ns, evidence.stamp_ns, ((evidence, (0.0, 0.0, 0.0, 0.0)),)))
-    if topics.speech:
-        heard.speech = [(received_ns, to_evidence(msg)) for received_ns, msg in _messages(bag, topics.speech)]
-    if topics.activity:
-        heard.loudness = [(received_ns, to_loudness(msg)) for received_ns, msg in _messages(bag, topics.activity)]
+    if not topics.fused:
+        return {}
+    heard = Run(bag.start_ns, bag.end_ns, speech=voices)
+    heard.frames = [Frame(known_ns, said.stamp_ns, ((said, (0.0, 0.0, 0.0, 0.0)),)) for known_ns, said in faces]
+    heard.loudness = list(_messages(bag, topics.activity, run.problem, to_loudness))
     here: dict[tuple, list[tuple[int, np.ndarray]]] = {}  # by who it is about, and the opinions that went in
     for known_ns, fused in fuse(heard, parameters):
         key = (fused.evidence.subject_id, *(side.stamp_ns if side else 0 for side in (fused.face, fused.speech)))
         here.setdefault(key, []).append((known_ns, fused.evidence.probabilities))
     pairs, total = [], 0
-    for received_ns, msg in _messages(bag, topics.fused):
+    for received_ns, (msg, said) in _messages(
+        bag, topics.fused, run.problem, lambda msg: (msg, to_evidence(msg.fused))
+    ):
         if msg.face_weight + msg.speech_weight == 0:
             continue
         total += 1
@@ -301,7 +305,7 @@ def _compare_fused(bag: Bag, topics: Topics, parameters: FusionParameters) -> di
         same = here.get((msg.subject_id, *stamps))
         if same:
             nearest = min(same, key=lambda item: abs(item[0] - received_ns))
-            pairs.append((np.asarray(msg.fused.probabilities), nearest[1]))
+            pairs.append((said.probabilities, nearest[1]))
     return _agreement(pairs, total)
 
 
@@ -323,8 +327,24 @@ def _agreement(pairs: list[tuple[np.ndarray, np.ndarray]], total: int) -> dict[s
     }
 
 
-def _messages(bag: Bag, topic: str) -> Iterator[tuple[int, Any]]:
-    return ((record.received_ns, bag.deserialize(record)) for record in bag.read([topic]))
+def _messages(
+    bag: Bag, topic: str, problem: Problem, make: Callable[[Any], Any] = lambda msg: msg
+) -> Iterator[tuple[int, Any]]:
+    """Give what is made of the messages of a topic, and when they came; those that cannot be used are problems."""
+    for record in bag.read([topic]):
+        try:
+            made = make(bag.deserialize(record))
+        except InputError as error:
+            problem(topic, error.kind, str(error))
+        else:
+            yield record.received_ns, made
+
+
+def _opinion(msg: Any) -> Evidence:
+    evidence = to_evidence(msg)
+    if evidence.source not in (FACE, SPEECH):
+        raise InputError('wrong source', f"evidence of source '{evidence.source}' is neither of {FACE} nor {SPEECH}")
+    return evidence
 
 
 def track_of(run: Run, truth: Sequence[Interval], setup: Setup) -> dict[str, Any]:

@@ -186,7 +186,7 @@ def figures(samples: Samples) -> dict[str, Any]:
         labels = np.array([label for label, _, _ in results], int)
         if len(labels):
             probabilities = np.stack([distribution for _, distribution, _ in results])
-            table[name] = _scores(labels, probabilities, np.array([key for _, _, key in results]))
+            table[name] = scores(labels, probabilities, np.array([key for _, _, key in results]))
     return table
 
 
@@ -196,16 +196,23 @@ def _row(answers: Answers, truth: np.ndarray, interval: np.ndarray) -> dict[str,
     if answered.any():
         labels = np.array([-1 if label is None else label for label in answers.labels])
         probabilities = np.stack([p for p, is_there in zip(answers.probabilities, answered) if is_there])
-        row |= _scores(truth[answered], probabilities, interval[answered], labels[answered])
+        row |= scores(truth[answered], probabilities, interval[answered], labels[answered])
         row['flicker'] = _flicker(labels, interval)
         row['lock'] = _lock(labels, truth, interval)
     return row
 
 
-def _scores(
+def scores(
     truth: np.ndarray, probabilities: np.ndarray, sources: np.ndarray, labels: np.ndarray | None = None
 ) -> dict[str, Any]:
-    """Give what ``metrics.report`` does; of given labels, where those are not the most probable emotion."""
+    """
+    Give what ``metrics.report`` does, and more of each class and bin; of given labels instead of the most probable.
+
+    :param truth: (n,) index into EMOTIONS.
+    :param probabilities: (n, 6).
+    :param sources: (n,) who or what each row comes from.
+    :param labels: (n,) index into EMOTIONS.
+    """
     predicted = probabilities.argmax(axis=1) if labels is None else labels
     table = metrics.report(truth, probabilities, sources)
     table |= {

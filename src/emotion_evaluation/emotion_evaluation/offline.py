@@ -85,6 +85,11 @@ class Run:
         self.problems[f'{topic}: {kind}'] += 1
         self.sentences.setdefault(f'{topic}: {kind}', sentence)
 
+    def add_problems(self, other: 'Run') -> None:
+        """Count those of another run too."""
+        self.problems += other.problems
+        self.sentences |= other.sentences
+
 
 def run_bag(
     path: Path,
@@ -129,8 +134,7 @@ def run_bag(
             raise failures[0]
     run.speech, run.loudness = other.speech, other.loudness
     run.models |= other.models
-    run.problems += other.problems
-    run.sentences |= other.sentences
+    run.add_problems(other)
     run.notice = other.notice
     run.fused = list(fuse(run, setup.fusion))
     return run
@@ -303,7 +307,7 @@ class _SearchedAhead:
 
 
 def _listen(bag: Bag, topics: Topics, parameters: SpeechParameters, run: Run) -> None:
-    classifier = SpeechClassifier(ModelStore().find(parameters.model))
+    classifier = SpeechClassifier(ModelStore().find(parameters.model), parameters.adapt, parameters.forget_after)
     run.models['speech'] = classifier.identity
     recognizer = SpeechRecognizer(
         classifier,

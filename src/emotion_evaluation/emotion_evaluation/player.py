@@ -14,12 +14,12 @@ from rosgraph_msgs.msg import Clock
 
 from emotion_core.messages import to_stamp
 from emotion_core.stamps import NS_PER_S
+from emotion_evaluation import ground_truth
 from emotion_evaluation.bag import Bag, TopicInfo
 from emotion_evaluation.definitions import installed_types, message_class
 from emotion_evaluation.errors import BagError
 
 CLOCK_TYPE = 'rosgraph_msgs/msg/Clock'
-GROUND_TRUTH_TYPE = 'emotion_msgs/msg/GroundTruth'
 CLOCK_PERIOD_NS = NS_PER_S // 100
 DEPTH = 100
 ACKNOWLEDGED_S = 1.0
@@ -27,9 +27,8 @@ ACKNOWLEDGED_S = 1.0
 
 def is_result(kind: str) -> bool:
     """Tell whether a topic of this type is what the live graph publishes itself."""
-    return (
-        kind.startswith('emotion_msgs/') and kind != GROUND_TRUTH_TYPE or kind == 'diagnostic_msgs/msg/DiagnosticArray'
-    )
+    is_ours = kind.startswith('emotion_msgs/') and kind != ground_truth.TYPE
+    return is_ours or kind == 'diagnostic_msgs/msg/DiagnosticArray'
 
 
 class Player(Node):

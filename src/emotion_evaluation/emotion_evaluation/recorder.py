@@ -14,6 +14,7 @@ from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, Qo
 from emotion_evaluation.bag_writer import BagWriter
 from emotion_evaluation.definitions import message_class
 from emotion_evaluation.errors import BagError
+from emotion_evaluation.topics import DRAWN
 
 # Inputs, results, ground truth and diagnostics; relative to the namespace, '*' stands for anything.
 DEFAULT_TOPICS = (
@@ -26,7 +27,7 @@ DEFAULT_TOPICS = (
     'emotion/*',
     '/diagnostics',
 )
-LEFT_OUT = ('emotion/overlay', 'emotion/overlay/*')  # a drawing that others can make again
+LEFT_OUT = DRAWN
 # Of the default topics the second one is not needed where the first one is.
 INSTEAD_OF = {'image_raw/compressed': 'image_raw', 'audio_stamped': 'audio'}
 DISCOVERY_PERIOD_S = 0.3

@@ -24,11 +24,13 @@ from emotion_core.store import ModelStore
 from emotion_evaluation.datasets import Dataset, Item
 from emotion_evaluation.errors import BagError
 from emotion_face.classifier import FaceClassifier
+from emotion_face.parameters import FaceParameters
 from emotion_face.quality import crop_quality
 from emotion_face.recognizer import Settings
 from emotion_fusion.fuser import Fused, Fuser
 from emotion_fusion.parameters import METHODS, FusionParameters
 from emotion_speech.classifier import SpeechClassifier
+from emotion_speech.parameters import SpeechParameters
 
 FACES, VOICES = 'fer2013', ('ravdess', 'nemo')  # the data sets; voices are drawn from each in turn
 NOW_NS = 1_700_000_000 * NS_PER_S
@@ -149,8 +151,8 @@ class Nodes:
         """
         cv2.setNumThreads(1)
         store = ModelStore()
-        self._faces = FaceClassifier(store.find(face_model or 'fer_compact'))
-        self._voices = SpeechClassifier(store.find(speech_model or 'ser_compact'))
+        self._faces = FaceClassifier(store.find(face_model or FaceParameters().model))
+        self._voices = SpeechClassifier(store.find(speech_model or SpeechParameters().model))
         self.models = {'face': self._faces.identity, 'speech': self._voices.identity}
         self._pairs = pairs
         self._segments = [self._segment(pair.voice) for pair in pairs]

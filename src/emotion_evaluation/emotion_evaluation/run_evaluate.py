@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from emotion_evaluation import compare
-from emotion_evaluation.bag import find_bags
+from emotion_evaluation.bag import find_bags, labels_beside
 from emotion_evaluation.errors import BagError
 from emotion_evaluation.evaluate import (
     Job,
@@ -53,7 +53,7 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
     old = compare.load(options.compare) if options.compare else None
     bags = [bag for path in options.bags for bag in find_bags(path)]
     setup = make_setup(options)
-    jobs = [Job(bag, _labels_of(bag, options.labels, len(bags)), tuple(options.remap), setup) for bag in bags]
+    jobs = [Job(bag, labels_of(bag, options.labels, len(bags)), tuple(options.remap), setup) for bag in bags]
     prepare(options.out)
     begin = time.monotonic()
     results = _evaluate(jobs, options, console)
@@ -87,13 +87,13 @@ def make_setup(options: argparse.Namespace) -> Setup:
     )
 
 
-def _labels_of(bag: Path, labels: Path | None, bags: int) -> Path | None:
+def labels_of(bag: Path, labels: Path | None, bags: int) -> Path | None:
     """Give the CSV file of a bag."""
+    beside = labels_beside(bag)
     if labels is None:
-        beside = bag.parent / f'{bag.stem}.csv'
         return beside if beside.is_file() else None
     if labels.is_dir():
-        return labels / f'{bag.stem}.csv'
+        return labels / beside.name
     if bags > 1:
         raise BagError(f"'{labels}' is one file for {bags} bags: name a folder that holds a CSV for each")
     return labels

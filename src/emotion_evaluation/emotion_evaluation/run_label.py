@@ -20,7 +20,7 @@ from emotion_core.emotions import EMOTIONS, to_emotion
 from emotion_core.errors import ModelError
 from emotion_core.stamps import NS_PER_S
 from emotion_evaluation import ground_truth
-from emotion_evaluation.bag import Bag
+from emotion_evaluation.bag import Bag, labels_beside
 from emotion_evaluation.errors import LabelError
 from emotion_evaluation.ground_truth import Interval, Mark
 from emotion_evaluation.printing import say
@@ -57,7 +57,7 @@ def label_in_name(path: Path) -> str:
     :raises LabelError: when it tells none, or several.
     """
     found = set()
-    for word in re.split(r'[^a-z]+', path.stem.lower()):
+    for word in re.split(r'[^a-z]+', path.name.lower()):
         try:
             found.add(to_emotion(word) if word else None)
         except ModelError:
@@ -85,7 +85,7 @@ def _from_names(options: argparse.Namespace, console: Console) -> int:
         label = label_in_name(path)
         with Bag(path) as bag:
             interval = Interval(bag.start_ns, bag.end_ns, options.subject, label)
-            target = options.out or _beside(path)
+            target = options.out or labels_beside(path)
             ground_truth.write_csv(target, [interval], bag.start_ns)
         say(console, f'{target}: {label}')
     return 0
@@ -93,7 +93,7 @@ def _from_names(options: argparse.Namespace, console: Console) -> int:
 
 def _along(options: argparse.Namespace, console: Console) -> int:
     """Label along a bag, whose time goes by here; another terminal may show it with ``emotion replay``."""
-    target = options.out or _beside(options.bag)
+    target = options.out or labels_beside(options.bag)
     if target.exists():
         raise LabelError(f"'{target}' is there already: choose another file with -o")
     with Bag(options.bag) as bag:
@@ -158,10 +158,6 @@ def _live(options: argparse.Namespace, console: Console) -> int:
 
 def _count(intervals: Sequence[Interval]) -> str:
     return f'{len(intervals)} interval{"" if len(intervals) == 1 else "s"}'
-
-
-def _beside(bag: Path) -> Path:
-    return bag.resolve().parent / f'{bag.resolve().stem}.csv'
 
 
 def _show(console: Console, mark: Mark | None, seconds: float, total: float | None) -> None:

@@ -37,33 +37,35 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
         signal.signal(number, lambda number, _: stop.append(number))
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     recorder = Recorder(writer, options.topics, options.namespace)
-    if options.use_sim_time:
-        recorder.set_parameters([Parameter('use_sim_time', value=True)])
     executor = SingleThreadedExecutor()
-    executor.add_node(recorder)
-    begin_s = time.monotonic()
-    said = 0
-    hinted = False
-    say(console, f"recording to '{folder}'; Ctrl-C ends it")
-    with console.status('waiting for topics') as status:
-        while not stop and recorder.failure is None:
-            seconds = time.monotonic() - begin_s
-            if options.duration is not None and seconds >= options.duration:
-                break
-            recorder.look()
-            executor.spin_once(timeout_sec=IDLE_S)
-            for notice in recorder.notices[said:]:
-                say(console, notice, 'yellow')
-            said = len(recorder.notices)
-            if not writer.topics and seconds > HINT_S and not hinted:
-                hinted = True
-                console.print('nothing to record yet: is a graph running? `./emotion up`', highlight=False)
-            if writer.topics:
-                status.update(f'{seconds:.0f} s, {recorder.received} messages of {len(writer.topics)} topics')
-    recorder.end()
-    executor.shutdown()
-    recorder.destroy_node()
-    rclpy.try_shutdown()
+    try:
+        if options.use_sim_time:
+            recorder.set_parameters([Parameter('use_sim_time', value=True)])
+        executor.add_node(recorder)
+        begin_s = time.monotonic()
+        said = 0
+        hinted = False
+        say(console, f"recording to '{folder}'; Ctrl-C ends it")
+        with console.status('waiting for topics') as status:
+            while not stop and recorder.failure is None:
+                seconds = time.monotonic() - begin_s
+                if options.duration is not None and seconds >= options.duration:
+                    break
+                recorder.look()
+                executor.spin_once(timeout_sec=IDLE_S)
+                for notice in recorder.notices[said:]:
+                    say(console, notice, 'yellow')
+                said = len(recorder.notices)
+                if not writer.topics and seconds > HINT_S and not hinted:
+                    hinted = True
+                    console.print('nothing to record yet: is a graph running? `./emotion up`', highlight=False)
+                if writer.topics:
+                    status.update(f'{seconds:.0f} s, {recorder.received} messages of {len(writer.topics)} topics')
+    finally:  # its thread would not let this process end
+        recorder.end()
+        executor.shutdown()
+        recorder.destroy_node()
+        rclpy.try_shutdown()
     show(console, _summary(writer))
     size = sum(file.stat().st_size for file in folder.iterdir())
     say(console, f"'{folder}': {sum(writer.counts.values())} messages, {size / 1e6:.1f} MB")

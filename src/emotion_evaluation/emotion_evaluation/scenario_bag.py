@@ -12,6 +12,7 @@ import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -211,7 +212,7 @@ def make(
 
 def draw(cast: Cast, scenes: Sequence[Scene], seconds: float) -> np.ndarray:
     """Give the picture at a time [s]: uint8 of shape (480, 640, 3), BGR."""
-    scene, _ = _scene_at(scenes, seconds)
+    scene = _scene_at(scenes, seconds)
     picture = _room().astype(np.float32)
     for person in scene.people:
         if person.visible:
@@ -291,14 +292,10 @@ class _Messages:
         return self._types[topics.COMPRESSED](self._header(stamp_ns, 'camera'), 'bgr8; jpeg compressed bgr8', encoded)
 
 
-def _scene_at(scenes: Sequence[Scene], seconds: float) -> tuple[Scene, float]:
-    """Give the scene at a time, and how far it is in it [s]."""
-    begin = 0.0
-    for scene in scenes:
-        if seconds < begin + scene.seconds:
-            return scene, seconds - begin
-        begin += scene.seconds
-    return scenes[-1], scenes[-1].seconds
+def _scene_at(scenes: Sequence[Scene], seconds: float) -> Scene:
+    """Give the scene at a time [s]."""
+    ends = accumulate(scene.seconds for scene in scenes)
+    return next((scene for scene, end in zip(scenes, ends) if seconds < end), scenes[-1])
 
 
 def _paste(picture: np.ndarray, face: np.ndarray, person: Person, seconds: float) -> None:

@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 
 from emotion_core.errors import ModelError
+from emotion_core.model_card import ModelCard
 from emotion_core.stamps import NS_PER_S
 from emotion_core.store import ModelStore
 from emotion_evaluation import two_people
@@ -81,18 +82,16 @@ def measure(data: Path, side: str, count: int, jobs: int, progress: Callable[[in
     :raises ModelError: when a model cannot be used.
     """
     store = ModelStore()
-    face, speech = FaceParameters().model, SpeechParameters().model
+    models = {'face': FaceParameters().model, 'speech': SpeechParameters().model}
+    detector = make_detector(store)
     table: dict[str, Any] = {
-        'models': {
-            'face': FaceClassifier(store.find(face)).identity,
-            'speech': SpeechClassifier(store.find(speech)).identity,
-        },
-        'detector': make_detector(store).name,
+        'models': {name: ModelCard.load(store.find(model)).identity for name, model in models.items()},
+        'detector': detector.name,
         'mouths': ' '.join(two_people.__doc__.split()),
         'thresholds': {'correlation': CORRELATION, 'margin': MARGIN},
     }
     title, usage, split = SIDES[side]
-    portraits, voices, tried = _cast(data, usage, split, 2 * count * len(CONDITIONS))
+    portraits, voices, tried = _cast(detector, data, usage, split, 2 * count * len(CONDITIONS))
     meetings = list(_meetings(portraits, voices, count))
     outcomes = []
     with ProcessPoolExecutor(jobs, get_context('spawn')) as pool:
@@ -210,11 +209,12 @@ def _components() -> tuple[FaceClassifier, FaceDetector, SpeechClassifier]:
     )
 
 
-def _cast(data: Path, usage: str, split: str, count: int) -> tuple[list[Portrait], list[np.ndarray], int]:
+def _cast(
+    detector: FaceDetector, data: Path, usage: str, split: str, count: int
+) -> tuple[list[Portrait], list[np.ndarray], int]:
     """Give so many portraits, each of another picture, all voices of one side, and how many pictures were tried."""
     from emotion_training import fer2013, speech_corpora
 
-    detector = make_detector(ModelStore())
     if detector.name != 'yunet':
         raise ModelError('where a mouth is only yunet tells: `./emotion models fetch yunet`')
     faces = fer2013.load(data)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from emotion_evaluation import ground_truth
 from emotion_evaluation.bag import Bag, TopicInfo
@@ -29,7 +30,7 @@ OUTPUTS = {
     'emotion/fused': FUSED,
     ground_truth.TOPIC: ground_truth.TYPE,
 }
-DRAWN = ('emotion/overlay', 'emotion/overlay/compressed')
+DRAWN = ('emotion/overlay', 'emotion/overlay/*')  # patterns; a drawing that others can make again
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def _find(bag: Bag, role: str, named: Mapping[str, TopicInfo], remaps: Mapping[s
         candidates = {
             name: info
             for name, info in named.items()
-            if info.type == kind and not any(name.endswith(other) for other in (*INPUTS, *OUTPUTS, *DRAWN))
+            if info.type == kind and not any(fnmatchcase(name, f'*{other}') for other in (*INPUTS, *OUTPUTS, *DRAWN))
         }
     if len(candidates) > 1:
         names = [info.name for info in candidates.values()]

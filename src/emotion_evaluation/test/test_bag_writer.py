@@ -3,6 +3,7 @@ import os
 import resource
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from bags import START_NS, write_strings
+from bags import START_NS, STRING, write_strings
 from mcap.reader import make_reader
 from rosbags.highlevel import AnyReader
 
@@ -137,11 +138,34 @@ def test_file_cut_off_anywhere_keeps_the_whole_messages_before(tmp_path):
     assert counts[0] == 20 and sorted(counts, reverse=True) == counts
 
 
-def test_bag_without_metadata_is_read(tmp_path):
-    write_strings(tmp_path / 'bag')
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+@pytest.mark.parametrize('files', [1, 2])
+def test_bag_without_metadata_is_read(tmp_path, storage, files):
+    write_strings(tmp_path / 'bag', storage=storage)
     (tmp_path / 'bag' / 'metadata.yaml').unlink()
+    (path,) = (tmp_path / 'bag').iterdir()
+    path = path.rename(path.with_stem('bag_0'))
+    for number in range(1, files):
+        shutil.copy(path, path.with_stem(f'bag_{number}'))
     with Bag(tmp_path / 'bag') as bag:
-        assert bag.count == 20 and 'metadata' in bag.notice
+        assert bag.count == bag.topics['/words'].count == 20 * files and bag.notice == 'it has no metadata.yaml'
+        assert [bag.deserialize(record).data for record in bag.read()][-1] == 'word 19'
+
+
+def test_what_a_killed_recorder_left_in_a_write_ahead_log_is_read(tmp_path):
+    write_strings(tmp_path / 'whole', storage='sqlite3')
+    database = sqlite3.connect(tmp_path / 'whole' / 'whole.db3')
+    database.execute('PRAGMA journal_mode = WAL')
+    with database:
+        database.execute(
+            'INSERT INTO messages(topic_id, timestamp, data) SELECT topic_id, timestamp, data FROM messages'
+        )
+    (tmp_path / 'bag').mkdir()
+    for path in (tmp_path / 'whole').glob('whole.db3*'):
+        shutil.copy(path, tmp_path / 'bag')
+    database.close()
+    with Bag(tmp_path / 'bag') as bag:
+        assert bag.count == 40
 
 
 def test_bag_with_metadata_that_breaks_off_is_read(tmp_path):
@@ -195,6 +219,13 @@ def test_type_that_is_not_installed_is_named(tmp_path):
     with pytest.raises(BagError, match='nobody_msgs'):
         writer.add_topic('/x', 'nobody_msgs/msg/Nothing')
     writer.close()
+
+
+def test_topic_that_cannot_be_added_is_a_sentence(tmp_path):
+    writer = write_strings(tmp_path / 'bag', storage='sqlite3')
+    writer.topics.clear()
+    with pytest.raises(BagError, match='cannot write to'):
+        writer.add_topic('/words', STRING)
 
 
 @pytest.mark.parametrize(

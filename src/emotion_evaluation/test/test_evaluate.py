@@ -18,15 +18,18 @@ from rosbags import typesys
 from rosbags.rosbag2 import StoragePlugin, Writer
 
 from emotion_drivers.scenario import ASSETS
-from emotion_evaluation import scenario_bag
+from emotion_evaluation import dataset_run, scenario_bag
 from emotion_evaluation.bag import Bag
 from emotion_evaluation.bag_writer import BagWriter
-from emotion_evaluation.cli import main
+from emotion_evaluation.cli import TAKES, main, make_parser
+from emotion_evaluation.datasets import Item
 from emotion_evaluation.definitions import installed_types
 from emotion_evaluation.errors import BagError, LabelError
 from emotion_evaluation.evaluate import Job, evaluate_bag, read_truth, summarise
+from emotion_evaluation.offline import Setup, run_bag
 from emotion_evaluation.printing import show
-from emotion_evaluation.topics import COMPRESSED, IMAGE, PROBS, Topics, find_topics
+from emotion_evaluation.topics import AUDIO, COMPRESSED, IMAGE, OUTPUTS, PROBS, Topics, find_topics
+from emotion_speech.parameters import SpeechParameters
 
 
 @pytest.fixture(scope='module')
@@ -56,6 +59,14 @@ def test_two_runs_give_the_same_bytes_whatever_the_number_of_threads(scene, resu
     again = evaluate_bag(Job(scene, threads=1))
     one, two = (json.dumps(summarise([item], 'x')) for item in (result, again))
     assert one == two
+
+
+def test_a_voice_is_compared_with_what_it_said_before_only_as_the_parameters_say(scene):
+    with Bag(scene) as bag:
+        heard = Topics(audio=find_topics(bag).audio)
+    one, other = (run_bag(scene, heard, Setup(speech=SpeechParameters(adapt=adapt))).speech for adapt in (True, False))
+    assert len(one) == len(other) >= 2
+    assert any((a.probabilities != b.probabilities).any() for (_, a), (_, b) in zip(one, other))
 
 
 def test_bags_that_cannot_be_used_do_not_keep_the_others_from_it(scene, tmp_path):
@@ -200,10 +211,31 @@ def test_other_types_and_fields_than_ours_are_counted(tmp_path):
     assert f"/mic/info: the bag's {info} is not the one" in str(result.entry['sentences'])
 
 
+def test_recorded_results_and_labels_that_cannot_be_used_are_counted(tmp_path):
+    kinds = {f'/{name}': kind for name, kind in OUTPUTS.items()} | {'/audio': AUDIO}
+    types = installed_types(kinds.values())
+    writer = BagWriter(tmp_path / 'bag', types=types)
+    for name, kind in kinds.items():
+        writer.add_topic(name, kind)
+        writer.write(name, START_NS, b'\0\1\0\0 no message')
+    stamp = types.types['builtin_interfaces/msg/Time'](*divmod(START_NS, 1_000_000_000))
+    header = types.types['std_msgs/msg/Header'](stamp, '')
+    for number, (source, probability) in enumerate([('face', 0.5), ('nose', 1 / 6), ('face', 1 / 6)]):
+        probabilities = np.full(6, probability, np.float32)
+        said = types.types[PROBS](header, source, 'f0001', probabilities, 0.5, [], '', stamp, True, 0.0, '')
+        writer.write('/emotion/face', START_NS + MS * (number + 1), bytes(types.serialize_cdr(said, PROBS)))
+    writer.close()
+    result = evaluate_bag(Job(tmp_path / 'bag'))
+    expected = {f'{name}: damaged message': 1 for name in kinds}
+    expected |= {'/emotion/face: bad probabilities': 1, '/emotion/face: wrong source': 1}
+    assert result.error == '' and result.entry['problems'] == expected
+    assert result.live['face_ms'] == [3.0]
+
+
 def test_labels_of_another_clock_are_about_the_time_when_they_came(tmp_path):
     """A bag that was replayed by the clock of its recording, and recorded anew: its stamps are of years ago."""
     with Bag(scene_of_years_ago(tmp_path / 'bag')) as bag:
-        (interval,) = read_truth(bag, Topics(truth='/emotion/ground_truth'), None)
+        (interval,) = read_truth(bag, Topics(truth='/emotion/ground_truth'), None, pytest.fail)
         assert (interval.start_ns, interval.end_ns) == (bag.start_ns + 1000 * MS, bag.end_ns)
 
 
@@ -219,7 +251,7 @@ def test_label_that_is_taken_back_late_was_never_there(tmp_path):
         writer.write('/emotion/ground_truth', START_NS + 1000 * came * MS, bytes(types.serialize_cdr(message, kind)))
     writer.close()
     with Bag(tmp_path / 'bag') as bag:
-        (interval,) = read_truth(bag, Topics(truth='/emotion/ground_truth'), None)
+        (interval,) = read_truth(bag, Topics(truth='/emotion/ground_truth'), None, pytest.fail)
     assert (interval.start_ns, interval.end_ns) == (START_NS + 1000 * MS, START_NS + 60_000 * MS)
 
 
@@ -227,11 +259,11 @@ def test_labels_of_another_time_than_the_bag_are_refused_and_long_ones_cut(tmp_p
     labels = tmp_path / 'labels.csv'
     with Bag(scene_of_years_ago(tmp_path / 'bag')) as bag:
         labels.write_text('start,end,subject,label\n1,99999999,,happy\n')
-        (interval,) = read_truth(bag, Topics(), labels)
+        (interval,) = read_truth(bag, Topics(), labels, pytest.fail)
         assert (interval.start_ns, interval.end_ns) == (bag.start_ns + 1000 * MS, bag.end_ns)
         labels.write_text('start,end,subject,label\n200,201,,happy\n')
         with pytest.raises(LabelError, match='no label is about .*the first begins at 200.000 s.* 0 to 1.900 s'):
-            read_truth(bag, Topics(), labels)
+            read_truth(bag, Topics(), labels, pytest.fail)
 
 
 def scene_of_years_ago(folder):
@@ -247,6 +279,16 @@ def scene_of_years_ago(folder):
         writer.write('/emotion/ground_truth', START_NS + ms * MS, bytes(types.serialize_cdr(message, kind)))
     writer.close()
     return folder
+
+
+def test_a_drawing_is_no_image_to_evaluate_whatever_its_transport(tmp_path):
+    writer = BagWriter(tmp_path / 'bag')
+    for name in ('/cam/shot', '/emotion/overlay/zstd'):
+        writer.add_topic(name, COMPRESSED)
+        writer.write(name, START_NS, b'')
+    writer.close()
+    with Bag(tmp_path / 'bag') as bag:
+        assert find_topics(bag).image == '/cam/shot'
 
 
 def test_wrong_type_and_unknown_remap_name_the_topic(scene, tmp_path):
@@ -300,6 +342,14 @@ def test_pictures_in_folders_are_measured_as_they_are_and_through_the_node(tmp_p
     assert any(line.split()[:2] == ['always', 'happy'] for line in shown) and any('chance' in line for line in shown)
 
 
+def test_all_figures_of_a_data_set_are_of_the_labels_that_were_said():
+    said = [(Item(str(i), 2, str(i), None), np.eye(6)[2], label) for i, label in enumerate((2, 2, 4))]
+    table = dataset_run._figures(said, 4)
+    assert table['per_class']['happy']['recall'] == table['accuracy'] == 0.6667
+    assert not {'recall', 'balanced_accuracy'} & table.keys()  # those would be of the most probable emotion
+    assert (table['coverage'], table['accuracy_of_all']) == (0.75, 0.5)
+
+
 def test_sounds_in_a_table_are_measured_with_their_speakers(tmp_path):
     rows = [('path', 'label', 'speaker')]
     for name, label in (('glad', 'joy'), ('weary', 'sadness')):
@@ -350,6 +400,33 @@ def test_table_in_a_pipe_is_not_cut():
     console = Console(file=StringIO())
     show(console, Table(*(f'a long heading {number}' for number in range(8)), box=None))
     assert 'a long heading 7' in console.file.getvalue()
+
+
+@pytest.mark.parametrize(
+    'command, idle',
+    [
+        ('evaluate --dataset nowhere --face-model x', '--face-model'),
+        ('evaluate nowhere --dataset nowhere --compare x', 'bags, --compare'),
+        ('evaluate --speakers --detector haar --remap a:=b', '--remap, --detector'),
+        ('evaluate --robustness --dataset nowhere --labels x', '--labels, --robustness'),
+        ('evaluate nowhere --limit 5', '--limit'),
+        ('record --scenario --topics /x --compression lz4', '--topics, --compression'),
+        ('record --data x', '--data'),
+    ],
+)
+def test_options_that_would_be_ignored_are_refused(command, idle, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    command, *arguments = command.split()
+    assert main(command, arguments) == 1
+    assert f'there is no use for {idle}: leave it out' in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_option_goes_with_something():
+    for command, ways in TAKES.items():
+        known = {option for action in make_parser(command)._actions for option in action.option_strings}
+        taken = {*ways, *' '.join(ways.values()).split()}
+        assert known - taken == {'-h', '--help', *({'-o'} if command == 'record' else ())}
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,10 @@
 import pytest
+from bags import write_strings
 
+from emotion_evaluation.cli import main
 from emotion_evaluation.errors import LabelError
 from emotion_evaluation.ground_truth import Interval, Mark, intervals_of, marks_of, read_csv, write_csv
+from emotion_evaluation.run_evaluate import labels_of
 from emotion_evaluation.run_label import Labeller, label_in_name
 
 S = 1_000_000_000
@@ -79,6 +82,22 @@ def test_what_is_published_while_somebody_types_says_the_same_as_the_table():
         (1, 'happy'),
         (8, 'neutral'),
     ]
+
+
+def test_bags_whose_names_have_dots_have_labels_of_their_own(tmp_path):
+    for name in ('1_happy', '2_sad'):
+        write_strings(tmp_path / f'walk.{name}', 3)
+    names = [tmp_path / f'walk.{name}' for name in ('1_happy', '2_sad')]
+    assert main('label', ['--names', *map(str, names)]) == 0
+    names.append(names[0] / 'walk.1_happy.mcap')
+    assert [labels_of(bag, None, 3) for bag in names] == [
+        tmp_path / 'walk.1_happy.csv',
+        tmp_path / 'walk.2_sad.csv',
+        None,
+    ]
+    assert labels_of(names[1], tmp_path, 3) == tmp_path / 'walk.2_sad.csv'
+    assert labels_of(names[2], tmp_path, 3) == tmp_path / 'walk.1_happy.csv'
+    assert [read_csv(labels_of(bag, None, 3), 0)[0].label for bag in names[:2]] == ['happy', 'sad']
 
 
 @pytest.mark.parametrize('name, label', [('happy_03.mcap', 'happy'), ('anna-Sadness', 'sad'), ('02_calm_x', 'neutral')])

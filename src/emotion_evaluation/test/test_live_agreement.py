@@ -12,14 +12,19 @@ import pytest
 from bags import SCENES
 from diagnostic_msgs.msg import DiagnosticArray
 
+from emotion_core import node
 from emotion_core.testing import ros  # noqa: F401
-from emotion_evaluation import scenario_bag
+from emotion_evaluation import offline, scenario_bag
 from emotion_evaluation.bag import Bag
 from emotion_evaluation.evaluate import Job, evaluate_bag
 from emotion_evaluation.player import Player
 
 NODES = {'emotion_face', 'emotion_speech', 'emotion_fusion'}
 START_S = 90.0  # a loaded machine with two cores starts five Python processes
+
+
+def test_a_jump_of_the_clock_is_what_the_nodes_take_for_one():
+    assert offline.JUMP_NS == node.JUMP_NS
 
 
 @contextmanager
@@ -135,6 +140,20 @@ def test_what_is_latched_before_simulated_time_begins_is_recorded_when_it_does(r
     with Bag(tmp_path / 'bag') as bag:
         assert [bag.deserialize(record).data for record in bag.read()] == ['label 1', 'first']
         assert bag.start_ns == bag.end_ns == 7_000_000_000
+
+
+def test_recorder_that_fails_ends_and_leaves_a_bag(tmp_path):
+    code = (
+        'import sys; from emotion_evaluation import cli, recorder\n'
+        'def fail(self): raise RuntimeError("the graph is gone")\n'
+        'recorder.Recorder.look = fail\n'
+        'cli.main("record", sys.argv[1:])'
+    )
+    command = [sys.executable, '-c', code, '-o', str(tmp_path / 'bag')]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=START_S)
+    assert done.returncode == 1 and 'the graph is gone' in done.stderr
+    with Bag(tmp_path / 'bag') as bag:
+        assert bag.count == 0
 
 
 def test_remap_start_and_duration(ros, tmp_path):  # noqa: F811

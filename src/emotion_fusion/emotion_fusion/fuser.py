@@ -187,7 +187,7 @@ class Fuser:
         )
 
     def stale(self, now_ns: int) -> list[str]:
-        """Give those of ``subjects`` that nothing was seen, or heard, of for the maximal age."""
+        """Give the faces unseen for the maximal age, and NOBODY for a voice unheard for its own, whosever it is."""
         p = self.parameters
         now = {source: now_ns - offset_ns for source, offset_ns in self._offset_ns.items()}
         gone = [

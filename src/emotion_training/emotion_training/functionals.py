@@ -129,18 +129,20 @@ class Functionals(nn.Module):
 
 
 class Population(NamedTuple):
-    """How each functional is distributed over people; each array (COUNT,)."""
+    """How each functional is distributed over people; each array (COUNT,), but of emotions (6, COUNT)."""
 
     mean: np.ndarray
     deviation: np.ndarray
     within: np.ndarray  # variance of one person's utterances, where all utterances have variance 1
     between: np.ndarray  # variance of the persons' means
+    emotions: np.ndarray  # what each emotion adds to a person's mean over all six
 
 
-def fit_population(functionals: np.ndarray, speakers: np.ndarray) -> Population:
+def fit_population(functionals: np.ndarray, labels: np.ndarray, speakers: np.ndarray) -> Population:
     """
-    Fit how functionals (n, COUNT) are distributed over people; each speaker counts the same in the variances.
+    Fit how functionals (n, COUNT) are distributed over people; each speaker counts the same but in mean and deviation.
 
+    :param labels: (n,) what is expressed; what emotions add is fitted to the speakers who express all six.
     :param speakers: (n,) who is heard.
     """
     mean, deviation = functionals.mean(0), functionals.std(0) + 1e-6
@@ -148,7 +150,13 @@ def fit_population(functionals: np.ndarray, speakers: np.ndarray) -> Population:
     of_each = [scaled[speakers == speaker] for speaker in np.unique(speakers)]
     within = np.mean([rows.var(0) for rows in of_each], axis=0)
     between = np.var([rows.mean(0) for rows in of_each], axis=0)
-    return Population(mean, deviation, within, np.maximum(between, LEAST_BETWEEN))
+    added = []
+    for speaker in np.unique(speakers):
+        parts = [functionals[(speakers == speaker) & (labels == label)] for label in range(len(EMOTIONS))]
+        if all(len(rows) for rows in parts):
+            means = np.array([rows.mean(0) for rows in parts])
+            added.append(means - means.mean(0))
+    return Population(mean, deviation, within, np.maximum(between, LEAST_BETWEEN), np.mean(added, axis=0))
 
 
 class SerMember(nn.Module):
@@ -156,8 +164,9 @@ class SerMember(nn.Module):
     A small network over functionals and the code of the encoder, standardised by what is known of the speaker.
 
     The mean of a speaker is estimated as empirical Bayes has it (Efron and Morris 1973): from nothing heard, that of
-    all people; from much, the speaker's own. There is one hidden layer for a voice that is new and one for a voice that
-    is known; between the two they fade.
+    all people; from much, the speaker's own. Of each utterance that was heard counts what is left without what its
+    emotion adds (``without_emotion``), or else somebody who is always angry would be taken to sound like that.
+    There is one hidden layer for a voice that is new and one for a voice that is known; between the two they fade.
     """
 
     COUNT = Functionals.COUNT + SpeechEncoder.CODE
@@ -167,7 +176,7 @@ class SerMember(nn.Module):
     def __init__(self, population: Population | None = None, dropout: float = 0.5):
         """Make a network with random weights; without a population, for one that is loaded."""
         super().__init__()
-        population = population or Population(*np.ones((4, self.COUNT)))
+        population = population or Population(*np.ones((4, self.COUNT)), np.ones((len(EMOTIONS), self.COUNT)))
         for name, values in population._asdict().items():
             self.register_buffer(name, torch.tensor(values, dtype=torch.float32))
         self.masked = nn.Dropout(0.2)
@@ -180,7 +189,8 @@ class SerMember(nn.Module):
         """
         Standardise functionals (batch, …, COUNT) by the speaker, in [-4, 4].
 
-        :param mean: (batch or 1, …, COUNT) of the functionals of the utterances that the speaker was heard say before.
+        :param mean: (batch or 1, …, COUNT) of the utterances that the speaker was heard say before, each
+            ``without_emotion``.
         :param square: (batch or 1, …, COUNT) mean of their squares.
         :param heard: (batch or 1, 1) how many these were.
         """
@@ -193,6 +203,14 @@ class SerMember(nn.Module):
         own = (square - mean.square()).clamp(min=0)
         within = (heard * own + STEADY * self.within) / (heard + STEADY)
         return ((functionals - trust * mean) / (within + (1 - trust) * self.between).sqrt()).clamp(-4, 4)
+
+    def without_emotion(self, functionals: Tensor, probabilities: Tensor) -> Tensor:
+        """
+        Take from functionals (batch, …, COUNT) what their emotion is expected to add.
+
+        :param probabilities: (batch, …, 6) of the emotions.
+        """
+        return functionals - probabilities @ self.emotions
 
     def embed(self, functionals: Tensor, mean: Tensor, square: Tensor, heard: Tensor) -> Tensor:
         """Map functionals, see ``relative``, to what the head reads (batch, …, 2 * HIDDEN)."""

@@ -33,11 +33,15 @@ def cards() -> list[tuple[Path, ModelCard]]:
 def test_groups(card: ModelCard) -> dict[str, dict[str, Any]]:
     """Give the figures on each group of the test data, the whole first; of a model that knows voices those warm too."""
     warm = card.metrics.get('warm', {})
-    known = f'a voice heard {warm.get("heard_before")} times before'
+    of_one = warm.get('one_emotion', {})
     return {
         f'{name.replace("_", " ")}{suffix}': value
-        for step, suffix in (('test', ''), ('warm', f', {known}'))
-        for name, value in card.metrics.get(step, {}).items()
+        for step, suffix in (
+            (card.metrics.get('test', {}), ''),
+            (warm, f', a voice heard {warm.get("heard_before")} times before'),
+            (of_one, f', a voice heard {of_one.get("heard_before")} times before, always with the same emotion'),
+        )
+        for name, value in step.items()
         if isinstance(value, dict) and 'majority' in value
     }
 

@@ -248,7 +248,7 @@ class SerEnsemble(nn.Module):
 
     @property
     def voice_size(self) -> int:
-        """Length of a voice: the band moments, then what is heard at each speed, then its squares."""
+        """Length of a voice: the band moments, then what is heard at each speed without its emotion, then squares."""
         return 2 * self.BANDS + 2 * len(self.SPEEDS) * SerMember.COUNT
 
     def hear(self, samples: Tensor) -> Tensor:
@@ -278,10 +278,12 @@ class SerEnsemble(nn.Module):
         known, heard_before = reference.split([2 * self.BANDS, self.voice_size - 2 * self.BANDS], dim=1)
         said = torch.stack([self.hear(at_speed(samples, speed)) for speed in self.SPEEDS], dim=1)
         mean, square = heard_before.unflatten(1, (2, len(self.SPEEDS), -1)).unbind(1)
-        embedding = torch.cat([member.embed(said, mean, square, heard[:, None]) for member in self.members], dim=2)
-        embedding = embedding.mean(1)
+        embeddings = [member.embed(said, mean, square, heard[:, None]).mean(1) for member in self.members]
+        embedding = torch.cat(embeddings, dim=1)
         change = self.change(mel, moments, known, heard)
-        voice = torch.cat([moments, said.flatten(1), said.square().flatten(1)], dim=1)
+        first = self.members[0]  # so that a voice is what it is for those, too, on whom only this one is calibrated
+        kept = first.without_emotion(said, first.head(embeddings[0]).softmax(1)[:, None])
+        voice = torch.cat([moments, kept.flatten(1), kept.square().flatten(1)], dim=1)
         return self.head(embedding), embedding, voice, change
 
 

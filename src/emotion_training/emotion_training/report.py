@@ -59,7 +59,8 @@ def write_report(recipe: Recipe, run: Path, folder: Path, command: str) -> Path:
     page = template.render(
         figures,
         emotions=EMOTIONS,
-        known={name: figures['warm'][name] for name in figures['groups']} if figures['warm'] else {},
+        known=_by_group(figures['warm']),
+        known_by_one_emotion=_by_group(figures['warm'] and figures['warm']['one_emotion']),
         plots={
             'curves': plots.curves(figures['curves']['runs'], figures['curves']['best_epoch']),
             'warm': plots.heard(figures['warm']['curve']) if figures['warm'] else '',
@@ -69,6 +70,10 @@ def write_report(recipe: Recipe, run: Path, folder: Path, command: str) -> Path:
     )
     (run / PAGE).write_text(page)
     return run / PAGE
+
+
+def _by_group(figures: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
+    return {name: value for name, value in (figures or {}).items() if isinstance(value, dict) and 'majority' in value}
 
 
 def gather(recipe: Recipe, run: Path, folder: Path, command: str) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from emotion_training.recipe import Corrupted, HeldOut
 from emotion_training.scaling_fit import Worse
 
 WARM = 10  # utterances after which a voice counts as known in the figures
+FEW = 4  # utterances of one emotion after which a voice counts as heard in that one alone
 ORDERS = 3  # random ones in which each speaker's test utterances are heard
 MEETING = 12  # utterances of a speaker after which the curve begins anew
 CURVE = (0, 1, 2, 3, 5, 8)  # first number of utterances heard before, of each point
@@ -131,12 +132,11 @@ def warm_figures(model: OnnxModel, data: HeldOut) -> dict[str, Any]:
 
     :return: By group the figures after WARM utterances or more; in 'curve' the accuracy of each group by how many
         utterances were heard before, in many short meetings with each speaker; in 'change' how well it is told that
-        another speaker speaks.
+        another speaker speaks; in 'one_emotion' the figures after FEW utterances or more, all of the same emotion.
     """
     labels, sources = np.tile(data.labels, ORDERS), np.tile(data.sources, ORDERS)
     groups = {name: np.tile(rows, ORDERS) for name, rows in data.groups.items()}
     probabilities, place = _hear(model, data.batches, [data.sources] * ORDERS)
-    known = place >= WARM
     met, early = _hear(model, data.batches, [meetings(data.sources, seed) for seed in range(ORDERS)])
     right = met.argmax(axis=1) == labels
     curve = {
@@ -148,14 +148,22 @@ def warm_figures(model: OnnxModel, data: HeldOut) -> dict[str, Any]:
         ]
         for name, inside in groups.items()
     }
-    return {
-        **{
+    moods = np.char.add(np.char.add(data.sources.astype(str), ' '), data.labels.astype(str))
+    in_one_mood, heard_so = _hear(model, data.batches, [moods] * ORDERS)
+
+    def figures(probabilities: np.ndarray, chosen: np.ndarray) -> dict[str, Any]:
+        return {
             name: metrics.report(labels[rows], probabilities[rows], sources[rows])
             for name, inside in groups.items()
-            for rows in [inside & known]
-        },
+            for rows in [inside & chosen]
+            if rows.any()
+        }
+
+    return {
+        **figures(probabilities, place >= WARM),
         'heard_before': WARM,
         'orders': ORDERS,
+        'one_emotion': {**figures(in_one_mood, heard_so >= FEW), 'heard_before': FEW},
         'curve': curve,
         'change': change_figures(model, data),
     }

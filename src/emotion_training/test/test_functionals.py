@@ -5,7 +5,7 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch, which running a model does not')
 
-from emotion_training.functionals import Functionals, Pitch, Population, SerMember, fit_population  # noqa: E402
+from emotion_training.functionals import Functionals, Pitch, SerMember, fit_population  # noqa: E402
 from emotion_training.networks import LogMel  # noqa: E402
 from emotion_training.ser import known_rows  # noqa: E402
 
@@ -57,7 +57,7 @@ def test_a_new_voice_is_seen_against_all_people_and_a_known_one_against_itself()
     speakers = np.repeat(np.arange(40), 50)
     own = rng.normal(0, 2, (40, COUNT))
     said = (5 + own[speakers] + rng.normal(0, 1, (len(speakers), COUNT))).astype(np.float32)
-    population = fit_population(said, speakers)
+    population = fit_population(said, np.tile(np.arange(6), len(speakers))[: len(speakers)], speakers)
     assert population.within.mean() == pytest.approx(1 / 5, rel=0.1)
     assert population.between.mean() == pytest.approx(4 / 5, rel=0.1)
 
@@ -74,17 +74,37 @@ def test_a_new_voice_is_seen_against_all_people_and_a_known_one_against_itself()
     assert known[0].numpy() == pytest.approx(np.clip(expected, -4, 4), abs=0.02)
 
 
-def test_rows_know_a_speaker_from_all_other_utterances():
+def test_what_emotions_add_is_told_from_who_speaks_and_taken_away():
+    rng = np.random.default_rng(0)
+    speakers, labels = np.repeat(np.arange(40), 60), np.tile(np.arange(6), 400)
+    added = rng.normal(0, 1, (6, COUNT))
+    added -= added.mean(0)
+    own = rng.normal(0, 2, (40, COUNT))
+    said = (own[speakers] + added[labels] + rng.normal(0, 0.1, (len(speakers), COUNT))).astype(np.float32)
+    often_angry = (labels > 0) | (rng.random(len(labels)) < 0.3) | (speakers % 2 == 0)
+    lacks_fear = (labels != 1) | (speakers != 7)
+    chosen = often_angry & lacks_fear
+    population = fit_population(said[chosen], labels[chosen], speakers[chosen])
+    assert population.emotions == pytest.approx(added, abs=0.05)
+
+    angry = said[(speakers == 3) & (labels == 0)]
+    kept = SerMember(population).without_emotion(torch.from_numpy(angry), torch.eye(6)[[0]]).numpy()
+    assert kept.mean(0) == pytest.approx(own[3], abs=0.2)
+
+
+def test_rows_know_a_speaker_from_what_is_remembered_of_all_other_utterances():
     said = np.arange(4 * COUNT, dtype=np.float32).reshape(4, COUNT)
-    rows = known_rows(said, ['a', 'a', 'b', 'a'])
+    voices = said[::-1]
+    rows = known_rows(said, voices, ['a', 'a', 'b', 'a'])
     assert rows.shape == (4, SerMember.INPUT) and rows[:, -1].tolist() == [2, 2, 0, 2]
-    assert rows[0, COUNT : 2 * COUNT] == pytest.approx(said[[1, 3]].mean(axis=0))
-    assert rows[0, 2 * COUNT : -1] == pytest.approx((said[[1, 3]] ** 2).mean(axis=0))
+    assert (rows[:, :COUNT] == said).all()
+    assert rows[0, COUNT : 2 * COUNT] == pytest.approx(voices[[1, 3]].mean(axis=0))
+    assert rows[0, 2 * COUNT : -1] == pytest.approx((voices[[1, 3]] ** 2).mean(axis=0))
     assert not rows[2, COUNT:].any()
 
 
 def test_what_was_heard_of_others_says_nothing_of_a_new_voice():
-    network = SerMember(Population(*np.ones((4, COUNT)))).eval()
+    network = SerMember().eval()
     functionals, junk = torch.randn(2, COUNT), torch.randn(1, COUNT)
     nothing = torch.zeros(1, COUNT)
     with torch.inference_mode():

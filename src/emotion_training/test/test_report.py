@@ -152,7 +152,8 @@ def test_model_that_knows_voices_has_its_figures_of_known_voices_too(tmp_path):
     figures = measure.test_figures(OnnxModel(MODEL, 'fer'), Noise(1).held_out('test'))
     points = [{'heard_before': 0, 'n': 9, 'accuracy': 0.5}, {'heard_before': 10, 'n': 9, 'accuracy': 0.75}]
     curve = {name: points for name in figures}
-    warm = figures | {'heard_before': 10, 'orders': 3, 'curve': curve, 'change': {}}
+    one = {'all': figures['all'], 'heard_before': 4}
+    warm = figures | {'heard_before': 10, 'orders': 3, 'curve': curve, 'change': {}, 'one_emotion': one}
     replace(card, metrics=card.metrics | {'warm': warm}).save(folder)
     page = report.write_report(Noise(), tmp_path, folder, '').read_text()
     part = page[page.index('Once the voice is known') : page.index('Classes: all')]

@@ -34,7 +34,8 @@ def network():
 
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    population = Population(*np.random.default_rng(0).uniform(0.5, 1.5, (4, SerMember.COUNT)))
+    rng = np.random.default_rng(0)
+    population = Population(*rng.uniform(0.5, 1.5, (4, SerMember.COUNT)), rng.normal(0, 0.5, (6, SerMember.COUNT)))
     members = [SerMember(population).eval() for _ in range(2)]
     for member in members:
         torch.nn.init.normal_(member.head.weight, std=0.3)  # opinions strong enough to be told apart
@@ -176,9 +177,16 @@ def test_logits_of_the_first_member_are_its_own(network, folder, data):
     heard = SpeakerModel(OnnxModel(folder, 'ser'))(data.batches[0])
     with torch.inference_mode():
         spoken = [at_speed(torch.from_numpy(data.batches[0]), speed) for speed in network.SPEEDS]
-        rows = torch.from_numpy(np.concatenate([known_rows(network.hear(one).numpy(), ['a']) for one in spoken]))
-        alone = network.members[0](rows).numpy().mean(0)
-    assert Members(head, 2).first(heard) == pytest.approx(alone, abs=1e-3)
+        said = torch.cat([network.hear(one) for one in spoken])
+        rows = torch.from_numpy(known_rows(said.numpy(), said.numpy(), ['a', 'b', 'c']))
+        alone = network.members[0](rows).mean(0)
+    assert Members(head, 2).first(heard) == pytest.approx(alone.numpy(), abs=1e-3)
+
+    # What is remembered of the utterance is without what its emotion, as this member tells it, adds.
+    kept = network.members[0].without_emotion(said, alone.softmax(0)).numpy().ravel()
+    assert not np.allclose(kept, said.numpy().ravel(), atol=0.1)
+    voice = heard.outputs['voice'][0, 2 * network.BANDS :]
+    assert voice == pytest.approx(np.concatenate([kept, kept**2]), rel=1e-2, abs=1e-2)
 
 
 def test_large_products_in_int8_say_much_the_same(folder, data, tmp_path):
@@ -211,7 +219,7 @@ def test_temperatures_of_cold_and_warm_are_found_again():
 
 
 def test_figures_of_cold_and_warm_are_about_all_that_was_heard(folder, data, monkeypatch):
-    for name, value in (('WARM', 4), ('ORDERS', 2), ('TURNS', 1), ('MEETING', 5)):
+    for name, value in (('WARM', 4), ('FEW', 1), ('ORDERS', 2), ('TURNS', 1), ('MEETING', 5)):
         monkeypatch.setattr(speaker_measure, name, value)
     model = OnnxModel(folder, 'ser')
     _, head = load(folder, 'ser')
@@ -219,6 +227,8 @@ def test_figures_of_cold_and_warm_are_about_all_that_was_heard(folder, data, mon
     assert set(temperatures) == {'temperature', 'warm_temperature'} and min(temperatures.values()) > 0
     figures = speaker_measure.warm_figures(model, data)
     assert [figures[group]['n'] for group in data.groups] == [4 * 6 * 2, 2 * 6 * 2]
+    again = len(data.labels) - len(set(zip(data.sources, data.labels)))  # who has said something with this emotion
+    assert figures['one_emotion']['all']['n'] == 2 * again > 0
     curve = figures['curve']['all']
     assert [(point['heard_before'], point['n']) for point in curve] == [(0, 16), (1, 16), (2, 16), (3, 32)]
     assert figures['change']['changes'] == 4
