@@ -47,6 +47,7 @@ class TopicInfo:
     type: str
     count: int
     qos: tuple[Qos, ...]
+    other_types: tuple[str, ...] = ()  # of messages that are of no use
 
 
 class Bag:
@@ -98,10 +99,10 @@ class Bag:
         for connection in self._reader.connections:
             known = found.get(connection.topic)
             count = connection.msgcount + (known.count if known else 0)
-            qos = tuple(getattr(connection.ext, 'offered_qos_profiles', ()))
-            found[connection.topic] = TopicInfo(
-                connection.topic, known.type if known else connection.msgtype, count, known.qos if known else qos
-            )
+            qos = known.qos if known else tuple(getattr(connection.ext, 'offered_qos_profiles', ()))
+            kind = known.type if known else connection.msgtype
+            others = {*(known.other_types if known else ()), connection.msgtype} - {kind}
+            found[connection.topic] = TopicInfo(connection.topic, kind, count, qos, tuple(sorted(others)))
         return found
 
     @property

@@ -175,6 +175,29 @@ def test_remap_start_and_duration(ros, tmp_path):  # noqa: F811
     assert [msg.data for msg in heard] == [f'word {number}' for number in range(5, 15)]
 
 
+def test_topic_with_two_types_is_played_with_the_first(ros, tmp_path):  # noqa: F811
+    from bags import STRING
+    from rosbags.rosbag2 import StoragePlugin, Writer
+    from std_msgs.msg import String
+
+    from emotion_core import qos
+    from emotion_evaluation.definitions import known_types
+
+    types = known_types()
+    with Writer(tmp_path / 'bag', version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        for kind, value in ((STRING, 'word'), ('std_msgs/msg/Int32', 7)):
+            connection = writer.add_connection('/words', kind, typestore=types)
+            writer.write(connection, value == 7, types.serialize_cdr(types.types[kind](value), kind))
+    with Bag(tmp_path / 'bag') as bag:
+        player = ros.add(Player(bag))
+        assert [notice for notice in player.notices if "'/words' has several types" in notice]
+        heard = ros.collect(String, '/words', qos.RESULT)
+        ros.spin_until(lambda: not player.unheard(), 'the test listens')
+        player.play()
+        ros.spin_until(lambda: heard, 'the word has arrived')
+        assert player.published == {'/words': 1} and [msg.data for msg in heard] == ['word']
+
+
 def test_nothing_to_publish_is_a_sentence(ros, tmp_path):  # noqa: F811
     from bags import write_strings
 
