@@ -11,16 +11,21 @@ from typing import Any
 
 import mcap.exceptions
 import mcap.writer
+import yaml
 from mcap.records import Channel, Message, Schema
 from mcap.stream_reader import StreamReader
 from rosbags.highlevel import AnyReader
-from rosbags.interfaces import Connection, Qos
+from rosbags.interfaces import Connection, Nodetype, Qos
+from rosbags.typesys.store import Typestore
 
 from emotion_core.errors import InputError
 from emotion_evaluation.definitions import known_types
 from emotion_evaluation.errors import BagError
 
 SUFFIXES = ('.mcap', '.db3')
+# What a metadata.yaml has in all versions, in whatever order.
+METADATA = {'version', 'storage_identifier', 'duration', 'starting_time', 'message_count', 'topics_with_message_count'}
+METADATA |= {'relative_file_paths'}
 MCAP_MAGIC = b'\x89MCAP0\r\n'
 
 
@@ -42,6 +47,7 @@ class TopicInfo:
     type: str
     count: int
     qos: tuple[Qos, ...]
+    other_types: tuple[str, ...] = ()  # of messages that are of no use
 
 
 class Bag:
@@ -57,6 +63,7 @@ class Bag:
         self.path = Path(path)
         self.notice = ''  # what was wrong with it, although it can be read
         self._stack = ExitStack()
+        self._mistakes: dict[tuple[str, str], tuple[str, str] | None] = {}  # kind and sentence by topic and type
         try:
             self._open()
         except BaseException:
@@ -92,10 +99,10 @@ class Bag:
         for connection in self._reader.connections:
             known = found.get(connection.topic)
             count = connection.msgcount + (known.count if known else 0)
-            qos = tuple(getattr(connection.ext, 'offered_qos_profiles', ()))
-            found[connection.topic] = TopicInfo(
-                connection.topic, known.type if known else connection.msgtype, count, known.qos if known else qos
-            )
+            qos = known.qos if known else tuple(getattr(connection.ext, 'offered_qos_profiles', ()))
+            kind = known.type if known else connection.msgtype
+            others = {*(known.other_types if known else ()), connection.msgtype} - {kind}
+            found[connection.topic] = TopicInfo(connection.topic, kind, count, qos, tuple(sorted(others)))
         return found
 
     @property
@@ -146,8 +153,9 @@ class Bag:
         """
         Give a message with the fields that the bag defines; sequences of numbers are numpy arrays.
 
-        :raises InputError: when the bytes are not such a message.
+        :raises InputError: when the bytes are not such a message, or it is none of the type that its topic has here.
         """
+        self._check_type(record.topic, record.type)
         try:
             return self._reader.deserialize(record.data, record.type)
         except Exception as error:  # whatever the generated decoder stumbles over
@@ -155,6 +163,24 @@ class Bag:
                 'damaged message',
                 f'{record.topic}: {len(record.data)} bytes are no {record.type} ({type(error).__name__}: {error})',
             ) from error
+
+    def _check_type(self, topic: str, kind: str) -> None:
+        if (topic, kind) not in self._mistakes:
+            self._mistakes[topic, kind] = self._find_mistake(topic, kind)
+        if self._mistakes[topic, kind] is not None:
+            raise InputError(*self._mistakes[topic, kind])
+
+    def _find_mistake(self, topic: str, kind: str) -> tuple[str, str] | None:
+        first = self.topics[topic].type
+        if kind != first:
+            return 'two types', f'{topic}: it has two types, {first} and {kind}: the second is left out'
+        missing = _missing_fields(kind, known_types(), self._reader.typestore)
+        if missing:
+            return (
+                'other fields',
+                f"{topic}: the bag's {kind} is not the one of that name here: no {', '.join(missing)}",
+            )
+        return None
 
     def _open(self) -> None:
         paths = self._usable(self.path)
@@ -180,12 +206,16 @@ class Bag:
         else:
             files = sorted(item for item in path.iterdir() if item.suffix in SUFFIXES)
             paths = [path]
-            if not (path / 'metadata.yaml').is_file():
+            has_metadata = (path / 'metadata.yaml').is_file()
+            if not has_metadata or (files and not _has_information(path / 'metadata.yaml')):
                 if not files:
                     raise BagError(
                         f"'{path}' is no bag: it holds neither metadata.yaml nor a file {', '.join(SUFFIXES)}"
                     )
-                self.notice = 'it has no metadata.yaml'
+                if len(files) > 1 and not _are_parts(files):
+                    names = ', '.join(file.name for file in files)
+                    raise BagError(f"'{path}' holds {len(files)} bags: name one of them, or a folder of one; {names}")
+                self.notice = 'its metadata.yaml is damaged' if has_metadata else 'it has no metadata.yaml'
                 paths = files
         for file in files:
             _roll_back(file)
@@ -213,11 +243,54 @@ def labels_beside(bag: Path) -> Path:
 def find_bags(path: Path) -> list[Path]:
     """Give the bag at a path, or all bags below a folder that is none, in the order of their names."""
     path = Path(path)
-    if not path.is_dir() or (path / 'metadata.yaml').is_file() or any(p.suffix in SUFFIXES for p in path.iterdir()):
+    if not path.is_dir() or (path / 'metadata.yaml').is_file():
         return [path]
     found = {file.parent for file in path.rglob('metadata.yaml')}
-    alone = {file for suffix in SUFFIXES for file in path.rglob(f'*{suffix}') if file.parent not in found}
-    return sorted(found | alone) or [path]
+    alone: dict[Path, list[Path]] = {}
+    for file in sorted(file for suffix in SUFFIXES for file in path.rglob(f'*{suffix}') if file.parent not in found):
+        alone.setdefault(file.parent, []).append(file)
+    if not found and len(alone.get(path, ())) == 1 == len(alone):  # it has lost its metadata
+        return [path]
+    for folder, files in alone.items():
+        found |= {folder} if len(files) > 1 and _are_parts(files) else set(files)
+    return sorted(found) or [path]
+
+
+def _are_parts(files: list[Path]) -> bool:
+    """Tell whether files are those of one recording that was split: NAME_0, NAME_1, …"""
+    stem = files[0].stem.rpartition('_')[0]
+    return {file.stem for file in files} == {f'{stem}_{number}' for number in range(len(files))}
+
+
+def _has_information(path: Path) -> bool:
+    """Tell whether a metadata.yaml can be read to its end."""
+    try:
+        information = yaml.safe_load(path.read_text(encoding='utf-8'))['rosbag2_bagfile_information']
+        return METADATA <= set(information)
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+        return False
+
+
+def _missing_fields(kind: str, known: Typestore, found: Typestore) -> list[str]:
+    """Give the fields of a type, and of its parts, that its definition in a bag lacks or has of another kind."""
+    if kind not in known.fielddefs or kind not in found.fielddefs:
+        return []
+
+    def shape(description: tuple) -> tuple:
+        node, value = description
+        if node == Nodetype.NAME:
+            return (value,)
+        return ('text' if value[0] == 'string' else 'number',) if node == Nodetype.BASE else ('list', *shape(value[0]))
+
+    there = {name: shape(description) for name, description in found.fielddefs[kind][1]}
+    missing = []
+    for name, description in known.fielddefs[kind][1]:
+        wanted = shape(description)
+        if there.get(name) != wanted:
+            missing.append(name)
+        else:
+            missing += [f'{name}.{part}' for part in _missing_fields(wanted[-1], known, found)]
+    return missing
 
 
 def _place(path: Path) -> Path:
@@ -248,7 +321,7 @@ def _roll_back(path: Path) -> None:
 
 def _recover(files: list[Path], target: Path) -> tuple[int, str]:
     """Copy the whole records of MCAP files; gives the number of messages, and where and why the copy ended."""
-    count, where = 0, 'it is empty'
+    count, end, broken = 0, 'it is empty', []
     with open(target, 'wb') as out:
         writer = mcap.writer.Writer(out)
         writer.start(profile='ros2')
@@ -269,10 +342,13 @@ def _recover(files: list[Path], target: Path) -> tuple[int, str]:
                                 channels[record.channel_id], record.log_time, record.data, record.publish_time
                             )
                             count += 1
-                    where = f"'{path.name}' ends after byte {file.tell()}"
+                    end = f"'{path.name}' ends after byte {file.tell()}"
                 except Exception as error:  # the end of the file in the middle of anything
-                    where = f"'{path.name}' breaks off at byte {file.tell()} of {path.stat().st_size}"
-                    if isinstance(error, mcap.exceptions.McapError):
-                        where += f' ({error})'
+                    size = path.stat().st_size
+                    broken.append(
+                        f"'{path.name}' {f'breaks off at byte {file.tell()} of {size}' if size else 'is empty'}"
+                    )
+                    if isinstance(error, mcap.exceptions.McapError) and str(error):
+                        broken[-1] += f' ({error})'
         writer.finish()
-    return count, where
+    return count, ', '.join(broken) or end

@@ -60,7 +60,8 @@ class BagWriter:
     A rosbag2 folder: ``metadata.yaml`` beside one MCAP or SQLite file.
 
     After each ``checkpoint`` the bag on disk is complete, with index and metadata; what came after the last one is lost
-    when the process dies. Any thread may call it, one at a time.
+    when the process dies or something cannot be written. After that nothing more is written, and ``topics`` and
+    ``counts`` tell what is on disk. Any thread may call it, one at a time.
     """
 
     def __init__(self, folder: Path, storage: str = 'mcap', compression: str = 'zstd', types: Typestore | None = None):
@@ -76,6 +77,8 @@ class BagWriter:
         self.folder = Path(folder)
         self.topics: dict[str, Topic] = {}
         self.counts: dict[str, int] = {}
+        self._saved: dict[str, int] = {}  # the counts at the last checkpoint
+        self._failure: BagError | None = None
         self._types = types
         self._start_ns: int | None = None
         self._end_ns = 0
@@ -85,7 +88,7 @@ class BagWriter:
             raise BagError(f"'{self.folder}' is there already: choose another name with -o") from error
         except OSError as error:
             raise BagError(f"cannot make '{self.folder}': {error.strerror}") from error
-        with _writing(self.folder):
+        with self._writing():
             self._storage: _Storage = _Mcap(self.folder, compression) if storage == 'mcap' else _Sqlite3(self.folder)
         self.checkpoint()
 
@@ -103,7 +106,7 @@ class BagWriter:
         types = installed_types([kind]) if self._types is None else self._types
         text, _ = types.generate_msgdef(kind)
         topic = Topic(len(self.topics) + 1, name, kind, text, types.hash_rihs01(kind), dump_qos_v8(list(qos)))
-        with _writing(self.folder):
+        with self._writing():
             self._storage.add(topic, all(other.type != kind for other in self.topics.values()))
         self.topics[name] = topic
         self.counts[name] = 0
@@ -117,7 +120,7 @@ class BagWriter:
         :param data: Serialised, CDR.
         :raises BagError: when the disk is full, or the like.
         """
-        with _writing(self.folder):
+        with self._writing():
             self._storage.write(self.topics[name], stamp_ns, data)
         self.counts[name] += 1
         self._start_ns = stamp_ns if self._start_ns is None else min(stamp_ns, self._start_ns)
@@ -129,22 +132,46 @@ class BagWriter:
 
         :raises BagError: when the disk is full, or the like; what was there at the last checkpoint stays readable.
         """
-        with _writing(self.folder):
-            self._storage.checkpoint()
-            self._write_metadata()
+        new = self.folder / 'metadata.new'
+        with self._writing():
+            try:
+                self._write_metadata(new)  # first, so that the bag on disk changes only where there is room for it too
+                self._storage.checkpoint()
+                new.replace(self.folder / 'metadata.yaml')
+            except BaseException:
+                new.unlink(missing_ok=True)
+                raise
+        self._saved = dict(self.counts)
 
     def close(self) -> None:
         """
-        Bring the bag on disk up to date, and let go of it.
+        Bring the bag on disk up to date, unless something could not be written before, and let go of it.
 
         :raises BagError: as ``checkpoint`` does; the files are closed all the same.
         """
         try:
-            self.checkpoint()
+            if self._failure is None:
+                self.checkpoint()
         finally:
             self._storage.close()
 
-    def _write_metadata(self) -> None:
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Turn what the operating system and SQLite say into a BagError, the last that this writer does."""
+        if self._failure is not None:
+            raise self._failure
+        try:
+            yield
+        except (OSError, sqlite3.Error) as error:
+            reason = getattr(error, 'strerror', None) or str(error)
+            self._failure = BagError(
+                f"cannot write to '{self.folder}': {reason}; what was recorded up to a second before is there"
+            )
+            self.counts = dict(self._saved)
+            self.topics = {name: topic for name, topic in self.topics.items() if name in self._saved}
+            raise self._failure from error
+
+    def _write_metadata(self, path: Path) -> None:
         start_ns = self._start_ns or 0
         span = {
             'duration': {'nanoseconds': max(self._end_ns - start_ns, 0)},
@@ -172,22 +199,7 @@ class BagWriter:
             'relative_file_paths': [self._storage.file_name],
             'files': [{'path': self._storage.file_name, **span}],
         }
-        path = self.folder / 'metadata.yaml'
-        new = path.with_suffix('.new')
-        new.write_text(yaml.safe_dump({'rosbag2_bagfile_information': information}, sort_keys=False))
-        new.replace(path)
-
-
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    """Turn what the operating system and SQLite say into a BagError."""
-    try:
-        yield
-    except (OSError, sqlite3.Error) as error:
-        reason = getattr(error, 'strerror', None) or str(error)
-        raise BagError(
-            f"cannot write to '{folder}': {reason}; what was recorded up to a second before is there"
-        ) from error
+        path.write_text(yaml.safe_dump({'rosbag2_bagfile_information': information}, sort_keys=False))
 
 
 class _Tail:

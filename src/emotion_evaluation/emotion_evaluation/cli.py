@@ -1,6 +1,7 @@
 """The commands ``emotion record``, ``replay``, ``label`` and ``evaluate``."""
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -122,7 +123,7 @@ def _record(parser: argparse.ArgumentParser) -> None:
         metavar='TOPIC',
         help="instead of the graph's own; '*' stands for anything, names without '/' are in the namespace",
     )
-    parser.add_argument('--namespace', default='', help='of the graph to record')
+    parser.add_argument('--namespace', type=_ros_name, default='', help='of the graph to record')
     parser.add_argument('--storage', choices=STORAGES, default='mcap', help='default: %(default)s')
     parser.add_argument(
         '--compression', choices=COMPRESSIONS, default='zstd', help='of an MCAP file, default: %(default)s'
@@ -141,14 +142,14 @@ def _replay(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--clock', action='store_true', help='publish the time of the bag on /clock')
     parser.add_argument('--start', type=_seconds, default=0.0, metavar='S', help='begin so far into the bag [s]')
     parser.add_argument('--duration', type=_seconds, metavar='S', help='end after so long [s]')
-    _remap(parser, 'name it is published under')
+    _remap(parser, 'name it is published under', _renamed)
     parser.add_argument(
         '--topics', nargs='+', default=[], metavar='TOPIC', help="only these of the bag; '*' stands for anything"
     )
     parser.add_argument(
         '--results', action='store_true', help='publish also what a graph said when the bag was recorded'
     )
-    parser.add_argument('--namespace', default='', help='of the graph to play to')
+    parser.add_argument('--namespace', type=_ros_name, default='', help='of the graph to play to')
     parser.add_argument(
         '--wait', type=_seconds, default=10.0, metavar='S', help='for subscribers, at most so long [s]; default: 10'
     )
@@ -159,7 +160,7 @@ def _label(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('-o', '--out', type=Path, metavar='CSV', help='by default BAG.csv; live: only if given')
     parser.add_argument('--subject', default='', help='whom the labels are about; by default everyone')
     parser.add_argument('--rate', type=_positive, default=1.0, help='how fast the bag goes by, default: 1')
-    parser.add_argument('--namespace', default='', help='of the graph to label live')
+    parser.add_argument('--namespace', type=_ros_name, default='', help='of the graph to label live')
     parser.add_argument(
         '--names', type=Path, nargs='+', metavar='BAG', help="the label is in the name, as in 'happy_03' or 'anna_sad'"
     )
@@ -182,12 +183,12 @@ def _evaluate(parser: argparse.ArgumentParser) -> None:
         default=THRESHOLD,
         help=f'how much a share may get worse; other figures by {RELATIVE} times that, relative; default: %(default)s',
     )
-    _remap(parser, 'name in a graph of ours')
+    _remap(parser, 'name in a graph of ours', _pair)
     parser.add_argument('--face-model', metavar='NAME', help='instead of the bundled one')
     parser.add_argument('--speech-model', metavar='NAME', help='instead of the bundled one')
     parser.add_argument('--fusion-method', choices=METHODS, help='instead of the default')
     parser.add_argument('--detector', metavar='NAME', help="'auto', 'yunet' or 'haar'")
-    parser.add_argument('--jobs', type=int, default=0, metavar='N', help='bags at a time; default: one a core')
+    parser.add_argument('--jobs', type=_count, default=0, metavar='N', help='bags at a time; default: one a core')
     parser.add_argument(
         '--dask', nargs='?', const='', metavar='ADDRESS', help='on a Dask cluster; without an address on this machine'
     )
@@ -222,9 +223,9 @@ def _evaluate(parser: argparse.ArgumentParser) -> None:
     pairs.add_argument('--pairs', type=int, default=300, metavar='N', help='in each cell, default: %(default)s')
 
 
-def _remap(parser: argparse.ArgumentParser, meaning: str) -> None:
+def _remap(parser: argparse.ArgumentParser, meaning: str, read: Callable[[str], tuple[str, str]]) -> None:
     parser.add_argument(
-        '--remap', nargs='+', type=_pair, default=[], metavar='TOPIC:=NAME', help=f'topic of the bag := {meaning}'
+        '--remap', nargs='+', type=read, default=[], metavar='TOPIC:=NAME', help=f'topic of the bag := {meaning}'
     )
 
 
@@ -233,6 +234,25 @@ def _pair(text: str) -> tuple[str, str]:
     if not (topic and separator and name):
         raise argparse.ArgumentTypeError(f"'{text}' is not TOPIC:=NAME")
     return topic, name
+
+
+def _renamed(text: str) -> tuple[str, str]:
+    topic, name = _pair(text)
+    return topic, _ros_name(name)
+
+
+def _ros_name(text: str) -> str:
+    if text.strip('/') and not re.fullmatch(r'/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', text, re.ASCII):
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is no name of ROS: letters, digits and _, in parts between / that do not begin with a digit"
+        )
+    return text
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from 0 on")
+    return int(text)
 
 
 def _seconds(text: str) -> float:

@@ -11,6 +11,8 @@ from emotion_evaluation.measure import ROWS
 HIGHER, LOWER = 1, -1  # which is better
 THRESHOLD = 0.02
 RELATIVE = 10  # a figure that is no share may get worse by so many times the threshold, relative to what it was
+# Or relative to this, where it was less: changes a minute, seconds, milliseconds.
+LEAST = {'flicker': 5.0, 'seconds': 0.5, 'p95': 20.0}
 
 # Place in the JSON file -> which is better, and whether it is a share.
 FIGURES: dict[tuple[str, ...], tuple[int, bool]] = {('with_face',): (HIGHER, True)}
@@ -47,10 +49,21 @@ def load(path: Path) -> dict[str, Any]:
     """
     try:
         old = json.loads(Path(path).read_text(encoding='utf-8'))
-        old['all']['bags']
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BagError(f"'{path}' is no evaluation to compare with: {error!r}") from error
+    except OSError as error:
+        raise BagError(f"cannot read '{path}' to compare with: {error.strerror}") from error
+    except ValueError as error:
+        raise BagError(f"'{path}' is no evaluation to compare with: it is no JSON ({error})") from error
+    if not isinstance(_get(old, ('all', 'bags')), int):
+        raise BagError(f"'{path}' is no evaluation to compare with: it holds no figures of bags")
     return old
+
+
+def is_of_same_bags(old: dict[str, Any], new: dict[str, Any]) -> bool:
+    """Tell whether at least one bag was evaluated both times."""
+    old_bags, new_bags = (
+        {bag.get('sha256') for bag in table.get('bags', []) if isinstance(bag, dict)} - {None} for table in (old, new)
+    )
+    return not old_bags.isdisjoint(new_bags)
 
 
 def compare(old: dict[str, Any], new: dict[str, Any], threshold: float = THRESHOLD) -> list[Change]:
@@ -69,7 +82,7 @@ def compare(old: dict[str, Any], new: dict[str, Any], threshold: float = THRESHO
             changes.append(Change(name, before, now, 0.0, now is None))
             continue
         better = direction * (now - before)
-        allowed = threshold if is_share else threshold * RELATIVE * abs(before)
+        allowed = threshold if is_share else threshold * RELATIVE * max(abs(before), LEAST[place[-1]])
         changes.append(Change(name, before, now, round(better, 4), better < -allowed - 1e-9))
     return changes
 
@@ -79,4 +92,4 @@ def _get(table: Any, place: tuple[str, ...]) -> float | None:
         if not isinstance(table, dict) or part not in table:
             return None
         table = table[part]
-    return table
+    return table if isinstance(table, int | float) else None

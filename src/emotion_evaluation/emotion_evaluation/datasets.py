@@ -149,8 +149,11 @@ def _in_folders(path: Path) -> list[_File]:
 
 
 def _in_table(path: Path) -> list[_File]:
-    with open(path, newline='', encoding='utf-8-sig') as file:
-        rows = list(csv.DictReader(file))
+    try:
+        with open(path, newline='', encoding='utf-8-sig') as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BagError(f"cannot read '{path}', which must be a CSV file in UTF-8: {error}") from error
     if not rows or not {'path', 'label'} <= set(rows[0]):
         raise BagError(f"'{path}' needs the columns path,label and perhaps speaker")
     found = []

@@ -164,10 +164,13 @@ def read_truth(bag: Bag, topics: Topics, labels: Path | None, problem: Problem) 
     if labels is not None:
         intervals = ground_truth.read_csv(labels, bag.start_ns)
     else:
-        marks = []
+        marks, offsets_ns = [], []
         for received_ns, msg in _messages(bag, topics.truth, problem):
             mark = Mark(to_ns(msg.header.stamp), msg.subject_id, msg.label)
-            marks.append(replace(mark, stamp_ns=mark.stamp_ns + other_clock_ns(mark, received_ns)))
+            marks.append(mark)
+            offsets_ns.append(other_clock_ns(mark, received_ns))
+        if all(offsets_ns):  # otherwise one that comes late takes an earlier one back
+            marks = [replace(mark, stamp_ns=mark.stamp_ns + ns) for mark, ns in zip(marks, offsets_ns)]
         intervals = ground_truth.intervals_of(marks, bag.end_ns)
     inside = ground_truth.within(intervals, bag.start_ns, bag.end_ns)
     if intervals and not inside:
@@ -191,6 +194,7 @@ def _evaluate(job: Job, progress: Callable[[float, float], None]) -> Result:
         result.samples = measure.sample(run, truth, job.setup.fusion, f'{bag.name}/')
         live, result.live = _live_figures(bag, topics, run, job.setup.fusion)
         result.track = track_of(run, truth, job.setup)
+        notice = '; '.join(filter(None, (bag.notice, run.notice)))
         result.entry = {
             'bag': str(job.path),
             'sha256': sha256_of(*bag.files),
@@ -200,7 +204,7 @@ def _evaluate(job: Job, progress: Callable[[float, float], None]) -> Result:
             'with_face': _share(sum(bool(frame.faces) for frame in run.frames), len(run.frames)),
             'utterances': sum(evidence.is_final for _, evidence in run.speech),
             'topics': {role: name for role, name in vars(topics).items() if name},
-            **({'notice': bag.notice} if bag.notice else {}),
+            **({'notice': notice} if notice else {}),
             **({'problems': dict(sorted(run.problems.items()))} if run.problems else {}),
             **({'sentences': dict(sorted(run.sentences.items()))} if run.sentences else {}),
             **({'live': live} if live else {}),

@@ -47,11 +47,12 @@ def intervals_of(marks: Iterable[Mark], end_ns: int) -> list[Interval]:
     """
     Turn marks into intervals.
 
+    :param marks: In the order in which they came; one takes back those of its subject that are of its stamp or later.
     :param end_ns: Where those that are open end.
     :raises LabelError: for a label that is none.
     """
     intervals, open_marks = [], {}
-    for mark in sorted(marks, key=lambda mark: mark.stamp_ns):
+    for mark in sorted(_valid(marks), key=lambda mark: mark.stamp_ns):
         before = open_marks.pop(mark.subject, None)
         if before is not None and mark.stamp_ns > before.stamp_ns:
             intervals.append(Interval(before.stamp_ns, mark.stamp_ns, mark.subject, before.label))
@@ -59,6 +60,19 @@ def intervals_of(marks: Iterable[Mark], end_ns: int) -> list[Interval]:
             open_marks[mark.subject] = Mark(mark.stamp_ns, mark.subject, _label(mark.label, TOPIC))
     intervals += [Interval(mark.stamp_ns, end_ns, mark.subject, mark.label) for mark in open_marks.values()]
     return sorted(interval for interval in intervals if interval.end_ns > interval.start_ns)
+
+
+def _valid(marks: Iterable[Mark]) -> list[Mark]:
+    """Give the marks that no later one has taken back, nor only says again what held before it did so."""
+    valid: dict[str, list[Mark]] = {}
+    for mark in marks:
+        before = valid.setdefault(mark.subject, [])
+        takes_back = bool(before) and before[-1].stamp_ns >= mark.stamp_ns
+        while before and before[-1].stamp_ns >= mark.stamp_ns:
+            before.pop()
+        if not takes_back or mark.label != (before[-1].label if before else ''):
+            before.append(mark)
+    return [mark for before in valid.values() for mark in before]
 
 
 def within(intervals: Iterable[Interval], start_ns: int, end_ns: int) -> list[Interval]:
@@ -93,11 +107,12 @@ def read_csv(path: Path, origin_ns: int) -> list[Interval]:
     path = Path(path)
     try:
         with open(path, newline='', encoding='utf-8-sig') as file:
-            rows = list(csv.DictReader(file))
+            table = csv.DictReader(file)
+            rows, columns = list(table), [name for name in table.fieldnames or () if name]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise LabelError(f"cannot read the labels '{path}': {error}") from error
-    if rows and not set(COLUMNS) <= set(rows[0]):
-        raise LabelError(f"'{path}' needs the columns {','.join(COLUMNS)}, it has {','.join(filter(None, rows[0]))}")
+    if not set(COLUMNS) <= set(columns):
+        raise LabelError(f"'{path}' needs the columns {','.join(COLUMNS)}, it has {','.join(columns) or 'none'}")
     found: list[Interval] = []
     for number, row in enumerate(rows, start=2):
         where = f"'{path}', line {number}"

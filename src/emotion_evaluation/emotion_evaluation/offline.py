@@ -78,6 +78,7 @@ class Run:
     models: dict[str, str] = field(default_factory=dict)  # by task
     problems: Counter = field(default_factory=Counter)  # by 'topic: kind'
     sentences: dict[str, str] = field(default_factory=dict)  # the first of each
+    notice: str = ''  # what had to be assumed
 
     def problem(self, topic: str, kind: str, sentence: str) -> None:
         """Count a problem, as a node does."""
@@ -134,6 +135,7 @@ def run_bag(
     run.speech, run.loudness = other.speech, other.loudness
     run.models |= other.models
     run.add_problems(other)
+    run.notice = other.notice
     run.fused = list(fuse(run, setup.fusion))
     return run
 
@@ -314,8 +316,13 @@ def _listen(bag: Bag, topics: Topics, parameters: SpeechParameters, run: Run) ->
         problem=lambda kind, sentence: run.problem(topics.audio, kind, sentence),
         clock=lambda: 0.0,  # as if the model took no time
     )
-    announced = _first_format(bag, topics, run)
-    spec = announced or AudioFormat(parameters.sample_rate, parameters.channels, parameters.sample_format)
+    spec = _first_format(bag, topics)
+    if spec is None:
+        spec = AudioFormat(parameters.sample_rate, parameters.channels, parameters.sample_format)
+        run.notice = (
+            f'no audio_info tells what {topics.audio} is: it was taken for {spec.sample_format} at '
+            f'{spec.sample_rate} Hz with {spec.channels} channel{"" if spec.channels == 1 else "s"}'
+        )
     newest_ns: int | None = None
     received_ns, frame_id = run.start_ns, ''
 
@@ -326,8 +333,11 @@ def _listen(bag: Bag, topics: Topics, parameters: SpeechParameters, run: Run) ->
         try:
             msg = bag.deserialize(record)
             if record.topic == topics.info:
-                spec = to_format(msg)
-                continue
+                spec = _announced(msg)
+                if isinstance(spec, AudioFormat):
+                    continue
+            if isinstance(spec, InputError):  # until the driver says otherwise no block of it can be read
+                raise spec.with_traceback(None)
             stamp_ns = 0
             if record.type == STAMPED:
                 stamp_ns, frame_id, msg = to_ns(msg.header.stamp), msg.header.frame_id, msg.audio
@@ -350,11 +360,19 @@ def _listen(bag: Bag, topics: Topics, parameters: SpeechParameters, run: Run) ->
     keep(recognizer.flush())
 
 
-def _first_format(bag: Bag, topics: Topics, run: Run) -> AudioFormat | None:
+def _first_format(bag: Bag, topics: Topics) -> AudioFormat | InputError | None:
     """Give the format that is announced first: it may have been before the recording began."""
     for record in bag.read([topics.info] if topics.info else []):
         try:
-            return to_format(bag.deserialize(record))
-        except InputError as error:
-            run.problem(topics.info, error.kind, str(error))
+            return _announced(bag.deserialize(record))
+        except InputError:  # it is counted when its turn comes
+            continue
     return None
+
+
+def _announced(msg: Any) -> AudioFormat | InputError:
+    """Give the format that a driver announces, or why such audio cannot be read."""
+    try:
+        return to_format(msg)
+    except InputError as error:
+        return error

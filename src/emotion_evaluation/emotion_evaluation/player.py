@@ -1,11 +1,12 @@
 """Publishes the messages of a bag when they are due."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
 from rclpy.duration import Duration
+from rclpy.exceptions import NameValidationException
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rosbags.interfaces import Qos, QosDurability, QosReliability
@@ -14,7 +15,7 @@ from rosgraph_msgs.msg import Clock
 from emotion_core.messages import to_stamp
 from emotion_core.stamps import NS_PER_S
 from emotion_evaluation import ground_truth
-from emotion_evaluation.bag import Bag, TopicInfo
+from emotion_evaluation.bag import Bag, Record, TopicInfo
 from emotion_evaluation.definitions import installed_types, message_class
 from emotion_evaluation.errors import BagError
 
@@ -102,6 +103,7 @@ class Player(Node):
             length_s = (self._bag.end_ns - self._bag.start_ns) / NS_PER_S
             raise BagError(f"'{self._bag.path}' is {length_s:.1f} s long: it cannot be played from {start_s:g} s on")
         end_ns = self._bag.end_ns + 1 if duration_s is None else begin_ns + round(duration_s * NS_PER_S)
+        self._tick(begin_ns)
         self._publish_latched(begin_ns)
         origin_s = time.monotonic()
         clock_ns, worst_s = begin_ns, 0.0
@@ -109,7 +111,7 @@ class Player(Node):
         def due_s(ns: int) -> float:
             return origin_s + (ns - begin_ns) / NS_PER_S / rate
 
-        for record in self._bag.read(self._by_topic, begin_ns, end_ns):
+        for record in self._read(self._by_topic, begin_ns, end_ns):
             while clock_ns < record.received_ns:
                 self._tick(clock_ns)
                 if not go_on((clock_ns - self._bag.start_ns) / NS_PER_S):
@@ -124,12 +126,17 @@ class Player(Node):
             publisher.wait_for_all_acked(Duration(seconds=ACKNOWLEDGED_S))
         return worst_s
 
+    def _read(self, topics: Collection[str], start_ns: int | None, end_ns: int) -> Iterator[Record]:
+        """Give the messages of topics, without those that are of another type than their publisher."""
+        kinds = {name: info.type for name, info in self._bag.topics.items()}
+        return (item for item in self._bag.read(topics, start_ns, end_ns) if item.type == kinds[item.topic])
+
     def _tick(self, now_ns: int) -> None:
         if self._clock_pub is not None:
             self._clock_pub.publish(Clock(clock=to_stamp(now_ns)))
 
     def _publish_latched(self, begin_ns: int) -> None:
-        newest = {record.topic: record.data for record in self._bag.read(self._latched, end_ns=begin_ns)}
+        newest = {record.topic: record.data for record in self._read(self._latched, None, begin_ns)}
         for topic, data in newest.items():
             self._by_topic[topic].publish(data)
 
@@ -147,7 +154,14 @@ class Player(Node):
             return
         if info.name.startswith('/') and name == info.name and self.get_namespace() != '/':
             name = info.name.lstrip('/')
-        self._by_topic[info.name] = self.create_publisher(message, name, _publisher_qos(info.qos))
+        try:
+            self._by_topic[info.name] = self.create_publisher(message, name, _publisher_qos(info.qos))
+        except NameValidationException:  # one of another middleware, or of ROS 1
+            self.notices.append(f"topic '{info.name}' is not played: '{name}' is no name of ROS; --remap gives it one")
+            return
+        if info.other_types:
+            others = ', '.join(info.other_types)
+            self.notices.append(f"topic '{info.name}' has several types: it is played as {info.type}, without {others}")
         if _is_latched(info.qos):
             self._latched.append(info.name)
 

@@ -57,6 +57,7 @@ class Recorder(Node):
         self._instead_of = {} if topics else {self._absolute(b): self._absolute(a) for a, b in INSTEAD_OF.items()}
         self._seen_s: dict[str, float] = {}  # topic -> when it was first seen [s, monotonic]
         self._given_up: set[str] = set()
+        self._latched_early: dict[str, bytes] = {}  # topic -> the last message that came before time began
         self._queue: queue.SimpleQueue[tuple[str, int, bytes] | None] = queue.SimpleQueue()
         self._waiting_bytes = 0
         self._lock = threading.Lock()
@@ -108,19 +109,29 @@ class Recorder(Node):
             self.notices.append(f"topic '{name}' is not recorded: {error}")
             return
 
+        profile = _subscription_qos(profiles)
+        is_latched = profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
+
         def keep(data: bytes) -> None:
             received_ns = self.get_clock().now().nanoseconds
-            if received_ns == 0:  # simulated time has not begun
+            if received_ns == 0:  # simulated time has not begun; what is latched counts when it does
+                if is_latched:
+                    self._latched_early[name] = data
                 return
-            if self._waiting_bytes > QUEUE_BYTES:
-                self.dropped += 1
-                return
-            self.received += 1
-            with self._lock:
-                self._waiting_bytes += len(data)
-            self._queue.put((name, received_ns, data))
+            while self._latched_early:
+                self._enqueue(*self._latched_early.popitem(), received_ns)
+            self._enqueue(name, data, received_ns)
 
-        self.create_subscription(message, name, keep, _subscription_qos(profiles), raw=True)
+        self.create_subscription(message, name, keep, profile, raw=True)
+
+    def _enqueue(self, name: str, data: bytes, received_ns: int) -> None:
+        if self._waiting_bytes > QUEUE_BYTES:
+            self.dropped += 1
+            return
+        self.received += 1
+        with self._lock:
+            self._waiting_bytes += len(data)
+        self._queue.put((name, received_ns, data))
 
     def _write(self) -> None:
         checkpoint_s = time.monotonic()

@@ -5,13 +5,15 @@ import shlex
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from emotion_core.provenance import commit, versions
 from emotion_evaluation import dataset_run, datasets
 from emotion_evaluation.errors import BagError
 from emotion_evaluation.evaluate import VERSIONS_OF
-from emotion_evaluation.run_evaluate import METRICS, figures_table, guesses, span, write_json
+from emotion_evaluation.printing import prepare, say, show, write_json
+from emotion_evaluation.run_evaluate import METRICS, figures_table, guesses, span
 
 TITLES = {'alone': 'as they are', 'through_node': 'through the node'}
 
@@ -20,11 +22,12 @@ def run(options: argparse.Namespace, arguments: list[str], console: Console) -> 
     """Measure a model on a data set; gives the exit code."""
     if options.limit is not None and options.limit < 1:
         raise BagError('--limit must be at least 1')
+    prepare(options.out)
     with console.status('reading'):
         data = datasets.load(options.dataset, options.data).part(options.limit)
     columns = (TextColumn('{task.description}'), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(data.name, total=len(data.items))
+        task = progress.add_task(escape(data.name), total=len(data.items))
         figures = dataset_run.measure(
             data, options.model or '', options.detector or 'auto', lambda done: progress.update(task, completed=done)
         )
@@ -39,7 +42,6 @@ def run(options: argparse.Namespace, arguments: list[str], console: Console) -> 
         'description': data.description,
         **figures,
     }
-    options.out.mkdir(parents=True, exist_ok=True)
     write_json(options.out / METRICS, table)
     view = figures_table('n', 'coverage', 'accuracy', 'macro-F1', '95 %', 'ECE', 'right of all')
     for key, title in TITLES.items():
@@ -52,9 +54,9 @@ def run(options: argparse.Namespace, arguments: list[str], console: Console) -> 
     if 'majority' in figures['alone']:
         for name, guessed in guesses(figures['alone']):
             view.add_row(name, '', '', *guessed, style='dim')
-    console.print(f'{data.description}; {figures["model"]}', highlight=False)
-    console.print(view)
+    say(console, f'{data.description}; {figures["model"]}')
+    show(console, view)
     for sentence in figures.get('unread', [])[:5]:
-        console.print(f'[yellow]left out: {sentence}', highlight=False)
-    console.print(f'{options.out / METRICS}', highlight=False)
+        say(console, f'left out: {sentence}', 'yellow')
+    say(console, f'{options.out / METRICS}')
     return 1 if figures.get('unread') else 0

@@ -1,7 +1,6 @@
 """``emotion evaluate``."""
 
 import argparse
-import json
 import os
 import shlex
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -27,6 +27,7 @@ from emotion_evaluation.evaluate import (
     summarise,
 )
 from emotion_evaluation.offline import Setup
+from emotion_evaluation.printing import prepare, say, show, write_json
 
 METRICS, REPORT = 'metrics.json', 'report.html'
 WORSE = 3  # exit code
@@ -53,11 +54,11 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
     bags = [bag for path in options.bags for bag in find_bags(path)]
     setup = make_setup(options)
     jobs = [Job(bag, labels_of(bag, options.labels, len(bags)), tuple(options.remap), setup) for bag in bags]
+    prepare(options.out)
     begin = time.monotonic()
     results = _evaluate(jobs, options, console)
     elapsed = time.monotonic() - begin
     table = summarise(results, shlex.join(['./emotion', 'evaluate', *arguments]))
-    options.out.mkdir(parents=True, exist_ok=True)
     write_json(options.out / METRICS, table)
     changes = compare.compare(old, table, options.threshold) if old else []
     if not options.no_report:
@@ -66,8 +67,10 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
         report.write(options.out / REPORT, table, results, changes, str(options.compare or ''))
     _print(console, table, results, elapsed)
     _print_changes(console, changes)
+    if old and not compare.is_of_same_bags(old, table):
+        say(console, f"'{options.compare}' is of other bags: figures may differ because of that alone", 'yellow')
     page = '' if options.no_report else f' and {options.out / REPORT}'
-    console.print(f'{options.out / METRICS}{page}', highlight=False, soft_wrap=True)
+    say(console, f'{options.out / METRICS}{page}')
     if any(result.error for result in results):
         return 1
     return WORSE if any(change.is_past for change in changes) else 0
@@ -82,11 +85,6 @@ def make_setup(options: argparse.Namespace) -> Setup:
         replace(setup.speech, **({'model': options.speech_model} if options.speech_model else {})),
         replace(setup.fusion, **({'method': options.fusion_method} if options.fusion_method else {})),
     )
-
-
-def write_json(path: Path, table: dict[str, Any]) -> None:
-    """Write a table so that equal ones give equal bytes."""
-    path.write_text(json.dumps(table, indent=1, ensure_ascii=False) + '\n', encoding='utf-8')
 
 
 def labels_of(bag: Path, labels: Path | None, bags: int) -> Path | None:
@@ -105,7 +103,7 @@ def _evaluate(jobs: list[Job], options: argparse.Namespace, console: Console) ->
     columns = (TextColumn('{task.description}'), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         if options.dask is None and len(jobs) == 1:
-            task = progress.add_task(jobs[0].path.name, total=None)
+            task = progress.add_task(escape(jobs[0].path.name), total=None)
             cores = len(os.sched_getaffinity(0))
 
             def advance(seconds: float, total: float) -> None:
@@ -116,7 +114,7 @@ def _evaluate(jobs: list[Job], options: argparse.Namespace, console: Console) ->
 
         def done(result: Result) -> None:
             if result.error:
-                progress.console.print(f'[red]{result.path}: {result.error}', highlight=False, soft_wrap=True)
+                say(progress.console, f'{result.path}: {result.error}', 'red')
             progress.advance(task)
 
         single = [replace(job, threads=1) for job in jobs]
@@ -128,11 +126,13 @@ def _evaluate(jobs: list[Job], options: argparse.Namespace, console: Console) ->
 def _print(console: Console, table: dict[str, Any], results: list[Result], elapsed: float) -> None:
     for result in results:
         if result.error and len(results) == 1:
-            console.print(f'[red]{result.error}', highlight=False, soft_wrap=True)
+            say(console, result.error, 'red')
         for key, sentence in result.entry.get('sentences', {}).items():
-            console.print(f'[yellow]{result.name}: {result.entry["problems"][key]} x {sentence}', highlight=False)
+            topic = key.partition(':')[0]
+            where = '' if sentence.startswith(topic) else f'{topic}: '
+            say(console, f'{result.name}: {result.entry["problems"][key]} x {where}{sentence}', 'yellow')
         if 'notice' in result.entry:
-            console.print(f'[yellow]{result.name}: {result.entry["notice"]}', highlight=False)
+            say(console, f'{result.name}: {result.entry["notice"]}', 'yellow')
     everything = table['all']
     if everything['bags'] == 0:
         return
@@ -166,7 +166,7 @@ def _print(console: Console, table: dict[str, Any], results: list[Result], elaps
     if best is not None:
         for name, figures in guesses(best):
             view.add_row(name, *figures, style='dim')
-    console.print(view)
+    show(console, view)
 
 
 def _print_changes(console: Console, changes: list[compare.Change]) -> None:
@@ -174,10 +174,23 @@ def _print_changes(console: Console, changes: list[compare.Change]) -> None:
         return
     view = Table('since then', 'before', 'now', 'better by', '')
     for change in changes:
-        if change.better or change.before is None or change.now is None:
+        if change.better:
             verdict = 'PAST THE THRESHOLD' if change.is_past else 'worse' if change.better < 0 else 'better'
             view.add_row(change.name, str(change.before), str(change.now), f'{change.better:+.4g}', verdict)
-    console.print(view if view.row_count else 'nothing has changed')
+    gone = [change.name for change in changes if change.now is None]
+    new = [change.name for change in changes if change.before is None]
+    if view.row_count:
+        show(console, view)
+    elif not gone and not new:
+        say(console, 'nothing has changed')
+    if gone:
+        say(console, f'no longer there, PAST THE THRESHOLD: {_enumerate(gone)}')
+    if new:
+        say(console, f'not there before: {_enumerate(new)}')
+
+
+def _enumerate(names: list[str]) -> str:
+    return ', '.join(names[:3]) + (f' and {len(names) - 3} more' if len(names) > 3 else '')
 
 
 def _percent(value: float | None) -> str:

@@ -9,9 +9,9 @@ import sys
 import termios
 import time
 import tty
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -22,7 +22,8 @@ from emotion_core.stamps import NS_PER_S
 from emotion_evaluation import ground_truth
 from emotion_evaluation.bag import Bag, labels_beside
 from emotion_evaluation.errors import LabelError
-from emotion_evaluation.ground_truth import Mark
+from emotion_evaluation.ground_truth import Interval, Mark
+from emotion_evaluation.printing import say
 
 KEYS = {str(number): label for number, label in enumerate(EMOTIONS, start=1)} | {'0': '', ' ': ''}
 UNDO, QUIT = 'u', 'q'
@@ -38,11 +39,10 @@ class Labeller:
     marks: list[Mark] = field(default_factory=list)
 
     def press(self, key: str, now_ns: int) -> Mark | None:
-        """Take a key at a time; gives the mark that comes of it, after an undo what counts again from now on."""
+        """Take a key at a time; gives the mark that comes of it, after an undo what counts instead of the mistake."""
         if key == UNDO and self.marks:
-            self.marks.pop()
-            label = self.marks[-1].label if self.marks else ''
-            return Mark(now_ns, self.subject, label)
+            mistake = self.marks.pop()
+            return replace(mistake, label=self.marks[-1].label if self.marks else '')
         if key not in KEYS or (self.marks and self.marks[-1].label == KEYS[key]):
             return None
         mark = Mark(now_ns, self.subject, KEYS[key])
@@ -84,10 +84,10 @@ def _from_names(options: argparse.Namespace, console: Console) -> int:
     for path in options.names:
         label = label_in_name(path)
         with Bag(path) as bag:
-            interval = ground_truth.Interval(bag.start_ns, bag.end_ns, options.subject, label)
+            interval = Interval(bag.start_ns, bag.end_ns, options.subject, label)
             target = options.out or labels_beside(path)
             ground_truth.write_csv(target, [interval], bag.start_ns)
-        console.print(f'{target}: {label}', highlight=False)
+        say(console, f'{target}: {label}')
     return 0
 
 
@@ -112,7 +112,7 @@ def _along(options: argparse.Namespace, console: Console) -> int:
         _show(console, labeller.press(key, now_ns()), (now_ns() - begin_ns) / NS_PER_S, total)
     intervals = ground_truth.intervals_of(labeller.marks, min(now_ns(), end_ns))
     ground_truth.write_csv(target, intervals, begin_ns)
-    console.print(f'{len(intervals)} intervals in {target}', highlight=False)
+    say(console, f'{_count(intervals)} in {target}')
     return 0
 
 
@@ -152,8 +152,12 @@ def _live(options: argparse.Namespace, console: Console) -> int:
     if options.out is not None:
         intervals = ground_truth.intervals_of(labeller.marks, end_ns)
         ground_truth.write_csv(options.out, intervals, 0)
-        console.print(f'{len(intervals)} intervals in {options.out}', highlight=False)
+        say(console, f'{_count(intervals)} in {options.out}')
     return 0
+
+
+def _count(intervals: Sequence[Interval]) -> str:
+    return f'{len(intervals)} interval{"" if len(intervals) == 1 else "s"}'
 
 
 def _show(console: Console, mark: Mark | None, seconds: float, total: float | None) -> None:

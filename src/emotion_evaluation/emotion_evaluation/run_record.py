@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from emotion_evaluation.bag_writer import BagWriter
+from emotion_evaluation.printing import say, show
 
 IDLE_S = 0.05
 HINT_S = 3.0  # without any topic
@@ -44,7 +45,7 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
         begin_s = time.monotonic()
         said = 0
         hinted = False
-        console.print(f"recording to '{folder}'; Ctrl-C ends it", markup=False, highlight=False)
+        say(console, f"recording to '{folder}'; Ctrl-C ends it")
         with console.status('waiting for topics') as status:
             while not stop and recorder.failure is None:
                 seconds = time.monotonic() - begin_s
@@ -53,7 +54,7 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
                 recorder.look()
                 executor.spin_once(timeout_sec=IDLE_S)
                 for notice in recorder.notices[said:]:
-                    console.print(f'[yellow]{notice}', highlight=False)
+                    say(console, notice, 'yellow')
                 said = len(recorder.notices)
                 if not writer.topics and seconds > HINT_S and not hinted:
                     hinted = True
@@ -65,13 +66,13 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
         executor.shutdown()
         recorder.destroy_node()
         rclpy.try_shutdown()
-    console.print(_summary(writer))
+    show(console, _summary(writer))
     size = sum(file.stat().st_size for file in folder.iterdir())
-    console.print(f"'{folder}': {sum(writer.counts.values())} messages, {size / 1e6:.1f} MB", highlight=False)
+    say(console, f"'{folder}': {sum(writer.counts.values())} messages, {size / 1e6:.1f} MB")
     if recorder.dropped:
-        console.print(f'[red]{recorder.dropped} messages were dropped: the disk is too slow for these topics')
+        say(console, f'{recorder.dropped} messages were dropped: the disk is too slow for these topics', 'red')
     if recorder.failure is not None:
-        console.print(f'[red]emotion record: {recorder.failure}', highlight=False, soft_wrap=True)
+        say(console, f'emotion record: {recorder.failure}', 'red')
         return 1
     return 0 if sum(writer.counts.values()) else 1
 
@@ -93,5 +94,5 @@ def _write_scenario(folder: Path, options: argparse.Namespace, console: Console)
         scenario_bag.make(
             folder, options.data, storage=options.storage, progress=lambda s: progress.update(task, completed=s)
         )
-    console.print(f"'{folder}' holds {total:.0f} s; next: `./emotion evaluate {folder}`", highlight=False)
+    say(console, f"'{folder}' holds {total:.0f} s; next: `./emotion evaluate {folder}`")
     return 0

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from emotion_core.stamps import NS_PER_S
 from emotion_evaluation.bag import Bag
+from emotion_evaluation.printing import say
 
 SETTLE_S = 0.5  # from the first subscriber until all are there
 
@@ -26,14 +27,14 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda number, _: stop.append(number))
         if bag.notice:
-            console.print(f'[yellow]{options.bag}: {bag.notice}', highlight=False)
+            say(console, f'{options.bag}: {bag.notice}', 'yellow')
         rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
         try:
             player = Player(
                 bag, dict(options.remap), tuple(options.topics), options.results, options.clock, options.namespace
             )
             for notice in player.notices:
-                console.print(f'[yellow]{notice}', highlight=False)
+                say(console, notice, 'yellow')
             _wait(player, options.wait, stop, console)
             total = (bag.end_ns - bag.start_ns) / NS_PER_S
             end = total if options.duration is None else min(options.start + options.duration, total)
@@ -49,7 +50,7 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
                 if not stop:
                     progress.update(task, completed=end)
             for topic, name in sorted(player.names.items()):
-                console.print(f'{player.published.get(topic, 0):8} {name}', highlight=False, markup=False)
+                say(console, f'{player.published.get(topic, 0):8} {name}')
             console.print(f'the latest message was {1000 * worst_s:.1f} ms late', highlight=False)
         finally:
             rclpy.try_shutdown()

@@ -13,13 +13,15 @@ from emotion_evaluation import robustness
 from emotion_evaluation.datasets import sha256_of_items
 from emotion_evaluation.errors import BagError
 from emotion_evaluation.evaluate import VERSIONS_OF
-from emotion_evaluation.run_evaluate import METRICS, REPORT, write_json
+from emotion_evaluation.printing import prepare, say, show, write_json
+from emotion_evaluation.run_evaluate import METRICS, REPORT
 
 
 def run(options: argparse.Namespace, arguments: list[str], console: Console) -> int:
     """Measure the robustness matrix; gives the exit code."""
     if options.pairs < 2 * len(robustness.VOICES):
         raise BagError(f'--pairs must be at least {2 * len(robustness.VOICES)}')
+    prepare(options.out)
     with console.status('reading'):
         pairs = robustness.load(options.data, options.pairs)
         nodes = robustness.Nodes(pairs, options.face_model or '', options.speech_model or '')
@@ -36,7 +38,6 @@ def run(options: argparse.Namespace, arguments: list[str], console: Console) -> 
         task = progress.add_task('pairs', total=len(pairs) * len(robustness.CELLS))
         found = robustness.measure(pairs, nodes, progress=lambda: progress.advance(task))
     table: dict[str, Any] = {'made': made, **found, 'targets': robustness.targets(found)}
-    options.out.mkdir(parents=True, exist_ok=True)
     write_json(options.out / METRICS, table)
     if not options.no_report:
         from emotion_evaluation import report
@@ -44,7 +45,7 @@ def run(options: argparse.Namespace, arguments: list[str], console: Console) -> 
         report.write_robustness(options.out / REPORT, table)
     _print(console, table)
     page = '' if options.no_report else f' and {options.out / REPORT}'
-    console.print(f'{options.out / METRICS}{page}', highlight=False, soft_wrap=True)
+    say(console, f'{options.out / METRICS}{page}')
     return 0
 
 
@@ -54,7 +55,7 @@ def _print(console: Console, table: dict[str, Any]) -> None:
     for name, cell in table['cells'].items():
         figures = (f'{100 * row["macro_f1"]:.1f}' for row in cell['rows'].values())
         view.add_row(name, *figures, f'{100 * cell["over_single"]:+.1f}', f'{100 * cell["over_fixed"]:+.1f}')
-    console.print(view)
+    show(console, view)
     for target in table['targets']:
         missed = f' ({", ".join(target["missed"])})' if target.get('missed') else ''
         verdict = 'met' if target['met'] else 'MISSED'

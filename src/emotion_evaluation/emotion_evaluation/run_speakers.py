@@ -12,13 +12,15 @@ from emotion_core.provenance import commit, versions
 from emotion_evaluation import speaker_run
 from emotion_evaluation.errors import BagError
 from emotion_evaluation.evaluate import VERSIONS_OF, default_workers
-from emotion_evaluation.run_evaluate import METRICS, write_json
+from emotion_evaluation.printing import prepare, say, show, write_json
+from emotion_evaluation.run_evaluate import METRICS
 
 
 def run(options: argparse.Namespace, arguments: list[str], console: Console) -> int:
     """Measure whose a voice is taken for; gives the exit code."""
     if options.speakers < 2 or options.speakers % 2:
         raise BagError('--speakers must be even and at least 2: the larger face speaks in every second scene')
+    prepare(options.out)
     table: dict[str, Any] = {
         'made': {
             'command': shlex.join(['./emotion', 'evaluate', *arguments]),
@@ -36,10 +38,9 @@ def run(options: argparse.Namespace, arguments: list[str], console: Console) -> 
             options.jobs or default_workers(options.speakers),
             lambda done, total: progress.update(task, completed=done, total=total),
         )
-    options.out.mkdir(parents=True, exist_ok=True)
     write_json(options.out / METRICS, table)
     _print(console, table)
-    console.print(f'{options.out / METRICS}', highlight=False)
+    say(console, f'{options.out / METRICS}')
     return 0
 
 
@@ -48,7 +49,7 @@ def _print(console: Console, table: dict[str, Any]) -> None:
     for name, row in table['conditions'].items():
         figures = (row.get(key, {}) for key in ('right', 'largest_face', 'by_mouth', 'right_by_mouth'))
         view.add_row(name, str(row['by_mouth']['n']), *map(_share, figures))
-    console.print(view)
+    show(console, view)
     for title, pair in (('thresholds', table['thresholds']), ('best here', table.get('chosen'))):
         if pair:
             console.print(f'{title}: correlation {pair["correlation"]}, margin {pair["margin"]}', highlight=False)

@@ -59,19 +59,24 @@ def find_topics(bag: Bag, remaps: Mapping[str, str] | None = None) -> Topics:
     known = {info.name: info for info in bag.topics.values() if info.count}
     for name in remaps.keys() - known.keys():
         raise BagError(f"'{bag.path}' has no topic '{name}' to remap; it has {', '.join(sorted(known)) or 'none'}")
-    named = {remaps.get(name, name).lstrip('/'): info for name, info in known.items()}
-    found = {role: _find(bag, role, kind, named) for role, kind in (INPUTS | OUTPUTS).items()}
+    named = {name.lstrip('/'): info for name, info in known.items() if name not in remaps}
+    named |= {name.lstrip('/'): known[topic] for topic, name in remaps.items()}
+
+    def find(*roles: str) -> str:
+        wanted = [role for role in roles if any(_plays(name, role) for name in remaps.values())] or roles
+        return next(filter(None, (_find(bag, role, named, remaps) for role in wanted)), '')
+
     # The raw image is what was seen; stamped audio says when it was heard.
     topics = Topics(
-        image=found['image_raw'] or found['image_raw/compressed'],
-        audio=found['audio_stamped'] or found['audio'],
-        info=found['audio_info'],
-        face=found['emotion/face'],
-        faces=found['emotion/faces'],
-        speech=found['emotion/speech'],
-        activity=found['emotion/speech/activity'],
-        fused=found['emotion/fused'],
-        truth=found[ground_truth.TOPIC],
+        image=find('image_raw', 'image_raw/compressed'),
+        audio=find('audio_stamped', 'audio'),
+        info=find('audio_info'),
+        face=find('emotion/face'),
+        faces=find('emotion/faces'),
+        speech=find('emotion/speech'),
+        activity=find('emotion/speech/activity'),
+        fused=find('emotion/fused'),
+        truth=find(ground_truth.TOPIC),
     )
     if not topics.image and not topics.audio:
         there = ', '.join(f'{name} ({info.type})' for name, info in sorted(known.items())) or 'no messages'
@@ -79,9 +84,15 @@ def find_topics(bag: Bag, remaps: Mapping[str, str] | None = None) -> Topics:
     return topics
 
 
-def _find(bag: Bag, role: str, kind: str, named: Mapping[str, TopicInfo]) -> str:
+def _plays(name: str, role: str) -> bool:
+    return f'/{name}'.endswith(f'/{role}')
+
+
+def _find(bag: Bag, role: str, named: Mapping[str, TopicInfo], remaps: Mapping[str, str]) -> str:
     """Give the topic of a bag that plays a role: by its name in any namespace; an input also by its type."""
-    by_name = {name: info for name, info in named.items() if name == role or name.endswith('/' + role)}
+    kind = (INPUTS | OUTPUTS)[role]
+    by_name = {name: info for name, info in named.items() if _plays(name, role)}
+    by_name = {name: info for name, info in by_name.items() if info.name in remaps} or by_name
     for info in by_name.values():
         if info.type != kind:
             raise BagError(f"topic '{info.name}' of '{bag.path}' is a {info.type}: {role} must be a {kind}")
@@ -93,6 +104,10 @@ def _find(bag: Bag, role: str, kind: str, named: Mapping[str, TopicInfo]) -> str
             if info.type == kind and not any(fnmatchcase(name, f'*{other}') for other in (*INPUTS, *OUTPUTS, *DRAWN))
         }
     if len(candidates) > 1:
-        names = ', '.join(info.name for info in candidates.values())
-        raise BagError(f"'{bag.path}' has several topics for {role}: choose with --remap, as in {names}:={role}")
+        names = [info.name for info in candidates.values()]
+        others = ''.join(f' {topic}:={name}' for topic, name in remaps.items() if topic not in names)
+        raise BagError(
+            f"'{bag.path}' has several topics for {role}, {', '.join(names)}: choose one, as in "
+            f'`--remap{others} {names[0]}:={role}`'
+        )
     return next((info.name for info in candidates.values()), '')

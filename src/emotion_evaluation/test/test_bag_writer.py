@@ -1,3 +1,4 @@
+import errno
 import os
 import resource
 import shutil
@@ -7,13 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from bags import START_NS, STRING, write_strings
 from mcap.reader import make_reader
 from rosbags.highlevel import AnyReader
 
-from emotion_evaluation.bag import Bag
+from emotion_evaluation.bag import Bag, find_bags
 from emotion_evaluation.errors import BagError
 
 HERE = Path(__file__).parent
@@ -88,6 +90,35 @@ def test_full_disk_stops_with_a_sentence_and_keeps_what_was_there(tmp_path, stor
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != limit  # only the child's
 
 
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_nothing_is_written_or_counted_after_the_disk_was_full(tmp_path, storage, monkeypatch):
+    room = 300_000
+    pwrite = os.pwrite
+
+    def pwrite_while_there_is_room(file, data, place):
+        if place + len(data) > room:
+            raise OSError(errno.ENOSPC, 'No space left on device')
+        return pwrite(file, data, place)
+
+    monkeypatch.setattr(os, 'pwrite', pwrite_while_there_is_room)
+    writer = write_strings(tmp_path / 'bag', storage=storage, close=False)
+    if storage == 'sqlite3':
+        writer._storage._writer.conn.execute(f'PRAGMA max_page_count = {room // 4096}')
+    random = np.random.default_rng(0)  # gives what cannot be compressed
+    with pytest.raises(BagError, match='cannot write to'):
+        for number in range(20):
+            writer.write('/words', START_NS, random.bytes(60_000))
+            if number % 2:
+                writer.checkpoint()
+    with pytest.raises(BagError, match='cannot write to'):
+        writer.write('/words', START_NS, b'')
+    writer.close()
+    with Bag(tmp_path / 'bag') as bag:
+        assert len(list(bag.read())) == bag.count == writer.counts['/words'] == 24 and bag.notice == ''
+    information = yaml.safe_load((tmp_path / 'bag' / 'metadata.yaml').read_text())['rosbag2_bagfile_information']
+    assert information['message_count'] == 24 and len(list((tmp_path / 'bag').iterdir())) == 2
+
+
 def test_file_cut_off_anywhere_keeps_the_whole_messages_before(tmp_path):
     write_strings(tmp_path / 'bag')
     path = tmp_path / 'bag' / 'bag.mcap'
@@ -113,6 +144,7 @@ def test_bag_without_metadata_is_read(tmp_path, storage, files):
     write_strings(tmp_path / 'bag', storage=storage)
     (tmp_path / 'bag' / 'metadata.yaml').unlink()
     (path,) = (tmp_path / 'bag').iterdir()
+    path = path.rename(path.with_stem('bag_0'))
     for number in range(1, files):
         shutil.copy(path, path.with_stem(f'bag_{number}'))
     with Bag(tmp_path / 'bag') as bag:
@@ -134,6 +166,45 @@ def test_what_a_killed_recorder_left_in_a_write_ahead_log_is_read(tmp_path):
     database.close()
     with Bag(tmp_path / 'bag') as bag:
         assert bag.count == 40
+
+
+def test_bag_with_metadata_that_breaks_off_is_read(tmp_path):
+    write_strings(tmp_path / 'bag')
+    path = tmp_path / 'bag' / 'metadata.yaml'
+    text = path.read_text()
+    for size in (0, 50, len(text) // 2):
+        path.write_text(text[:size])
+        with Bag(tmp_path / 'bag') as bag:
+            assert len(list(bag.read())) == 20 and bag.notice.startswith('its metadata.yaml is damaged')
+
+
+def test_part_that_breaks_off_is_named(tmp_path):
+    write_strings(tmp_path / 'bag')
+    whole = (tmp_path / 'bag' / 'bag.mcap').read_bytes()
+    (tmp_path / 'split').mkdir()
+    (tmp_path / 'split' / 'x_0.mcap').write_bytes(whole[:-100])
+    (tmp_path / 'split' / 'x_1.mcap').write_bytes(whole)
+    with Bag(tmp_path / 'split') as bag:
+        assert len(list(bag.read())) == 40 and "'x_0.mcap' breaks off at byte" in bag.notice
+
+
+def test_files_without_metadata_are_bags_of_their_own_unless_they_are_parts_of_one(tmp_path):
+    write_strings(tmp_path / 'whole')
+    names = ('clips/happy_01', 'clips/happy_02', 'split/x_0', 'split/x_1', 'tree/a/b/c', 'tree/stray', 'lost/lost_0')
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(tmp_path / 'whole' / 'whole.mcap', tmp_path / f'{name}.mcap')
+    write_strings(tmp_path / 'tree' / 'jump')
+
+    def found(name):
+        return [str(path.relative_to(tmp_path)) for path in find_bags(tmp_path / name)]
+
+    assert found('clips') == ['clips/happy_01.mcap', 'clips/happy_02.mcap']
+    assert found('split') == ['split'] and found('lost') == ['lost'] and found('whole') == ['whole']
+    assert found('tree') == ['tree/a/b/c.mcap', 'tree/jump', 'tree/stray.mcap']
+    assert found('') == [*found('clips'), 'lost/lost_0.mcap', 'split', *found('tree'), 'whole']
+    with pytest.raises(BagError, match='holds 2 bags.*happy_01.mcap, happy_02.mcap'):
+        Bag(tmp_path / 'clips')
 
 
 def test_folder_that_is_there_is_not_touched(tmp_path):
@@ -162,7 +233,7 @@ def test_topic_that_cannot_be_added_is_a_sentence(tmp_path):
     [
         ('missing.mcap', None, 'there is no bag'),
         ('notes.txt', b'hello', 'is no bag'),
-        ('empty.mcap', b'', 'no whole message'),
+        ('empty.mcap', b'', "no whole message: 'empty.mcap' is empty$"),
         ('text.mcap', b'these are no records at all, only words', 'no whole message'),
         ('text.db3', b'these are no tables at all, only words' * 40, 'cannot be read as a bag'),
         ('old.bag', b'#ROSBAG V2.0', 'rosbags-convert'),

@@ -5,12 +5,17 @@ import json
 import shutil
 import subprocess
 import sys
+from io import StringIO
 
 import cv2
 import numpy as np
 import pytest
 import soundfile
-from bags import MS, SCENES, START_NS, write_strings
+from bags import MS, SCENES, START_NS, STRING, write_strings
+from rich.console import Console
+from rich.table import Table
+from rosbags import typesys
+from rosbags.rosbag2 import StoragePlugin, Writer
 
 from emotion_drivers.scenario import ASSETS
 from emotion_evaluation import dataset_run, scenario_bag
@@ -22,6 +27,7 @@ from emotion_evaluation.definitions import installed_types
 from emotion_evaluation.errors import BagError, LabelError
 from emotion_evaluation.evaluate import Job, evaluate_bag, read_truth, summarise
 from emotion_evaluation.offline import Setup, run_bag
+from emotion_evaluation.printing import show
 from emotion_evaluation.topics import AUDIO, COMPRESSED, IMAGE, OUTPUTS, PROBS, Topics, find_topics
 from emotion_speech.parameters import SpeechParameters
 
@@ -107,10 +113,16 @@ def test_page_has_every_bag_and_figure_and_comparison_fails_on_what_got_worse(sc
     assert main('evaluate', [*arguments, '--compare', str(tmp_path / 'old.json')]) == 3
     said = capsys.readouterr().out
     assert 'PAST THE THRESHOLD' in said and 'with face' in said
-    assert 'past the threshold' in (out / 'report.html').read_text()
+    assert 'past the threshold' in (out / 'report.html').read_text() and 'other bags' not in said
+    del old['all']['against_truth'], old['bags'][0]['sha256']
+    (tmp_path / 'old.json').write_text(json.dumps(old))
+    assert main('evaluate', [*arguments, '--compare', str(tmp_path / 'old.json')]) == 0
+    said = capsys.readouterr().out
+    assert 'not there before: face accuracy, face macro f1, face coverage and ' in said and 'None' not in said
+    assert 'is of other bags' in said and 'Not there before: face accuracy' in (out / 'report.html').read_text()
 
 
-def write_foreign(folder, images=4):
+def write_foreign(folder, images=4, encoding='rgb8', coding='wave'):
     """A raw camera and float sound under other names, with bytes that are no message among them."""
     kinds = {
         '/cam/color/image': IMAGE,
@@ -126,7 +138,8 @@ def write_foreign(folder, images=4):
     def put(name, stamp, message):
         writer.write(name, stamp, bytes(types.serialize_cdr(message, kinds[name])))
 
-    put('/mic/info', START_NS, made['audio_common_msgs/msg/AudioInfo'](1, 16000, 'F32LE', 512000, 'wave'))
+    if coding:
+        put('/mic/info', START_NS, made['audio_common_msgs/msg/AudioInfo'](1, 16000, 'F32LE', 512000, coding))
     samples, rate = soundfile.read(ASSETS / 'glad.ogg', dtype='float32')
     samples = np.concatenate([samples[:: rate // 16000], np.zeros(16000, np.float32)])
     for number in range(len(samples) // 800):
@@ -137,7 +150,7 @@ def write_foreign(folder, images=4):
         stamp = made['builtin_interfaces/msg/Time'](*divmod(START_NS + 100 * MS * number, 1_000_000_000))
         header = made['std_msgs/msg/Header'](stamp, 'cam')
         height, width = face.shape[:2]
-        image = made[IMAGE](header, height, width, 'rgb8', 0, 3 * width, face[..., ::-1].ravel())
+        image = made[IMAGE](header, height, width, encoding, 0, 3 * width, face[..., ::-1].ravel())
         put('/cam/color/image', START_NS + 100 * MS * number, image)
     writer.write('/cam/color/image', START_NS + 100 * MS * images, b'\0\1\0\0 no image')
     writer.close()
@@ -151,6 +164,51 @@ def test_bag_from_elsewhere_is_understood_by_its_types(tmp_path):
     assert result.entry['utterances'] >= 1
     assert result.entry['problems'] == {'/cam/color/image: damaged message': 1}
     assert 'bytes are no sensor_msgs/msg/Image' in result.entry['sentences']['/cam/color/image: damaged message']
+
+
+def test_sound_is_refused_as_the_node_refuses_it_and_what_is_assumed_of_it_is_said(tmp_path):
+    write_foreign(tmp_path / 'mp3', images=0, coding='mp3')
+    entry = evaluate_bag(Job(tmp_path / 'mp3')).entry
+    with Bag(tmp_path / 'mp3') as bag:
+        blocks = bag.topics['/mic/sound'].count
+    assert (entry['problems']['/mic/info: mp3 audio'], entry['problems']['/mic/sound: mp3 audio']) == (1, blocks)
+    assert entry['utterances'] == 0 and 'notice' not in entry
+    write_foreign(tmp_path / 'unknown', images=0, coding='')
+    entry = evaluate_bag(Job(tmp_path / 'unknown')).entry
+    assert entry['notice'] == (
+        'no audio_info tells what /mic/sound is: it was taken for S16LE at 16000 Hz with 1 channel'
+    )
+
+
+def test_text_of_a_bag_is_printed_as_it_stands_with_its_topic(tmp_path, capsys):
+    write_foreign(tmp_path / 'take[old]', encoding='[/b]')
+    assert main('evaluate', [str(tmp_path / 'take[old]'), '--out', str(tmp_path / 'out'), '--no-report']) == 0
+    said = capsys.readouterr().out
+    assert 'take[old]: 4 x /cam/color/image: ' in said and "'[/b]'" in said
+
+
+def test_other_types_and_fields_than_ours_are_counted(tmp_path):
+    """A topic with strings among the images, and a format of sound that another package calls as ours is called."""
+    write_foreign(tmp_path / 'good')
+    info = 'audio_common_msgs/msg/AudioInfo'
+    text = typesys.get_types_from_msg('int32 rate', info) | typesys.get_types_from_msg('string data', STRING)
+    other = typesys.get_typestore(typesys.Stores.EMPTY)
+    other.register(text)
+    with Bag(tmp_path / 'good') as bag, Writer(tmp_path / 'bag', version=9, storage_plugin=StoragePlugin.MCAP) as out:
+        topics = {
+            name: out.add_connection(name, item.type, typestore=other if item.type == info else bag._reader.typestore)
+            for name, item in bag.topics.items()
+        }
+        strings = out.add_connection('/cam/color/image', STRING, typestore=other)
+        for record in bag.read():
+            data = other.serialize_cdr(other.types[info](16000), info) if record.type == info else record.data
+            out.write(topics[record.topic], record.received_ns, data)
+        out.write(strings, bag.end_ns, other.serialize_cdr(other.types[STRING]('hello'), STRING))
+    result = evaluate_bag(Job(tmp_path / 'bag'))
+    assert result.error == '' and result.entry['frames'] == 4
+    assert result.entry['problems'].keys() >= {'/cam/color/image: two types', '/mic/info: other fields'}
+    assert f'/cam/color/image: it has two types, {IMAGE} and {STRING}' in str(result.entry['sentences'])
+    assert f"/mic/info: the bag's {info} is not the one" in str(result.entry['sentences'])
 
 
 def test_recorded_results_and_labels_that_cannot_be_used_are_counted(tmp_path):
@@ -179,6 +237,22 @@ def test_labels_of_another_clock_are_about_the_time_when_they_came(tmp_path):
     with Bag(scene_of_years_ago(tmp_path / 'bag')) as bag:
         (interval,) = read_truth(bag, Topics(truth='/emotion/ground_truth'), None, pytest.fail)
         assert (interval.start_ns, interval.end_ns) == (bag.start_ns + 1000 * MS, bag.end_ns)
+
+
+def test_label_that_is_taken_back_late_was_never_there(tmp_path):
+    kind = 'emotion_msgs/msg/GroundTruth'
+    types = installed_types([kind])
+    writer = BagWriter(tmp_path / 'bag', types=types)
+    writer.add_topic('/emotion/ground_truth', kind)
+    for second, came, label in ((1, 1, 'happy'), (5, 5, 'sad'), (5, 40, 'happy'), (60, 60, '')):
+        stamp = types.types['builtin_interfaces/msg/Time'](sec=START_NS // 10**9 + second, nanosec=0)
+        header = types.types['std_msgs/msg/Header'](stamp=stamp, frame_id='')
+        message = types.types[kind](header=header, subject_id='', label=label)
+        writer.write('/emotion/ground_truth', START_NS + 1000 * came * MS, bytes(types.serialize_cdr(message, kind)))
+    writer.close()
+    with Bag(tmp_path / 'bag') as bag:
+        (interval,) = read_truth(bag, Topics(truth='/emotion/ground_truth'), None, pytest.fail)
+    assert (interval.start_ns, interval.end_ns) == (START_NS + 1000 * MS, START_NS + 60_000 * MS)
 
 
 def test_labels_of_another_time_than_the_bag_are_refused_and_long_ones_cut(tmp_path):
@@ -227,6 +301,25 @@ def test_wrong_type_and_unknown_remap_name_the_topic(scene, tmp_path):
         assert bag.topics['/image_raw/compressed'].type == COMPRESSED
 
 
+def test_of_several_topics_the_remapped_one_is_taken(tmp_path):
+    kinds = {'image_raw': IMAGE, 'image_raw/compressed': COMPRESSED, 'emotion/face': PROBS}
+    writer = BagWriter(tmp_path / 'bag')
+    for side in ('front', 'rear'):
+        for name, kind in kinds.items():
+            writer.add_topic(f'/{side}/{name}', kind)
+            writer.write(f'/{side}/{name}', START_NS, b'')
+    writer.close()
+    with Bag(tmp_path / 'bag') as bag:
+        remaps = {}
+        for role in ('image_raw', 'emotion/face'):
+            with pytest.raises(BagError, match=f'for {role}, /front/{role}, /rear/{role}') as caught:
+                find_topics(bag, remaps)
+            remaps = dict(pair.split(':=') for pair in str(caught.value).split('`')[1].split()[1:])
+        assert find_topics(bag, remaps) == Topics(image='/front/image_raw', face='/front/emotion/face')
+        remaps = {'/rear/image_raw/compressed': 'image_raw/compressed', '/rear/emotion/face': 'emotion/face'}
+        assert find_topics(bag, remaps).image == '/rear/image_raw/compressed'
+
+
 def test_pictures_in_folders_are_measured_as_they_are_and_through_the_node(tmp_path, capsys):
     portrait = cv2.imread(str(ASSETS / 'portrait.jpg'))
     for label in ('happy', 'sad'):
@@ -273,11 +366,40 @@ def test_sounds_in_a_table_are_measured_with_their_speakers(tmp_path):
     assert table['through_node']['interval']['sources'] == 2
 
 
-def test_sound_without_a_label_is_an_error_that_names_the_line(tmp_path, capsys):
-    shutil.copy(ASSETS / 'glad.ogg', tmp_path)
-    (tmp_path / 'table.csv').write_text('path,label\nglad.ogg,joy\nglad.ogg,\n')
+def test_folder_that_cannot_be_written_to_is_found_before_the_work(scene, tmp_path, capsys):
+    (tmp_path / 'file').write_text('')
+    for folder in ('file', 'file/below'):
+        assert main('evaluate', [str(scene), '--out', str(tmp_path / folder)]) == 1
+        captured = capsys.readouterr()
+        assert f"cannot write to the folder '{tmp_path / folder}'" in captured.err and captured.out == ''
+
+
+@pytest.mark.parametrize(
+    'command, sentence',
+    [
+        ('evaluate x --jobs -1', "'-1' is no whole number from 0 on"),
+        ('replay x --remap /words:=a-b', "'a-b' is no name of ROS"),
+        ('replay x --namespace 1st', "'1st' is no name of ROS"),
+        ('record --namespace /a//b', "'/a//b' is no name of ROS"),
+    ],
+)
+def test_option_that_is_none_gets_a_sentence(command, sentence, capsys):
+    command, *arguments = command.split()
+    with pytest.raises(SystemExit):
+        main(command, arguments)
+    assert sentence in capsys.readouterr().err
+
+
+def test_table_of_pictures_that_is_no_text_gets_a_sentence(tmp_path, capsys):
+    (tmp_path / 'table.csv').write_bytes('path,label\nmüde.jpg,sad\n'.encode('latin-1'))
     assert main('evaluate', ['--dataset', str(tmp_path / 'table.csv'), '--out', str(tmp_path / 'out')]) == 1
-    assert "line 3: '' is none of angry" in ''.join(capsys.readouterr()).replace('\n', ' ')
+    assert 'which must be a CSV file in UTF-8' in capsys.readouterr().err
+
+
+def test_table_in_a_pipe_is_not_cut():
+    console = Console(file=StringIO())
+    show(console, Table(*(f'a long heading {number}' for number in range(8)), box=None))
+    assert 'a long heading 7' in console.file.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -307,13 +429,21 @@ def test_every_option_goes_with_something():
         assert known - taken == {'-h', '--help', *({'-o'} if command == 'record' else ())}
 
 
+def test_sound_without_a_label_is_an_error_that_names_the_line(tmp_path, capsys):
+    shutil.copy(ASSETS / 'glad.ogg', tmp_path)
+    (tmp_path / 'table.csv').write_text('path,label\nglad.ogg,joy\nglad.ogg,\n')
+    assert main('evaluate', ['--dataset', str(tmp_path / 'table.csv'), '--out', str(tmp_path / 'out')]) == 1
+    assert "line 3: '' is none of angry" in ''.join(capsys.readouterr()).replace('\n', ' ')
+
+
 @pytest.mark.parametrize(
     'arguments, sentence',
     [
         ([], 'name a bag'),
         (['nowhere'], "no bag 'nowhere'"),
         (['--dataset', 'nowhere'], 'neither one of fer2013'),
-        (['x', '--compare', '/dev/null'], 'no evaluation to compare with'),
+        (['x', '--compare', '/dev/null'], 'no evaluation to compare with: it is no JSON'),
+        (['x', '--compare', 'nowhere.json'], "cannot read 'nowhere.json' to compare with: No such file"),
     ],
 )
 def test_mistakes_get_a_sentence(arguments, sentence, tmp_path, capsys):

@@ -48,9 +48,10 @@ def test_bad_line_is_named(tmp_path, rows, sentence):
         read(tmp_path, 'start,end,subject,label\n' + rows)
 
 
-def test_missing_columns_are_named(tmp_path):
-    with pytest.raises(LabelError, match='start,end,subject,label'):
-        read(tmp_path, 'from,to,label\n0,1,sad\n')
+@pytest.mark.parametrize('rows', ['0,1,sad\n', ''])
+def test_missing_columns_are_named(tmp_path, rows):
+    with pytest.raises(LabelError, match='start,end,subject,label, it has from,to,label'):
+        read(tmp_path, 'from,to,label\n' + rows)
 
 
 def test_marks_and_intervals_are_the_same_thing(tmp_path):
@@ -71,6 +72,16 @@ def test_keys_become_marks_and_undo_takes_the_last_back():
     pressed = [labeller.press(key, number) for number, key in enumerate('33x5u0')]
     assert [mark and mark.label for mark in pressed] == ['happy', None, None, 'sad', 'happy', '']
     assert [(mark.stamp_ns, mark.label) for mark in labeller.marks] == [(0, 'happy'), (5, '')]
+
+
+def test_what_is_published_while_somebody_types_says_the_same_as_the_table():
+    labeller = Labeller('anna')
+    published = [labeller.press(key, number * S) for number, key in enumerate('35u62uu45u', start=1)]
+    assert intervals_of(published, 60 * S) == intervals_of(labeller.marks, 60 * S)
+    assert [(item.start_ns // S, item.label) for item in intervals_of(published, 60 * S)] == [
+        (1, 'happy'),
+        (8, 'neutral'),
+    ]
 
 
 def test_bags_whose_names_have_dots_have_labels_of_their_own(tmp_path):

@@ -106,6 +106,42 @@ def test_recording_that_is_killed_is_a_bag(ros, tmp_path, storage):  # noqa: F81
     assert words == [f'word {number}' for number in range(len(words))]
 
 
+def test_what_is_latched_before_simulated_time_begins_is_recorded_when_it_does(ros, tmp_path):  # noqa: F811
+    from rclpy.parameter import Parameter
+    from rosgraph_msgs.msg import Clock
+    from std_msgs.msg import String
+
+    from emotion_core import qos
+    from emotion_core.messages import to_stamp
+    from emotion_evaluation.bag_writer import BagWriter
+    from emotion_evaluation.recorder import Recorder
+
+    latched = ros.node.create_publisher(String, '/latched', qos.LATCHED)
+    other = ros.node.create_publisher(String, '/other', qos.RESULT)
+    clock = ros.node.create_publisher(Clock, '/clock', 10)
+    recorder = ros.add(Recorder(BagWriter(tmp_path / 'bag'), ['/latched', '/other']))
+    recorder.set_parameters([Parameter('use_sim_time', value=True)])
+    try:
+        ros.spin_until(
+            lambda: recorder.look() or all(pub.get_subscription_count() for pub in (latched, other, clock)),
+            'the recorder listens',
+        )
+        for number in range(2):
+            latched.publish(String(data=f'label {number}'))
+            other.publish(String(data='before time'))
+        ros.spin_until(lambda: recorder._latched_early, 'the label has come')
+        ros.spin_for(0.3)
+        clock.publish(Clock(clock=to_stamp(7_000_000_000)))
+        ros.spin_until(lambda: recorder.get_clock().now().nanoseconds > 0, 'time has begun')
+        other.publish(String(data='first'))
+        ros.spin_until(lambda: recorder.received == 2, 'both have come')
+    finally:
+        recorder.end()
+    with Bag(tmp_path / 'bag') as bag:
+        assert [bag.deserialize(record).data for record in bag.read()] == ['label 1', 'first']
+        assert bag.start_ns == bag.end_ns == 7_000_000_000
+
+
 def test_recorder_that_fails_ends_and_leaves_a_bag(tmp_path):
     code = (
         'import sys; from emotion_evaluation import cli, recorder\n'
@@ -137,6 +173,29 @@ def test_remap_start_and_duration(ros, tmp_path):  # noqa: F811
         ros.spin_until(lambda: len(heard) == 10, 'the chosen part has arrived')
         ros.spin_for(0.2)
     assert [msg.data for msg in heard] == [f'word {number}' for number in range(5, 15)]
+
+
+def test_topic_with_two_types_is_played_with_the_first(ros, tmp_path):  # noqa: F811
+    from bags import STRING
+    from rosbags.rosbag2 import StoragePlugin, Writer
+    from std_msgs.msg import String
+
+    from emotion_core import qos
+    from emotion_evaluation.definitions import known_types
+
+    types = known_types()
+    with Writer(tmp_path / 'bag', version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        for kind, value in ((STRING, 'word'), ('std_msgs/msg/Int32', 7)):
+            connection = writer.add_connection('/words', kind, typestore=types)
+            writer.write(connection, value == 7, types.serialize_cdr(types.types[kind](value), kind))
+    with Bag(tmp_path / 'bag') as bag:
+        player = ros.add(Player(bag))
+        assert [notice for notice in player.notices if "'/words' has several types" in notice]
+        heard = ros.collect(String, '/words', qos.RESULT)
+        ros.spin_until(lambda: not player.unheard(), 'the test listens')
+        player.play()
+        ros.spin_until(lambda: heard, 'the word has arrived')
+        assert player.published == {'/words': 1} and [msg.data for msg in heard] == ['word']
 
 
 def test_nothing_to_publish_is_a_sentence(ros, tmp_path):  # noqa: F811

@@ -108,6 +108,13 @@ def test_compare_tells_worse_from_past_the_threshold():
     assert changes['live face ms p95'].better == 5.0 and not changes['live face ms p95'].is_past
 
 
+def test_figure_that_was_nothing_may_get_a_little_worse():
+    (change,) = (c for c in compare(evaluation(0.6, 0.0), evaluation(0.6, 0.09)) if c.name == 'face lock seconds')
+    assert (change.better, change.is_past) == (-0.09, False)
+    (change,) = (c for c in compare(evaluation(0.6, 0.0), evaluation(0.6, 0.11)) if c.name == 'face lock seconds')
+    assert change.is_past
+
+
 def test_figure_that_is_gone_is_past_the_threshold_and_a_new_one_is_not():
     changes = {c.name: c for c in compare(evaluation(0.6, 1.0, 50.0), evaluation(0.6, 1.0))}
     assert changes['live face ms p95'].is_past
