@@ -96,7 +96,7 @@ def measure_reliability(recipe: Recipe, folder: Path, command: str) -> ModelCard
             for rows in [kinds == kind]
         },
         'scaling': scaling_figures,
-        'held_out': f'each of {len(np.unique(data.groups))} groups by a fit on the others',
+        'held_out': f'each of {len(np.unique(data.groups))} {corrupted.grouped} by a fit on the others',
         'command': command,
     }
     reliability = fit_reliability(*worth, ridge)

@@ -67,6 +67,7 @@ class Corrupted:
     groups: np.ndarray  # (n,) image half or speaker: fits are tested on groups that they have not seen
     weights: np.ndarray  # (n,) how much each counts
     only_first: np.ndarray | None = None  # (n,) bool, as in HeldOut
+    grouped: str = 'groups'  # what the groups are, for the card
 
     def from_nobody_learned_from(self) -> 'Corrupted':
         """Give what is of people whom no member of an ensemble has learned from."""

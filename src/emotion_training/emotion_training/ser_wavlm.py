@@ -1,6 +1,7 @@
 """The recipe of wavlm_ser_base: data, augmentation, settings, held-out data."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from emotion_training.errors import TrainingError
 from emotion_training.manifest import Clip, load_clips, split_hash
 from emotion_training.parallel import RANK, own
 from emotion_training.recipe import Corrupted, HeldOut, Lazy
-from emotion_training.ser import corrupt_clips, segment
+from emotion_training.ser import WORSE, corrupt_clips, segment
 from emotion_training.speech_augmentation import SpeechAugmentation, Surroundings
 from emotion_training.speech_corpora import CORPORA
 from emotion_training.splits import SIDES
@@ -29,6 +30,7 @@ START_FILE = 'start.txt'  # in the run: what it began with
 BATCH = 16
 LONGEST = 6.0  # [s] of a training utterance; of longer ones a random part is used
 BODY_RATE = 0.05  # of the head's learning rate, for what is pretrained
+PARTS = 5  # of the validation clips, where one speaker says them all
 ENCODER_FROZEN = 0.5  # part of the epochs in which the convolutions do not learn
 
 
@@ -179,8 +181,21 @@ class WavlmRecipe:
         )
 
     def corrupted(self) -> Corrupted:
-        """Give each validation clip a few times, each time worse in a random way; each speaker counts the same."""
-        return corrupt_clips(self.side('validation'), self.input)
+        """
+        Give each validation clip a few times, each time worse in a random way; each speaker counts the same.
+
+        The groups are the speakers. Where there is one, they are parts of the clips, each clip in one.
+
+        :raises TrainingError: when there is one clip.
+        """
+        clips = self.side('validation')
+        if len(clips) < 2:
+            raise TrainingError('one clip to validate on cannot tell how far to believe the model: two are needed')
+        corrupted = corrupt_clips(clips, self.input)
+        if len({clip.speaker for clip in clips}) > 1:
+            return corrupted
+        parts = np.repeat(np.arange(len(clips)) % PARTS, WORSE)
+        return replace(corrupted, groups=parts, grouped='groups of clips of one speaker')
 
     def facts(self) -> dict[str, Any]:
         """Give the fields of the card that people write."""

@@ -77,6 +77,21 @@ def test_wavlm_from_a_folder_to_a_model_that_a_node_runs(data, manifest, tiny, t
             assert model.outputs(batch) == pytest.approx(same(torch.from_numpy(batch)).logits.numpy(), abs=1e-4)
 
 
+def test_reliability_of_one_validation_speaker_is_measured_on_parts_of_the_clips(
+    data, manifest, tiny, tmp_path, capsys
+):
+    lines = [line for line in manifest.read_text().splitlines() if ',ravdess/20,' not in line]
+    (tmp_path / 'one.csv').write_text('\n'.join(lines) + '\n')
+    arguments = ['--manifest', str(tmp_path / 'one.csv'), '--data', str(data), '--weights', str(tiny), '--epochs', '1']
+    steps = ['--only', 'train', 'export', 'reliability']
+    assert cli.main(['ser', '--tier', 'wavlm', *arguments, '--out', str(tmp_path), *steps]) == 0, capsys.readouterr()
+    figures = OnnxModel(tmp_path / 'wavlm_ser_base' / 'model', 'ser').card.metrics['reliability']
+    assert figures['held_out'] == 'each of 5 groups of clips of one speaker by a fit on the others'
+    recipe = WavlmRecipe([tmp_path / 'one.csv'], data, tmp_path)
+    groups = recipe.corrupted().groups.reshape(len(recipe.side('validation')), -1)
+    assert (groups == groups[:, :1]).all()  # all that is made of a clip is in one part
+
+
 def test_convolutions_learn_only_in_the_second_part(data, manifest, tiny, tmp_path):
     recipe = WavlmRecipe([manifest], data, tmp_path, str(tiny))
     recipe.train(tmp_path, 2, 1, Console(quiet=True))
