@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from emotion_core.errors import EmotionError
 from emotion_training import fer2013, personalise, raf_db, speech_corpora
@@ -118,11 +119,21 @@ def main(args: Sequence[str] | None = None, prog: str = 'python -m emotion_train
     try:
         _run(options, console)
     except EmotionError as error:
-        console.print(f'[red]{error}', highlight=False)
-        return 1
+        return _failed(str(error))
+    except OSError as error:
+        if not error.filename:
+            raise
+        return _failed(f"'{error.filename}' cannot be read or written: {error.strerror}")
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _failed(sentence: str) -> int:
+    """Say what went wrong, in any process of several; gives the exit status."""
+    who = f'process {RANK}: ' if RANK > 0 else ''
+    Console(stderr=True).print(f'[red]{who}{escape(sentence)}', highlight=False, soft_wrap=True)
+    return 1
 
 
 def _run(options: argparse.Namespace, console: Console) -> None:
@@ -143,9 +154,8 @@ def _run(options: argparse.Namespace, console: Console) -> None:
 
         with console.status('Exporting'):
             difference = export(recipe, run, folder, _command(options, 'train', 'export'))
-        console.print(
-            f"'{folder}' holds the model; in float32 its logits differ from torch by at most {difference:.1e}."
-        )
+        differ = f'in float32 its logits differ from torch by at most {difference:.1e}.'
+        console.print(f"'{escape(str(folder))}' holds the model; {differ}")
     if 'test' in options.only or 'reliability' in options.only:
         from emotion_training import measure
 
@@ -159,7 +169,7 @@ def _run(options: argparse.Namespace, console: Console) -> None:
 
         with console.status('Measuring: report'):
             page = write_report(recipe, run, folder, _command(options, 'report'))
-        console.print(f'The report is in {page}', soft_wrap=True, highlight=False)
+        console.print(f'The report is in {escape(str(page))}', soft_wrap=True, highlight=False)
 
 
 def _recipe(options: argparse.Namespace) -> Recipe:
@@ -239,7 +249,6 @@ def _need_torch() -> None:
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'{text} is not a positive number')
-    return value
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number above 0")
+    return int(text)

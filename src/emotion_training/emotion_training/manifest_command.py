@@ -258,7 +258,10 @@ def _who(speakers: Sequence[str], verb: str) -> str:
 
 
 def _share(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
     if not 0 <= value < 1:
         raise argparse.ArgumentTypeError(f'{text} is no part of the speakers: give a number from 0 to below 1')
     return value

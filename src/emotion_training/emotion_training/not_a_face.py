@@ -54,7 +54,7 @@ def find_mistakes(folder: Path, side: int, console: Console) -> Mistakes:
     for path in track(files, 'Searching photographs without people', console=console):
         image = cv2.imread(str(path))
         if image is None:
-            console.print(f"'{path}' is no picture that can be read: left out", highlight=False)
+            console.print(f"'{path}' is no picture that can be read: left out", highlight=False, markup=False)
             continue
         found = _search(image, side)
         for number in rng.permutation(len(found))[:MOST]:

@@ -130,7 +130,7 @@ def run(task: str, source: Path, parent: str, name: str | None, force: bool, con
         personalise_model.write(folder, fitted.head, _described(new, name, examples, fitted, comparison), target)
         _check_written(OnnxModel(target, task), model, fitted.head, batches)
     graph, argument = GRAPHS[task]
-    console.print(f"'{name}' is in {store.root / name}. To use it:", highlight=False, soft_wrap=True)
+    console.print(f"'{name}' is in {store.root / name}. To use it:", highlight=False, markup=False, soft_wrap=True)
     console.print(f'./emotion up {graph} {argument}:={name}', highlight=False, soft_wrap=True)
     return store.root / name
 

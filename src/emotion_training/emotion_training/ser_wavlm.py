@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 
 from emotion_core.emotions import EMOTIONS
@@ -108,7 +109,7 @@ class WavlmRecipe:
         if (run / trainer.LAST_FILE).is_file():
             network = self.network()
         else:
-            with console.status(f'Getting {self._weights}'):
+            with console.status(f'Getting {escape(self._weights)}'):
                 network = wavlm.start(self._weights)
             if RANK == 0:
                 wavlm.describe(network, run)
@@ -116,7 +117,7 @@ class WavlmRecipe:
         for clip in track(clips, 'Reading clips', console=console, transient=True):
             clip.samples  # noqa: B018 - decoded once, now
         counts = ', '.join(f'{side} {len(self.side(side))}' for side in SIDES)
-        console.print(f'Clips: {counts}. The network starts from {self._weights}.', highlight=False)
+        console.print(f'Clips: {counts}. The network starts from {self._weights}.', highlight=False, markup=False)
         body = {'': 1.0, wavlm.BODY: BODY_RATE}
         settings = trainer.Settings(
             epochs=epochs,

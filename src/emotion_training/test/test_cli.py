@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from emotion_training import cli
+from emotion_training.errors import TrainingError
 
 
 @pytest.mark.parametrize('model, what', [('fer', 'FER2013'), ('ser', 'RAVDESS')])
@@ -14,7 +15,7 @@ def test_without_data_it_says_which_data_is_needed(tmp_path, capsys, model, what
         [model, '--data', str(tmp_path), '--out', str(tmp_path), '--only', 'test', '--export-to', _model(model)]
     )
     assert status == 1
-    assert f'training needs {what}' in ' '.join(capsys.readouterr().out.split())
+    assert f'training needs {what}' in ' '.join(capsys.readouterr().err.split())
 
 
 def _model(name: str) -> str:
@@ -39,7 +40,22 @@ def test_command_in_the_card_has_all_that_was_given_without_its_place(arguments,
 
 def test_test_without_a_model_says_so(tmp_path, capsys):
     assert cli.main(['fer', '--data', str(tmp_path), '--out', str(tmp_path), '--only', 'test']) == 1
-    assert 'model.json is missing' in ' '.join(capsys.readouterr().out.split())
+    assert 'model.json is missing' in ' '.join(capsys.readouterr().err.split())
+
+
+def test_error_of_another_process_than_the_first_is_told(capsys, monkeypatch):
+    def fail(options, console):
+        raise TrainingError('it has no data')
+
+    monkeypatch.setattr(cli, 'RANK', 1)
+    monkeypatch.setattr(cli, '_run', fail)
+    assert cli.main(['fer', '--data', 'x']) == 1
+    assert capsys.readouterr().err == 'process 1: it has no data\n'
+
+
+def test_brackets_in_a_path_are_told_as_they_are(tmp_path, capsys):
+    assert cli.main(['fer', '--data', str(tmp_path / '[a]'), '--out', str(tmp_path / '[/b]'), '--only', 'test']) == 1
+    assert f"'{tmp_path / '[/b]' / 'fer_compact' / 'model'}'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def store(tmp_path_factory):
 def told(arguments, capsys, status=0):
     """Run the command; gives what it says in one line."""
     assert cli.main([str(argument) for argument in arguments]) == status
-    return ' '.join(capsys.readouterr().out.split())
+    return ' '.join(' '.join(capsys.readouterr()).split())
 
 
 def recorder():
