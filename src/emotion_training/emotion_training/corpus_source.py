@@ -6,6 +6,8 @@ from pathlib import Path
 
 from emotion_training.errors import TrainingError
 
+POINTER = b'version https://git-lfs.github.com/spec'  # how a Git LFS pointer begins
+
 
 class CorpusSource:
     """

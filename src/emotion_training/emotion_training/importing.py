@@ -15,6 +15,7 @@ from emotion_core.emotions import EMOTIONS, to_emotion
 from emotion_core.errors import ModelError
 from emotion_core.model_card import CARD_FILE, MODEL_FILE, ModelCard, sha256_of
 from emotion_core.store import FETCHABLE, ModelStore
+from emotion_training.corpus_source import POINTER
 
 CONFIG_FILE = 'config.json'  # of a Hugging Face model
 WEIGHT_SUFFIXES = ('.pth', '.pt', '.bin', '.ckpt', '.safetensors')
@@ -91,12 +92,15 @@ def recognise(wish: Wish) -> Found:
 
     :raises ModelError: when it is nothing that can be imported.
     """
+    if not wish.source.strip():
+        raise ModelError(f'there is nothing to import: name {KNOWN_SOURCES}')
     path = Path(wish.source).expanduser()
     if wish.card is not None and not path.is_dir() and path.suffix != '.onnx':
         raise ModelError(f"--card is for an ONNX file, and '{path}' is none")
     if path.is_dir():
         return _recognise_folder(path, wish.card)
     if path.is_file():
+        _check_content(path)
         if path.suffix == '.onnx':
             return Found('onnx', path, wish.card)
         if _begins_like_weights(path):
@@ -109,9 +113,13 @@ def recognise(wish: Wish) -> Found:
 
 def _recognise_folder(folder: Path, card: Path | None) -> Found:
     if (folder / MODEL_FILE).is_file():
+        _check_content(folder / MODEL_FILE)
         return Found('onnx', folder / MODEL_FILE, card or folder / CARD_FILE)
-    weights = [folder.with_suffix('.pth'), *sorted(folder.glob('*.pth'))]  # beside the folder, or in it
+    named = folder.resolve() if folder.name in ('', '..') else folder
+    weights = [named.parent / f'{named.name}.pth', *sorted(folder.glob('*.pth'))]  # beside the folder, or in it
     found = [file for file in weights if file.is_file()]
+    for file in (*found, *folder.glob('*.safetensors'), *folder.glob('*.bin')):
+        _check_content(file)
     if len(found) > 1:
         raise ModelError(f"'{folder}' goes with several files of weights: name one, such as '{found[0]}'")
     if found:
@@ -123,14 +131,28 @@ def _recognise_folder(folder: Path, card: Path | None) -> Found:
     )
 
 
+def _check_content(path: Path) -> None:
+    """Raise ModelError when a file is empty, or stands for one that Git LFS has not brought."""
+    start = _start(path, len(POINTER))
+    if not start:
+        raise ModelError(f"'{path}' is empty: get it again")
+    if start == POINTER:
+        raise ModelError(f"'{path}' is a Git LFS pointer, not the file: get it with `git lfs pull`")
+
+
 def _begins_like_weights(path: Path) -> bool:
-    try:
-        with open(path, 'rb') as file:
-            start = file.read(9)
-    except OSError as error:
-        raise ModelError(f"'{path}' cannot be read: {error.strerror}") from error
+    start = _start(path, 9)
     # safetensors: the length of a JSON header in 8 bytes, then the header.
     return start.startswith(WEIGHT_MAGIC) or (path.suffix == '.safetensors' and start[8:] == b'{')
+
+
+def _start(path: Path, count: int) -> bytes:
+    """Give the first bytes of a file; raises ModelError when it cannot be read."""
+    try:
+        with open(path, 'rb') as file:
+            return file.read(count)
+    except OSError as error:
+        raise ModelError(f"'{path}' cannot be read: {error.strerror}") from error
 
 
 def check_hash(path: Path, sha256: str) -> None:

@@ -12,6 +12,7 @@ import huggingface_hub
 import torch
 import transformers
 import yaml
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers.models.auto.modeling_auto import (
     MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING,
@@ -148,6 +149,8 @@ def _network(
         )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise ModelError(f"'{source}' cannot be loaded: {str(error).strip().partition(chr(10))[0]}") from error
+    except SafetensorError as error:
+        raise ModelError(f"'{source}' has damaged weights ({error}): get them again") from error
     finally:
         logging.set_verbosity(before)
         logging.enable_progress_bar()

@@ -1,6 +1,7 @@
 """Files of weights that others made: read without running what is in them, and recognised."""
 
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,8 @@ HARMLESS = [
     np.dtypes.Float64DType,
     np.dtypes.Int64DType,
 ]
-UNSAFE = re.compile(r'GLOBAL ([\w.]+)|Unsupported (?:class|operand) (\S+)')  # in what torch says of such a file
+UNSAFE = re.compile(r'GLOBAL ([\w.]+)|Unsupported class (\S+)')  # in what torch says of such a file
+OTHER_PICKLE = 'Unsupported operand'  # likewise, of a step of a pickle that torch.save does not write
 IMAGENET_INPUT = ImageInput(224, 224, 'rgb', mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 
 
@@ -84,7 +86,8 @@ def _read(path: Path) -> Any:
             from safetensors.torch import load_file
 
             return load_file(path)
-        with torch.serialization.safe_globals(HARMLESS):
+        with torch.serialization.safe_globals(HARMLESS), warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # what fails is told below
             return torch.load(path, map_location='cpu', weights_only=True)
     except OSError as error:
         raise ModelError(f"'{path}' cannot be read: {error.strerror or error}") from error
@@ -94,6 +97,11 @@ def _read(path: Path) -> Any:
             raise ModelError(
                 f"'{path}' holds code or objects ({name}), not only weights: it was not loaded, and nothing in it was "
                 f"run. Who trusts it saves the weights alone: torch.save(model.state_dict(), '{path.name}')"
+            ) from error
+        if OTHER_PICKLE in str(error):
+            raise ModelError(
+                f"'{path}' is a pickle, but none of torch.save: it was not loaded, and nothing in it was run. Who "
+                f"trusts it saves the weights alone: torch.save(model.state_dict(), '{path.name}')"
             ) from error
         reason = str(error).strip().partition('\n')[0].partition('. ')[0]
         raise ModelError(f"'{path}' is damaged, or no file of weights: {reason}") from error

@@ -7,13 +7,13 @@ import numpy as np
 import soundfile
 import soxr
 
+from emotion_training.corpus_source import POINTER
 from emotion_training.errors import TrainingError
 
 SAMPLE_RATE = 16000  # [Hz] that the networks take
 SOUND = ('.wav', '.flac', '.ogg', '.opus', '.mp3')  # what libsndfile reads
 VIDEO = ('.mp4', '.m4a', '.mkv', '.webm', '.mov', '.avi', '.flv', '.aac')  # what FFmpeg reads, through PyAV
 SUFFIXES = SOUND + VIDEO
-POINTER = b'version https://git-lfs.github.com/spec'  # how a Git LFS pointer begins
 STREAMED = (0, 0xFFFFFFFF)  # lengths in the header of a WAV that was written to a pipe
 
 

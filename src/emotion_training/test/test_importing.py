@@ -4,6 +4,7 @@ import functools
 import http.server
 import json
 import os
+import pickle
 import shutil
 import threading
 from dataclasses import replace
@@ -133,6 +134,34 @@ def test_what_is_no_model_is_refused_before_torch_is_asked_for(store, tmp_path):
     assert not store.root.exists()
 
 
+def test_nothing_empty_files_and_pointers_are_refused_with_what_they_are(store, tmp_path, monkeypatch):
+    pointer = b'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n'
+    for suffix in ('pth', 'safetensors', 'onnx'):
+        (tmp_path / f'empty.{suffix}').write_bytes(b'')
+        (tmp_path / f'pointer.{suffix}').write_bytes(pointer)
+        refuse(store, tmp_path / f'empty.{suffix}', 'is empty: get it again')
+        refuse(store, tmp_path / f'pointer.{suffix}', 'Git LFS pointer, not the file')
+    (tmp_path / 'folder').mkdir()
+    (tmp_path / 'folder' / 'config.json').write_text('{}')
+    (tmp_path / 'folder' / 'model.safetensors').write_bytes(pointer)
+    refuse(store, tmp_path / 'folder', "model.safetensors' is a Git LFS pointer")
+    refuse(store, '', 'nothing to import')
+    (tmp_path / 'inside').mkdir()
+    monkeypatch.chdir(tmp_path / 'inside')
+    refuse(store, '.', "'.' holds no model")
+
+
+def test_weights_beside_a_folder_have_its_whole_name(tmp_path, monkeypatch):
+    (tmp_path / 'ser_v1.2').mkdir()
+    (tmp_path / 'ser_v1.2' / 'config.json').write_text('{}')
+    (tmp_path / 'ser_v1.pth').write_bytes(b'of another')
+    assert importing.recognise(Wish(str(tmp_path / 'ser_v1.2'))).kind == 'huggingface'
+    (tmp_path / 'ser_v1.2.pth').write_bytes(b'PK')
+    assert importing.recognise(Wish(str(tmp_path / 'ser_v1.2'))).path == tmp_path / 'ser_v1.2.pth'
+    monkeypatch.chdir(tmp_path / 'ser_v1.2')
+    assert importing.recognise(Wish('.')).path == tmp_path / 'ser_v1.2.pth'
+
+
 def test_labels_are_mapped_by_name_by_the_user_or_dropped():
     labels = ('ang', 'joy', 'excited', 'bored', 'neu')
     settled = importing.settle_label_map(labels, {'excited': 'happy'})
@@ -212,6 +241,13 @@ def test_code_in_a_pickle_is_refused_and_not_run(store, tmp_path):
     assert not (tmp_path / 'trace').exists()
     torch.load(tmp_path / 'new.pth', weights_only=False)  # it would have run
     assert (tmp_path / 'trace').exists()
+
+
+def test_pickle_that_torch_did_not_write_is_refused_with_what_it_is(store, tmp_path):
+    pytest.importorskip('torch')
+    pytest.importorskip('transformers')
+    (tmp_path / 'bare.pth').write_bytes(pickle.dumps({'a': 1}, protocol=4))
+    refuse(store, tmp_path / 'bare.pth', 'is a pickle, but none of torch.save: it was not loaded')
 
 
 def test_weights_of_something_else_are_refused(store, tmp_path):
@@ -304,6 +340,11 @@ def test_hugging_face_folders_that_cannot_be_used_are_refused(store, tmp_path, w
     )
     transformers.BertForSequenceClassification(text).save_pretrained(tmp_path / 'text')
     refuse(store, tmp_path / 'text', 'of type bert, neither for pictures nor for voices')
+    shutil.copytree(folder, tmp_path / 'cut')
+    content = (folder / 'model.safetensors').read_bytes()
+    for count in (4, len(content) // 2):
+        (tmp_path / 'cut' / 'model.safetensors').write_bytes(content[:count])
+        refuse(store, tmp_path / 'cut', 'has damaged weights .*: get them again')
     shutil.copytree(folder, tmp_path / 'pickled', ignore=shutil.ignore_patterns('*.safetensors'))
     refuse(store, tmp_path / 'pickled', 'has no weights')
     torch.save({'x': Harm(tmp_path / 'trace')}, tmp_path / 'pickled' / 'pytorch_model.bin')
