@@ -8,6 +8,7 @@ from typing import Any
 
 from emotion_core.emotions import EMOTIONS
 from emotion_core.errors import ModelError
+from emotion_core.model_card_fields import check_fields
 from emotion_core.reliability import Reliability
 
 CARD_FILE = 'model.json'
@@ -28,7 +29,9 @@ class ImageInput:
     std: tuple[float, ...] = (1.0,)
 
     def check(self) -> None:
-        """Raise ModelError when the channels are not those of a color."""
+        """Raise ModelError when it has no size, or the channels are not those of a color."""
+        if 0 in (self.width, self.height):
+            raise ModelError(f"'width' and 'height' of 'input' are {self.width} and {self.height}: none may be 0")
         if self.color not in CHANNELS:
             raise ModelError(f"color '{self.color}' is not one of {', '.join(CHANNELS)}")
         for name, values in (('mean', self.mean), ('std', self.std)):
@@ -43,6 +46,11 @@ class AudioInput:
     sample_rate: int = 16000  # [Hz]
     min_seconds: float = 0.5  # shorter audio is padded with silence
     max_seconds: float = 8.0  # of longer audio the newest part is used
+
+    def check(self) -> None:
+        """Raise ModelError when nothing is as long as it takes."""
+        if self.max_seconds < self.min_seconds:
+            raise ModelError(f"'max_seconds' is {self.max_seconds}, less than 'min_seconds' with {self.min_seconds}")
 
 
 INPUTS = {'fer': ImageInput, 'face_detection': ImageInput, 'ser': AudioInput}
@@ -94,27 +102,31 @@ class ModelCard:
         """
         Read a card from a file of any name.
 
-        :raises ModelError: when it cannot be read, or is not a card.
+        :raises ModelError: when it cannot be read, or is not a card; it names the field.
         """
         try:
             value = json.loads(Path(path).read_text())
         except (OSError, ValueError) as error:
             raise ModelError(f"'{path}' cannot be read: {error}") from error
         try:
-            task = value['task']
-            if task not in TASKS:
+            if not isinstance(value, dict):
+                raise ModelError('it is no object with fields')
+            task = value.get('task')
+            if isinstance(task, str) and task not in TASKS:
                 raise ModelError(f"task '{task}' is not one of {', '.join(TASKS)}")
+            check_fields(value, cls)
+            check_fields(value['input'], INPUTS[task], " of 'input'")
             fields = dict(value)
             fields['input'] = INPUTS[task](
                 **{key: tuple(item) if isinstance(item, list) else item for key, item in value['input'].items()}
             )
-            if task == 'fer':  # a detector takes pictures as they are
+            if task != 'face_detection':  # a detector takes pictures as they are
                 fields['input'].check()
             fields['labels'] = tuple(value.get('labels', EMOTIONS))
             if value.get('reliability') is not None:
                 fields['reliability'] = Reliability.from_json(value['reliability'])
             return cls(**fields)
-        except (KeyError, TypeError, AttributeError, ModelError) as error:
+        except ModelError as error:
             raise ModelError(f"'{path}' is not a model card: {error}") from error
 
     def save(self, folder: Path) -> None:

@@ -36,7 +36,16 @@ def open_session(path: Path, threads: int, content: bytes | None = None) -> onnx
     try:
         return onnxruntime.InferenceSession(content or str(path), options, providers=['CPUExecutionProvider'])
     except Exception as error:  # ONNX Runtime's own classes share no public base
-        raise ModelError(f"ONNX Runtime cannot load '{path}': {error}") from error
+        raise ModelError(f"ONNX Runtime cannot load '{path}': {first_line(error)}") from error
+
+
+def first_line(error: Exception) -> str:
+    """Give what ONNX Runtime says first of an error."""
+    return str(error).strip().partition('\n')[0].strip()
+
+
+def _shown(shape: Sequence[int | str | None]) -> str:
+    return ' x '.join(str(size) if isinstance(size, int) else 'n' for size in shape)
 
 
 class OnnxModel:
@@ -75,7 +84,9 @@ class OnnxModel:
         except ModelError:
             raise
         except Exception as error:  # as above
-            raise ModelError(f"'{path}' does not take the input that its card describes: {error}") from error
+            raise ModelError(
+                f"'{path}' does not take the input that its card describes: {self._misfit() or first_line(error)}"
+            ) from error
 
     def _check_length(self) -> None:
         """Raise ModelError when the file takes sound of one length only, and the card promises others."""
@@ -87,6 +98,14 @@ class OnnxModel:
                 f"model '{self.card.name}' takes exactly {shape[1]} samples: set 'min_seconds' and 'max_seconds' of "
                 f'its card both to {shape[1] / spec.sample_rate}'
             )
+
+    def _misfit(self) -> str:
+        """Say which shape the file takes, where the card describes another; '' where it does not."""
+        taken, described = self._session.get_inputs()[0].shape, self._blank().shape
+        fits = len(taken) == len(described) and all(
+            size == other for size, other in zip(taken[1:], described[1:]) if isinstance(size, int)
+        )
+        return '' if fits else f'it takes {_shown(taken)}, the card has {_shown(described)}'
 
     def gives_probabilities(self) -> bool:
         """Tell whether the file ends in a softmax: whether its outputs for random inputs are distributions."""

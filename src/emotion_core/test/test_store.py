@@ -1,6 +1,7 @@
 import functools
 import hashlib
 import http.server
+import json
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -99,13 +100,54 @@ def test_root_follows_the_environment(tmp_path, monkeypatch):
         ('{"task": "fer"}', 'is not a model card'),
         ('{"task": "chess"}', "task 'chess' is not one of"),
         ('[]', 'is not a model card'),
-        ('{"task": "fer", "input": {"width": 6, "height": 6, "color": "RGB"}}', "color 'RGB' is not one of gray"),
-        ('{"task": "fer", "input": {"width": 6, "height": 6, "color": "rgb"}}', 'mean has 1 values: rgb needs 3'),
     ],
 )
 def test_bad_cards(tmp_path, text, sentence):
     (tmp_path / 'model.json').write_text(text)
     with pytest.raises(ModelError, match=sentence):
+        ModelCard.load(tmp_path)
+
+
+CARD = {'name': 'net', 'task': 'fer', 'input': {'width': 6, 'height': 6}, 'sha256': ''}
+
+
+@pytest.mark.parametrize(
+    'change, sentence',
+    [
+        ({'name': 3}, "'name' is 3, a name is needed"),
+        ({'task': 3}, "'task' is 3, a text is needed"),
+        ({'temperature': 0}, "'temperature' is 0, a number above 0 is needed"),
+        ({'temperature': 'warm'}, '\'temperature\' is "warm", a number above 0 is needed'),
+        ({'temperature': float('nan')}, "'temperature' is NaN, a number above 0"),
+        ({'labels': 'happy'}, 'a list of texts is needed'),
+        ({'colour': 'gray'}, "there is no field 'colour'; there are: name, task"),
+        ({'input': []}, r"'input' is \[\], an object is needed"),
+        ({'input': {'width': 6}}, "it lacks 'height' of 'input'"),
+        ({'input': {'width': 6, 'height': 0}}, "'width' and 'height' of 'input' are 6 and 0: none may be 0"),
+        (
+            {'input': {'width': 6, 'height': 6, 'std': [0]}},
+            r"'std' of 'input' is \[0\], a list of numbers above 0 is needed",
+        ),
+        ({'input': {'width': 6, 'height': 6, 'color': 'RGB'}}, "color 'RGB' is not one of gray"),
+        ({'input': {'width': 6, 'height': 6, 'color': 'rgb'}}, 'mean has 1 values: rgb needs 3'),
+        ({'input': {'width': 6, 'height': 6, 'depth': 6}}, "there is no field 'depth' of 'input'"),
+        ({'task': 'ser', 'input': {'min_seconds': 9}}, "'max_seconds' is 8.0, less than 'min_seconds' with 9"),
+    ],
+)
+def test_field_of_a_card_that_is_wrong_is_named(tmp_path, change, sentence):
+    (tmp_path / 'model.json').write_text(json.dumps(CARD))
+    assert ModelCard.load(tmp_path).name == 'net'
+    (tmp_path / 'model.json').write_text(json.dumps(CARD | change))
+    with pytest.raises(ModelError, match=f'is not a model card: .*{sentence}'):
+        ModelCard.load(tmp_path)
+
+
+def test_fields_that_are_missing_are_named(tmp_path):
+    (tmp_path / 'model.json').write_text('{"name": "net", "task": "fer"}')
+    with pytest.raises(ModelError, match="it lacks 'input' and 'sha256'"):
+        ModelCard.load(tmp_path)
+    (tmp_path / 'model.json').write_text('{"task": "fer", "input": {"width": 6, "height": 6}}')
+    with pytest.raises(ModelError, match="is not a model card: it lacks 'name' and 'sha256'"):
         ModelCard.load(tmp_path)
 
 

@@ -114,7 +114,8 @@ def recognise(wish: Wish) -> Found:
 def _recognise_folder(folder: Path, card: Path | None) -> Found:
     if (folder / MODEL_FILE).is_file():
         _check_content(folder / MODEL_FILE)
-        return Found('onnx', folder / MODEL_FILE, card or folder / CARD_FILE)
+        beside = folder / CARD_FILE
+        return Found('onnx', folder / MODEL_FILE, card or (beside if beside.is_file() else None))
     named = folder.resolve() if folder.name in ('', '..') else folder
     weights = [named.parent / f'{named.name}.pth', *sorted(folder.glob('*.pth'))]  # beside the folder, or in it
     found = [file for file in weights if file.is_file()]

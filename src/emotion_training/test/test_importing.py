@@ -85,6 +85,12 @@ def test_folder_with_model_and_card_is_taken_and_may_be_named(store, tmp_path):
     bring(store, tmp_path / 'mine', name='ours', replaces=True)
 
 
+def test_folder_with_a_model_and_no_card_is_told_what_it_lacks(store, tmp_path):
+    net(tmp_path / 'model.onnx')
+    (tmp_path / CARD_FILE).unlink()
+    refuse(store, tmp_path, 'needs a card that says its task, labels and input')
+
+
 def test_public_file_is_known_by_its_hash(store, tmp_path, monkeypatch):
     card = net(tmp_path / 'zoo.onnx', 7)
     known = replace(FETCHABLE['fer_mobilefacenet'], card=replace(card, name='fer_mobilefacenet'))
@@ -113,6 +119,14 @@ def test_onnx_file_that_is_not_as_described_is_refused(store, tmp_path, wish, se
     if 'card' in wish:
         wish = wish | {'card': tmp_path / wish['card']}
     refuse(store, tmp_path / 'net.onnx', sentence, **wish)
+
+
+def test_card_with_another_size_than_the_file_takes_is_refused(store, tmp_path):
+    card = net(tmp_path / 'net.onnx')
+    replace(card, input=ImageInput(8, 6)).save(tmp_path)
+    refuse(
+        store, tmp_path / 'net.onnx', 'it takes n x 1 x 6 x 6, the card has 1 x 1 x 6 x 8$', card=tmp_path / CARD_FILE
+    )
 
 
 def test_card_of_another_file_is_refused(store, tmp_path):
