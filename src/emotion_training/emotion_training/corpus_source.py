@@ -7,6 +7,7 @@ from pathlib import Path
 from emotion_training.errors import TrainingError
 
 POINTER = b'version https://git-lfs.github.com/spec'  # how a Git LFS pointer begins
+TAR_MAGIC, TAR_MAGIC_AT = b'ustar', 257  # in the first bytes of a tar
 
 
 class CorpusSource:
@@ -74,6 +75,14 @@ class CorpusSource:
             with tarfile.open(self._path, 'r:') as tar:
                 members = [member for member in tar if member.isfile()]
         except tarfile.TarError as error:
+            with open(self._path, 'rb') as tar:
+                start = tar.read(tarfile.BLOCKSIZE)
+            if start.startswith(POINTER):
+                raise TrainingError(
+                    f"'{self._path}' is a Git LFS pointer, not the file: get it with `git lfs pull`"
+                ) from error
+            if start[TAR_MAGIC_AT:].startswith(TAR_MAGIC):
+                raise TrainingError(f"'{self._path}' is cut off or damaged ({error}): get it again") from error
             raise TrainingError(f"'{self._path}' is not an uncompressed tar file ({error}): unpack it first") from error
         return {
             name.removeprefix('./').removeprefix(f'{self.name}/'): (member.offset_data, member.size)

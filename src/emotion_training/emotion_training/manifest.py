@@ -16,6 +16,8 @@ from emotion_training.corpus_source import CorpusSource
 from emotion_training.errors import TrainingError
 from emotion_training.splits import SIDES, check_speakers
 
+DIGITS = 3  # of a duration [s]
+
 
 @dataclass(frozen=True)
 class Row:
@@ -92,7 +94,9 @@ def write_manifest(path: Path, rows: Iterable[Row]) -> None:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         for row in rows:
-            writer.writerow(astuple(replace(row, duration='' if row.duration is None else f'{row.duration:.3f}')))
+            writer.writerow(
+                astuple(replace(row, duration='' if row.duration is None else f'{row.duration:.{DIGITS}f}'))
+            )
 
 
 def read_manifest(path: Path) -> list[Row]:

@@ -20,12 +20,12 @@ from emotion_core.emotions import EMOTIONS
 from emotion_training import sound
 from emotion_training.corpus_source import CorpusSource
 from emotion_training.errors import TrainingError
-from emotion_training.manifest import Row, file_of, split_hash, write_manifest
+from emotion_training.manifest import DIGITS, Row, file_of, split_hash, write_manifest
 from emotion_training.speech_corpora import CORPORA, MISSING, Corpus, SideOf, Survey, agreed, folder_corpus, survey
 from emotion_training.splits import SIDES, sides_by_name, sides_by_share
 
 SHARES = (0.15, 0.15)  # of the speakers, to validate and to test on, where none are agreed on
-SHOWN = 10  # files with problems that are printed; all are in the list beside the manifest
+SHOWN = 10  # kinds of problems that are printed; all are in the list beside the manifest
 FOLDER = 'folder'
 EPILOG = """\
 The manifest has the columns path, label, speaker, corpus, split, duration [s] and original_label. Disgust is left
@@ -102,6 +102,8 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 def main(args: Sequence[str] | None = None, prog: str = 'emotion manifest') -> int:
     """Run the command; gives the exit status. Raises TrainingError when no manifest could be made."""
     options = make_parser(prog).parse_args(args)
+    out = options.out or Path(f'{_corpus(options).name}.csv')
+    _check_writable(out)  # now, not after all files are read
     console = Console()
     corpus = _corpus(options)
     source = CorpusSource(options.source)
@@ -114,7 +116,6 @@ def main(args: Sequence[str] | None = None, prog: str = 'emotion manifest') -> i
     else:
         rows, damaged = with_durations(rows, source, console)
         problems |= damaged
-    out = options.out or Path(_default_name(options.corpus) if options.corpus != FOLDER else f'{corpus.name}.csv')
     _report_problems(problems, out, console)
     if not rows:
         raise TrainingError(
@@ -191,21 +192,40 @@ def _imbalance(counts: Counter) -> str:
     return f'{max(counts.values()) / min(counts.values()):.1f}' if counts else ''
 
 
+def _check_writable(path: Path) -> None:
+    is_new = not path.exists()
+    try:
+        open(path, 'a').close()
+    except OSError as error:
+        raise TrainingError(f"'{path}' cannot be written: {error.strerror}; name another file with --out") from error
+    if is_new:
+        path.unlink()
+
+
 def _report_problems(problems: dict[str, str], out: Path, console: Console) -> None:
     path = out.with_name(f'{out.stem}.problems.csv')
     if not problems:
         path.unlink(missing_ok=True)  # of an earlier run
         return
-    kinds = Counter(problems.values())
-    listed = sorted(problems.items(), key=lambda item: (kinds[item[1]], item))  # what happens once comes first
+    by_kind: dict[str, list[str]] = {}
+    for file, problem in sorted(problems.items()):
+        by_kind.setdefault(_kind(file, problem), []).append(file)
+    kinds = sorted(by_kind.values(), key=len)  # what happens once comes first
+    listed = [(file, problems[file]) for files in kinds for file in files]
     console.print(f'[red]{len(problems):,} files cannot be used:', highlight=False)
-    for file, problem in listed[:SHOWN]:
-        console.print(f'  {escape(file)}: {escape(problem)}', highlight=False, soft_wrap=True)
-    if len(listed) > SHOWN:
-        console.print(f'  … and {len(listed) - SHOWN:,} more')
+    for files in kinds[:SHOWN]:
+        count = f'{len(files):,} files, such as ' if len(files) > 1 else ''
+        console.print(f'  {count}{escape(f"{files[0]}: {problems[files[0]]}")}', highlight=False, soft_wrap=True)
+    if len(kinds) > SHOWN:
+        console.print(f'  … and {sum(map(len, kinds[SHOWN:])):,} more')
     with open(path, 'w', encoding='utf-8', newline='') as file:
         csv.writer(file).writerows([('path', 'problem'), *listed])
     console.print(f"All of them are in '{escape(str(path))}'.", highlight=False, soft_wrap=True)
+
+
+def _kind(file: str, problem: str) -> str:
+    """Give what is the same in the problems of several files: without the file's name and numbers."""
+    return re.sub(r'\d+', '0', problem.replace(Path(file).name, ''))
 
 
 def _duration(source: CorpusSource, row: Row) -> float | str:
@@ -216,7 +236,8 @@ def _duration(source: CorpusSource, row: Row) -> float | str:
         return str(error)
     except OSError as error:
         return f'cannot be read: {error.strerror}'
-    return len(samples) / rate
+    seconds = len(samples) / rate
+    return seconds if round(seconds, DIGITS) > 0 else f'lasts {seconds * 1000:.2f} ms, which is no utterance'
 
 
 def _corpus(options: argparse.Namespace) -> Corpus:

@@ -14,7 +14,25 @@ SAMPLE_RATE = 16000  # [Hz] that the networks take
 SOUND = ('.wav', '.flac', '.ogg', '.opus', '.mp3')  # what libsndfile reads
 VIDEO = ('.mp4', '.m4a', '.mkv', '.webm', '.mov', '.avi', '.flv', '.aac')  # what FFmpeg reads, through PyAV
 SUFFIXES = SOUND + VIDEO
+OTHER = (
+    '.aif',
+    '.aiff',
+    '.aifc',
+    '.amr',
+    '.3gp',
+    '.wma',
+    '.oga',
+    '.spx',
+    '.au',
+    '.caf',
+    '.mp2',
+    '.ac3',
+    '.mpg',
+    '.wmv',
+)
 STREAMED = (0, 0xFFFFFFFF)  # lengths in the header of a WAV that was written to a pipe
+PAGE = b'OggS'  # how a page of Ogg begins; its header has 27 bytes and a length of each segment
+LAST_PAGE = 4  # in the sixth byte of a page
 
 
 def decode(encoded: bytes, name: str) -> tuple[np.ndarray, int]:
@@ -30,8 +48,12 @@ def decode(encoded: bytes, name: str) -> tuple[np.ndarray, int]:
         raise TrainingError(f"'{name}' is a Git LFS pointer, not the file: get it with `git lfs pull`")
     if encoded[:4] == b'RIFF' and len(encoded) < _wav_length(encoded):
         raise TrainingError(f"'{name}' is cut off after {len(encoded)} of {_wav_length(encoded)} bytes: get it again")
+    if encoded.startswith(PAGE) and not _ends_with_last_page(encoded):
+        raise TrainingError(f"'{name}' is cut off: its last page is not there; get it again")
     samples, rate = _with_libsndfile(encoded, name) if name.lower().endswith(SOUND) else _with_ffmpeg(encoded, name)
     samples = samples.mean(axis=1)
+    if not np.isfinite(samples).all():
+        raise TrainingError(f"'{name}' holds samples that are no numbers (NaN or infinite): it is damaged")
     if not samples.any():
         raise TrainingError(f"'{name}' holds {'nothing but silence' if len(samples) else 'no samples'}")
     return samples, rate
@@ -79,3 +101,12 @@ def _wav_length(encoded: bytes) -> int:
         return 8
     (length,) = struct.unpack('<I', encoded[4:8])
     return 0 if length in STREAMED else length + 8
+
+
+def _ends_with_last_page(encoded: bytes) -> bool:
+    """Tell whether an Ogg file ends with a whole page that says that it is the last one."""
+    page = encoded[encoded.rfind(PAGE) :]
+    if len(page) < 27 or not page[5] & LAST_PAGE:
+        return False
+    lengths = page[27 : 27 + page[26]]
+    return len(lengths) == page[26] and len(page) >= 27 + len(lengths) + sum(lengths)

@@ -4,17 +4,17 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path, PurePosixPath
 
 from emotion_core.emotions import to_emotion
 from emotion_core.errors import ModelError
-from emotion_training.corpus_source import CorpusSource
+from emotion_training.corpus_source import POINTER, CorpusSource
 from emotion_training.errors import TrainingError
 from emotion_training.manifest import Clip, Row
-from emotion_training.sound import SOUND, SUFFIXES
+from emotion_training.sound import OTHER, SOUND, SUFFIXES
 from emotion_training.splits import sides_by_name
 
 MISSING = 'missing'
@@ -176,8 +176,33 @@ def _by_stem(source: CorpusSource, suffixes: tuple[str, ...] = SOUND) -> tuple[d
     return chosen, copies
 
 
-def _table(source: CorpusSource, file: str, delimiter: str = ',') -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(source.read(file).decode('utf-8-sig')), delimiter=delimiter))
+def _text(source: CorpusSource, file: str) -> str:
+    """Read a file of text; raises TrainingError when it is none."""
+    try:
+        content = source.read(file)
+        if content.startswith(POINTER):
+            raise TrainingError(f"'{file}' of {source.name} is a Git LFS pointer: get it with `git lfs pull`")
+        return content.decode('utf-8-sig')
+    except UnicodeDecodeError as error:
+        raise TrainingError(f"'{file}' of {source.name} is no text in UTF-8 ({error.reason}): get it again") from error
+    except OSError as error:
+        raise TrainingError(f"'{file}' of {source.name} cannot be read: {error.strerror}") from error
+
+
+def _table(source: CorpusSource, file: str, columns: Sequence[str], delimiter: str = ',') -> list[dict[str, str]]:
+    """Read a table; raises TrainingError when it has not these columns, or a line lacks one."""
+    reader = csv.DictReader(io.StringIO(_text(source, file)), delimiter=delimiter)
+    rows = []
+    try:
+        if lacking := [name for name in columns if name not in (reader.fieldnames or ())]:
+            raise TrainingError(f"'{file}' of {source.name} has no column {', '.join(lacking)}: get it as published")
+        for row in reader:
+            if None in (row[name] for name in columns):
+                raise TrainingError(f"line {reader.line_num} of '{file}' of {source.name} is cut off: get it again")
+            rows.append(row)
+    except csv.Error as error:
+        raise TrainingError(f"'{file}' of {source.name} is no table: {error}") from error
+    return rows
 
 
 def _named(source: CorpusSource, name: str) -> str | None:
@@ -253,9 +278,9 @@ CREMA_EMOTIONS = {'ANG': 'anger', 'DIS': 'disgust', 'FEA': 'fear', 'HAP': 'happy
 def _crema(source: CorpusSource) -> Iterator[Entry]:
     names: list[str] = []
     if file := _named(source, 'AudioWAV_files.txt'):
-        names = [PurePosixPath(line).stem for line in source.read(file).decode().split()]
+        names = [PurePosixPath(line).stem for line in _text(source, file).split()]
     elif file := _named(source, 'SentenceFilenames.csv'):
-        names = [row['Filename'] for row in _table(source, file)]
+        names = [row['Filename'] for row in _table(source, file, ['Filename'])]
     files, copies = _by_stem(source, SUFFIXES)
     if not names and not any(CREMA_NAME.fullmatch(name) for name in files):
         raise TrainingError(f"'{source.name}' holds no file and no list of names of CREMA-D: {CREMA.where}")
@@ -287,6 +312,7 @@ MELD_TABLES = {
     'dev_sent_emo.csv': 'dev_splits_complete',
     'test_sent_emo.csv': 'output_repeated_splits_test',
 }  # table -> folder of its clips
+MELD_COLUMNS = ('Dialogue_ID', 'Utterance_ID', 'Speaker', 'Emotion')
 # Groups, a name that is cut off, and two people in one clip ('Ross and Joey', 'Phoebe/Waitress').
 MELD_CROWD = re.compile(r'All|Both|The Guys|Her-Friends|an|.+( and |/).+')
 
@@ -301,7 +327,7 @@ def _meld(source: CorpusSource) -> Iterator[Entry]:
         path = _named(source, table)
         if path is None:
             raise TrainingError(f"'{source.name}' lacks {table}: {MELD.where}. {MELD.layout}")
-        for row in _table(source, path):
+        for row in _table(source, path, MELD_COLUMNS):
             stem = f'dia{row["Dialogue_ID"]}_utt{row["Utterance_ID"]}'
             speaker = row['Speaker'].strip()
             file = clips.pop((folder, stem), f'{folder}/{stem}.mp4')
@@ -336,7 +362,7 @@ def _nemo(source: CorpusSource) -> Iterator[Entry]:
         raise TrainingError(f"'{source.name}' lacks data.tsv: {NEMO.where}. {NEMO.layout}")
     files, copies = _by_stem(source)
     yield from copies
-    for row in _table(source, table, '\t'):
+    for row in _table(source, table, ('file_id', 'speaker_id', 'emotion'), '\t'):
         stem = PurePosixPath(row['file_id']).stem
         speaker = row['speaker_id'].strip()  # the table pads it with blanks
         yield Entry(files.pop(stem, f'samples/{stem}.wav'), row['emotion'].strip(), speaker)
@@ -416,8 +442,12 @@ def folder_corpus(name: str, speaker: str | None = None, labels: dict[str, str] 
 
     def entries(source: CorpusSource) -> Iterator[Entry]:
         files = [file for file in source.files if file.lower().endswith(SUFFIXES)]
-        if not any('/' in file for file in files):
+        others = [file for file in source.files if file.lower().endswith(OTHER)]
+        if not any('/' in file for file in files + others):
             raise TrainingError(f"'{source.name}' has no sub-folder with sound: {corpus.layout}")
+        for file in others:
+            suffix = PurePosixPath(file).suffix.lower()
+            yield Entry(file, problem=f'{suffix} is not read: make it .wav or .flac')
         for file in files:
             found = pattern.search(file)
             label = file.partition('/')[0]

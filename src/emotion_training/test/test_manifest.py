@@ -4,6 +4,7 @@ import csv
 import io
 import subprocess
 import sys
+import tarfile
 from collections import Counter
 from dataclasses import replace
 
@@ -132,6 +133,77 @@ def test_missing_and_unreadable_files_are_listed(tmp_path, capsys):
     assert 'cannot be decoded' in problems['CREMA-D/AudioWAV/1005_DFA_ANG_XX.wav']
     assert 'not a name of CREMA-D' in problems['CREMA-D/AudioWAV/notes.wav']
     assert len(read_manifest(tmp_path / 'crema.csv')) == 7 * 2 - 4
+
+
+@pytest.mark.parametrize('suffix, subtype', [('OGG', 'OPUS'), ('OGG', 'VORBIS')])
+def test_ogg_that_is_cut_off_is_told(suffix, subtype):
+    file = io.BytesIO()
+    soundfile.write(file, 0.1 * np.sin(np.arange(96000) / 20), 16000, format=suffix, subtype=subtype)
+    whole = file.getvalue()
+    assert len(sound.decode(whole, 'a.ogg')[0]) == pytest.approx(96000, rel=0.01)
+    for cut in (whole[:-1], whole[: len(whole) // 2], whole[: whole.rfind(b'OggS')]):
+        with pytest.raises(TrainingError, match='is cut off'):
+            sound.decode(cut, 'a.ogg')
+
+
+def test_samples_that_are_no_numbers_are_told():
+    file = io.BytesIO()
+    soundfile.write(file, np.array([0.1, np.nan, 0.2], np.float32), 16000, format='WAV', subtype='FLOAT')
+    with pytest.raises(TrainingError, match='samples that are no numbers'):
+        sound.decode(file.getvalue(), 'a.wav')
+
+
+def test_what_is_too_short_or_of_another_format_is_listed(tmp_path):
+    _write(_voices(tmp_path / 'mine'), {'sad/a/2.wav': _sound(0.0003), 'sad/a/3.AMR': b'#!AMR', 'sad/notes.txt': b''})
+    assert _run('folder', tmp_path / 'mine', '--out', tmp_path / 'm.csv') == 0
+    assert len(read_manifest(tmp_path / 'm.csv')) == 36
+    with open(tmp_path / 'm.problems.csv', newline='') as file:
+        problems = dict(csv.reader(file))
+    assert problems['mine/sad/a/2.wav'].startswith('lasts 0.25 ms')
+    assert problems['mine/sad/a/3.AMR'] == '.amr is not read: make it .wav or .flac'
+    assert len(problems) == 3  # and the head
+
+
+def test_problems_of_one_kind_are_one_line(tmp_path, capsys):
+    pointer = b'version https://git-lfs.github.com/spec/v1\noid sha256:0'
+    _write(_voices(tmp_path / 'mine'), {f'sad/a/{i}.wav': pointer for i in range(2, 40)})
+    assert _run('folder', tmp_path / 'mine', '--out', tmp_path / 'm.csv') == 0
+    printed = capsys.readouterr().out
+    assert printed.count('Git LFS pointer') == 1
+    assert "38 files, such as mine/sad/a/10.wav: '10.wav' is a Git LFS pointer" in printed
+
+
+@pytest.mark.parametrize('out', ['no/such/folder/m.csv', '.'])
+def test_manifest_that_cannot_be_written_is_told_before_files_are_read(tmp_path, monkeypatch, out):
+    monkeypatch.setattr(manifest_command, 'survey', None)
+    with pytest.raises(TrainingError, match='cannot be written: .*--out'):
+        _run('folder', _voices(tmp_path / 'mine'), '--out', tmp_path / out)
+    _voices(tmp_path / 'mine')
+    manifest_command._check_writable(tmp_path / 'm.csv')
+    assert not (tmp_path / 'm.csv').exists()
+
+
+@pytest.mark.parametrize(
+    'content, what',
+    [
+        (b'version https://git-lfs.github.com/spec/v1\noid sha256:0', "'data.tsv' of nEMO is a Git LFS pointer"),
+        (b'file_id\tspeaker\temotion\n', "'data.tsv' of nEMO has no column speaker_id"),
+        ('file_id\tspeaker_id\temotion\tĺ\n'.encode('cp1250'), "'data.tsv' of nEMO is no text in UTF-8"),
+        (b'file_id\tspeaker_id\temotion\nx', "line 2 of 'data.tsv' of nEMO is cut off"),
+    ],
+)
+def test_table_that_cannot_be_used_is_told(tmp_path, content, what):
+    with pytest.raises(TrainingError, match=what):
+        _run('nemo', _write(tmp_path / 'nEMO', {'data.tsv': content}), '--out', tmp_path / 'n.csv')
+
+
+def test_tar_that_is_cut_off_is_told(tmp_path):
+    with tarfile.open(tmp_path / 'mine.tar', 'w') as tar:
+        tar.add(_voices(tmp_path / 'mine'), 'mine')
+    content = (tmp_path / 'mine.tar').read_bytes()
+    (tmp_path / 'mine.tar').write_bytes(content[: len(content) // 2 + 100])
+    with pytest.raises(TrainingError, match='is cut off or damaged .*get it again'):
+        CorpusSource(tmp_path / 'mine.tar')
 
 
 def test_meld_is_read_from_mp4_and_who_is_not_one_person_is_left_out(tmp_path):
