@@ -158,7 +158,7 @@ def build_parser() -> argparse.ArgumentParser:
     bench.add_argument('--json', metavar='FILE', help='write every measured value there')
 
     command('manifest', 'List a corpus of voices for training: files, labels, speakers, split; --help says which.')
-    command('train', 'Train a model; arguments go to `python -m emotion_training`.')
+    command('train', 'Train a model; --help says which, and of what data.')
     for name, text in BAG_COMMANDS.items():
         command(name, text)
     env = command('env', 'Print what to `eval` to have environment and workspace in a shell.')
@@ -198,11 +198,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 def run(options: argparse.Namespace, others: list[str]) -> int:
     """Run the chosen subcommand; gives the exit code."""
     if options.command == 'train':
-        import runpy
+        from emotion_training.cli import main as train
 
-        sys.argv = ['emotion train', *others]
-        runpy.run_module('emotion_training', run_name='__main__', alter_sys=True)
-        return 0
+        return train(others, 'emotion train')
     from emotion_core.errors import EmotionError
 
     try:

@@ -27,6 +27,8 @@ def test_help_of_each_subcommand_names_it(capsys):
     for command in ('demo', 'up', 'devices', 'models', 'doctor', 'test'):
         assert exit_code(command, '--help') == 0
         assert capsys.readouterr().out.startswith(f'usage: emotion {command}')
+    assert exit_code('train', 'fer', '--help') == 0
+    assert capsys.readouterr().out.startswith('usage: emotion train fer')
 
 
 def test_show_args_lists_the_arguments_of_the_named_graph(capsys):

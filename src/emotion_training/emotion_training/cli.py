@@ -140,6 +140,9 @@ def _run(options: argparse.Namespace, console: Console) -> None:
     if options.personalise is not None:
         personalise.run(options.model, options.personalise, options.parent, options.name, options.force, console)
         return
+    if options.data is not None and not options.data.is_dir():
+        what = 'is a file' if options.data.exists() else 'is not there'
+        raise TrainingError(f"'{options.data}' {what}: name the folder that holds the corpora with --data")
     recipe = _recipe(options)
     run = options.out / recipe.name
     folder = options.export_to or run / 'model'

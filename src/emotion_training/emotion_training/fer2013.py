@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from emotion_core.emotions import EMOTIONS, to_emotion
+from emotion_core.errors import ModelError
 from emotion_training.errors import TrainingError
 from emotion_training.splits import part_of_each
 
@@ -117,10 +118,20 @@ def _read_table(path: Path) -> Iterator[Row]:
                 yield image, EMOTIONS.index(emotion), usage
 
 
+def _emotion_of(folder: Path) -> str | None:
+    """Give the emotion of a folder's name; None for one that is left out."""
+    try:
+        return to_emotion(folder.name)
+    except ModelError as error:
+        raise TrainingError(
+            f"'{folder}' is named like no emotion ({', '.join(EMOTIONS)}, disgust): rename it, or take it away"
+        ) from error
+
+
 def _read_folders(folder: Path) -> Iterator[Row]:
     sides = {'train': TRAINING, 'test': PRIVATE_TEST}
     paths = [path for side in sides for path in sorted((folder / side).glob('*/*')) if path.suffix in ('.jpg', '.png')]
-    emotions = [to_emotion(path.parent.name) for path in paths]
+    emotions = [_emotion_of(path.parent) for path in paths]
     usages = np.array([sides[path.parents[1].name] for path in paths])
     for side, usage in sides.items():
         if usage not in usages:

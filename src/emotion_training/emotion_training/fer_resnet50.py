@@ -16,6 +16,7 @@ from emotion_face.preprocess import to_batch
 from emotion_face.quality import crop_quality
 from emotion_training import fer2013, raf_db
 from emotion_training.corruption import FACE_KINDS, corrupt_face
+from emotion_training.errors import TrainingError
 from emotion_training.parallel import own
 from emotion_training.recipe import Corrupted, HeldOut, Lazy
 from emotion_training.splits import Split, split_faces
@@ -65,12 +66,17 @@ class ResNetRecipe:
     @cached_property
     def pictures(self) -> Pictures:
         """The corpora in the folder; raises TrainingError when there is none."""
+        if not raf_db.is_in(self._folder) and not fer2013.is_in(self._folder):
+            raise TrainingError(
+                f"neither RAF-DB nor FER2013 is in '{self._folder}': name a folder with --data that holds RAF-DB as "
+                f'{raf_db.LAYOUT}, FER2013 as {fer2013.LAYOUT}, or both'
+            )
         corpora = []
         if raf_db.is_in(self._folder):
             faces = raf_db.load(self._folder)
             no_duplicates = np.zeros(len(faces.images), bool)  # none are known
             corpora.append(('raf_db', faces.images, faces.labels, no_duplicates, faces.split))
-        if not corpora or fer2013.is_in(self._folder):
+        if fer2013.is_in(self._folder):
             faces = fer2013.load(self._folder)
             split = split_faces(faces.images, faces.usage)
             corpora.append(('fer2013', list(faces.images), faces.labels, faces.duplicate, split))

@@ -127,9 +127,13 @@ def fit(
     :param batches: Gives this process's part of the batches of an epoch; equal for equal epoch numbers.
     :param validate: Gives metrics, among them 'macro_f1', of a network in evaluation mode.
     :param weights: One weight for each class in the loss.
-    :raises TrainingError: when the folder holds a run with other settings.
+    :raises TrainingError: when the folder holds a run with other settings, or an epoch has no batch.
     :raises KeyboardInterrupt: after the checkpoint is safe.
     """
+    if steps < 1:
+        raise TrainingError(
+            f'too little to train on: at least {settings.batch_size} examples are needed, as many as a batch has'
+        )
     place = device()
     if PROCESSES > 1:
         if place.type == 'cuda':
@@ -228,7 +232,8 @@ def fit(
         except KeyboardInterrupt:
             if RANK == 0 and not (folder / BEST_FILE).is_file():
                 _save({'network': average.state_dict(), 'epoch': 0, 'validation': {}}, folder / BEST_FILE)
-            console.print(f"Stopped. '{folder / BEST_FILE}' holds the best weights so far; the same command goes on.")
+            told = f"Stopped. '{folder / BEST_FILE}' holds the best weights so far; the same command goes on."
+            console.print(told, markup=False)
             raise
     if PROCESSES > 1:
         distributed.barrier()  # the first one may still validate and write

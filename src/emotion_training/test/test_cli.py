@@ -54,7 +54,7 @@ def test_error_of_another_process_than_the_first_is_told(capsys, monkeypatch):
 
 
 def test_brackets_in_a_path_are_told_as_they_are(tmp_path, capsys):
-    assert cli.main(['fer', '--data', str(tmp_path / '[a]'), '--out', str(tmp_path / '[/b]'), '--only', 'test']) == 1
+    assert cli.main(['fer', '--data', str(tmp_path), '--out', str(tmp_path / '[/b]'), '--only', 'test']) == 1
     assert f"'{tmp_path / '[/b]' / 'fer_compact' / 'model'}'" in capsys.readouterr().err
 
 
@@ -74,6 +74,21 @@ def test_what_needs_no_torch_is_there_without_it(module):
     script = f"import sys; sys.modules['torch'] = None; import emotion_training.{module}"
     result = subprocess.run([sys.executable, '-c', script], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
+
+
+def test_data_that_is_a_file_or_not_there_is_told(tmp_path, capsys):
+    (tmp_path / 'fer2013.npz').write_bytes(b'')
+    for name, what in (('fer2013.npz', 'is a file'), ('no', 'is not there')):
+        assert cli.main(['fer', '--data', str(tmp_path / name), '--out', str(tmp_path), '--only', 'test']) == 1
+        assert f"'{tmp_path / name}' {what}: name the folder" in capsys.readouterr().err
+
+
+def test_usage_names_the_command_that_was_typed(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(['fer', '--data', 'x', '--epochs', 'many'], 'emotion train')
+    said = capsys.readouterr().err
+    assert said.startswith('usage: emotion train fer')
+    assert "'many' is not a whole number above 0" in said
 
 
 def test_help_has_examples(capsys):

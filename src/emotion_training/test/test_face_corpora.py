@@ -80,6 +80,14 @@ def test_fer_folders_take_the_sides_from_the_names(tmp_path):
     assert {EMOTIONS[i] for i in faces.labels} == {'angry', 'happy'}
 
 
+def test_fer_folder_that_is_named_like_no_emotion_is_told(tmp_path):
+    _fer_folders(tmp_path, ['1.png'])
+    (tmp_path / 'train' / 'weird').mkdir()
+    cv2.imwrite(str(tmp_path / 'train' / 'weird' / '1.png'), FACES[0])
+    with pytest.raises(TrainingError, match="train/weird' is named like no emotion .*: rename it"):
+        fer2013.load(tmp_path)
+
+
 def test_fer_folders_without_such_names_validate_on_a_tenth_of_each_emotion(tmp_path):
     _fer_folders(tmp_path, ['1.png', '2.png', '3.png'])
     faces = fer2013.load(tmp_path)

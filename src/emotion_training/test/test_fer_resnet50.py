@@ -189,6 +189,11 @@ def test_without_network_the_weights_stay_random(monkeypatch):
     assert resnet.load_imagenet(Small(), None) is False
 
 
+def test_folder_without_any_corpus_is_told_what_it_may_hold(tmp_path):
+    with pytest.raises(EmotionError, match='neither RAF-DB nor FER2013 is in .*DATASET/train.*fer2013.npz'):
+        ResNetRecipe(tmp_path, tmp_path).pictures
+
+
 def test_weights_are_for_this_tier_only(capsys):
     with pytest.raises(SystemExit):
         cli.main(['fer', '--data', 'x', '--out', 'y', '--weights', 'resnet50.pth'])

@@ -40,6 +40,12 @@ SETTINGS = trainer.Settings(
 )
 
 
+def test_less_than_a_batch_to_train_on_is_told(tmp_path):
+    network = torch.nn.Linear(6, 6)
+    with pytest.raises(TrainingError, match='too little to train on: at least 32 examples are needed'):
+        trainer.fit(network, SETTINGS, tmp_path, 0, lambda epoch: [], lambda model: {}, np.ones(6), Console(quiet=True))
+
+
 class Toy:
     """A recipe on six kinds of stripes, with everything that the trainer and the export need."""
 
