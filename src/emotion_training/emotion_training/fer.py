@@ -145,6 +145,9 @@ class FerRecipe:
         from emotion_training import face_encoder, trainer
 
         torch.set_num_threads(threads)
+        with console.status('Reading faces'):
+            self.split  # noqa: B018 - what is wrong with the data is told before anything is fetched
+        run.mkdir(parents=True, exist_ok=True)
         face_encoder.fetch_weights()  # now, not after hours
         place, teachers = trainer.device(), []
         if place.type == 'cpu':

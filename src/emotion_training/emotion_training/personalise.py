@@ -67,8 +67,9 @@ class Comparison:
 
     @property
     def is_better(self) -> bool:
-        """Whether the macro-F1 rose and the accuracy did not fall."""
-        return self.after['macro_f1'] > self.before['macro_f1'] and self.after['accuracy'] >= self.before['accuracy']
+        """Whether macro-F1 and accuracy rose, the accuracy by as much as is printed."""
+        risen = round(self.after['accuracy'] - self.before['accuracy'], 3)
+        return self.after['macro_f1'] > self.before['macro_f1'] and risen > 0
 
 
 def add_arguments(parser: argparse.ArgumentParser, task: str) -> None:

@@ -104,6 +104,7 @@ def test_help_has_examples(capsys):
         ['fer', '--data', 'x', '--manifest', 'm.csv'],
         ['ser', '--data', 'x', '--manifest', 'm.csv'],
         ['fer', '--data', 'x', '--out', 'y', '--epochs', '0'],
+        ['fer', '--personalise', 'x', '--tier', 'resnet50'],
         ['fer', '--data', 'x', '--out', 'y', '--only', 'nothing'],
         ['dance'],
     ],

@@ -281,6 +281,12 @@ def test_learning_stops_early_where_there_is_nothing_to_learn():
     assert personalise_head.personalise(SHIPPED, 3.0, noise).steps < personalise_head.STEPS / 5
 
 
+@pytest.mark.parametrize('accuracy, is_better', [(0.61, True), (0.6004, False), (0.6, False), (0.59, False)])
+def test_model_of_the_same_accuracy_is_no_better(accuracy, is_better):
+    before = {'macro_f1': 0.5, 'accuracy': 0.6}
+    assert personalise.Comparison(before, {'macro_f1': 0.55, 'accuracy': accuracy}, (0.0, 0.0)).is_better is is_better
+
+
 def test_emotions_without_examples_keep_their_chance():
     examples = make_examples(np.random.default_rng(0), shift=2.0, present=(0, 1, 2))
     fitted = personalise_head.personalise(SHIPPED, 1.0, examples)

@@ -16,6 +16,7 @@ onnx = pytest.importorskip('onnx', reason='export needs onnx')
 from emotion_core.onnx_model import OnnxModel  # noqa: E402
 from emotion_training import (  # noqa: E402
     export,
+    face_encoder,
     fer,
     int8,
     networks,
@@ -44,6 +45,13 @@ def test_less_than_a_batch_to_train_on_is_told(tmp_path):
     network = torch.nn.Linear(6, 6)
     with pytest.raises(TrainingError, match='too little to train on: at least 32 examples are needed'):
         trainer.fit(network, SETTINGS, tmp_path, 0, lambda epoch: [], lambda model: {}, np.ones(6), Console(quiet=True))
+
+
+def test_data_of_faces_is_looked_at_before_weights_are_fetched(tmp_path, monkeypatch):
+    monkeypatch.setattr(face_encoder, 'fetch_weights', None)
+    with pytest.raises(TrainingError, match='FER2013 is not in'):
+        FerRecipe(tmp_path).train(tmp_path / 'run', 1, 1, Console(quiet=True))
+    assert not (tmp_path / 'run').exists()
 
 
 class Toy:
