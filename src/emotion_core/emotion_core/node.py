@@ -257,7 +257,8 @@ class EmotionNode(LifecycleNode):
         else:
             self._failure = ''
             return TransitionCallbackReturn.SUCCESS
-        self.get_logger().error(self._failure)
+        if self.context.ok() or transition == 'shut down':  # otherwise it failed because a signal ended the context
+            self.get_logger().error(self._failure)
         return TransitionCallbackReturn.FAILURE
 
     def _checked_setup(self) -> None:
