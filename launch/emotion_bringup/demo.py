@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 from sensor_msgs.msg import Image
 
-from emotion_bringup.beside import run_beside, save_picture, stay_on_this_host
+from emotion_bringup.beside import run_to_end, save_picture, stay_on_this_host
 from emotion_bringup.graph import GRAPHS, plan, start_of
 from emotion_bringup.supervisor import Supervisor
 from emotion_bringup.up import to_child
@@ -179,7 +179,7 @@ def _watch(supervisor: Supervisor, latest: Latest, board: Board, start: float, k
             board.show(seconds, latest)
         return seconds < scenario.SECONDS + TAIL_S
 
-    run_beside(supervisor, node, go_on)
+    run_to_end(supervisor, node, go_on)
     node.destroy_node()
 
 

@@ -54,6 +54,7 @@ class Supervisor:
         self._ending = asyncio.Event()
         self._hurry = asyncio.Event()
         self._failed = False
+        self.interrupted = False  # whether a signal ended it
 
     def run(self) -> int:
         """Run to the end; gives the exit code: 0 when nothing failed."""
@@ -63,7 +64,7 @@ class Supervisor:
         """Do what ``run`` does, inside an event loop."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self.stop)
+            loop.add_signal_handler(number, self._interrupt)
         keepers = [asyncio.create_task(self._keep(child, index)) for index, child in enumerate(self._children)]
         stopping = asyncio.create_task(self._ending.wait())
         everything = asyncio.gather(*keepers)
@@ -77,6 +78,10 @@ class Supervisor:
         if self._ending.is_set():
             self._hurry.set()
         self._ending.set()
+
+    def _interrupt(self) -> None:
+        self.interrupted = True
+        self.stop()
 
     async def _keep(self, child: Child, index: int) -> None:
         """Run one child, and again when it ends."""
