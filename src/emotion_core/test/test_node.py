@@ -147,26 +147,36 @@ def started_with(ros, *arguments):
     return Echo()
 
 
-TOLD_TO_END = """
+TOLD_TO_END_IN = """
 import os, signal, time
 from test_node import Echo, EmotionProbs, qos
 from emotion_core.node import run
 
 class Ended(Echo):
     def setup(self):
-        out = self.advertise(EmotionProbs, 'out', qos.RESULT)
+        super().setup()
+        if '{where}' == 'setup':
+            self.end()
+        self.every(0.01, self.end)
+
+    def end(self):
         os.kill(os.getpid(), signal.SIGTERM)
         while self.context.ok():
             time.sleep(0.01)
-        out.publish(EmotionProbs())
+        self.out.publish(EmotionProbs())
 
 run(Ended)
 """
 
 
-def test_node_that_is_told_to_end_while_it_sets_up_ends_quietly():
+@pytest.mark.parametrize('where', ['setup', 'callback'])
+def test_node_that_is_told_to_end_while_it_publishes_ends_quietly(where):
     done = subprocess.run(
-        [sys.executable, '-c', TOLD_TO_END], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=30
+        [sys.executable, '-c', TOLD_TO_END_IN.format(where=where)],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        timeout=30,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, '', '')
 
