@@ -6,6 +6,7 @@ The leaf has what py_trees and BehaviorTree.CPP ask of one: ``tick`` returns at 
 """
 
 import enum
+import sys
 import time
 
 import rclpy
@@ -65,8 +66,8 @@ class CaptureLeaf:
         self._blackboard['prompt'] = feedback.state.prompt
 
 
-def main() -> None:
-    """Tick the leaf until it has succeeded or failed."""
+def main() -> int:
+    """Tick the leaf until it has succeeded or failed; gives the exit code."""
     rclpy.init()
     node, blackboard = rclpy.create_node('behaviour_tree_example'), {}
     leaf = CaptureLeaf(node, blackboard, face_timeout=20.0, speech_timeout=10.0)
@@ -83,7 +84,8 @@ def main() -> None:
     except KeyboardInterrupt:
         leaf.halt()
     print(status.name, {name: value for name, value in blackboard.items() if name != 'prompt'})
+    return 0 if status is Status.SUCCESS else 1
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

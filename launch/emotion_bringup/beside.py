@@ -45,6 +45,17 @@ def run_beside(supervisor: Supervisor, node: Node, go_on: Callable[[], bool]) ->
     return asyncio.run(serve())
 
 
+def run_to_end(supervisor: Supervisor, node: Node, go_on: Callable[[], bool]) -> None:
+    """
+    Do what ``run_beside`` does, for something that comes to its end by itself.
+
+    :raises KeyboardInterrupt: when a signal, such as that of Ctrl-C, ended it before.
+    """
+    run_beside(supervisor, node, go_on)
+    if supervisor.interrupted:
+        raise KeyboardInterrupt
+
+
 def save_picture(overlay: Image | None, path: Path, console: Console) -> bool:
     """Write an overlay to a file, and say so; False when there is none."""
     if overlay is None:

@@ -1,12 +1,14 @@
 """The emotion command: everything behind ``./emotion`` once environment and workspace are there."""
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 VERSION = '0.1.0'
+SHORTEST_BENCH_S = 5.0  # the camera reports once a second how many frames it has published
 
 # Of emotion_evaluation.cli, which needs more than a first look at --help should.
 BAG_COMMANDS = {
@@ -46,6 +48,16 @@ def _picture(text: str) -> Path:
     if path.suffix.lower() not in ('.jpg', '.png') or not path.parent.is_dir():
         raise argparse.ArgumentTypeError(f"a .jpg or .png file in a folder that is there is needed, not '{text}'")
     return path
+
+
+def _bench_seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not SHORTEST_BENCH_S <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"a number of seconds from {SHORTEST_BENCH_S:g} on is needed, not '{text}'")
+    return seconds
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -154,7 +166,7 @@ def build_parser() -> argparse.ArgumentParser:
         'Measure speed and latency of the graph on this machine, beside references.',
         '  ./emotion bench\n  ./emotion bench --seconds 60 --json bench.json\n',
     )
-    bench.add_argument('--seconds', type=float, default=30.0, help='how long to measure (default: 30)')
+    bench.add_argument('--seconds', type=_bench_seconds, default=30.0, help='how long to measure (default: 30)')
     bench.add_argument('--json', metavar='FILE', help='write every measured value there')
 
     command('manifest', 'List a corpus of voices for training: files, labels, speakers, split; --help says which.')

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 from sensor_msgs.msg import Image
 
-from emotion_bringup.beside import run_beside, save_picture, stay_on_this_host
+from emotion_bringup.beside import run_to_end, save_picture, stay_on_this_host
 from emotion_bringup.graph import GRAPHS, plan, start_of
 from emotion_bringup.supervisor import Supervisor
 from emotion_bringup.up import to_child
@@ -26,6 +26,7 @@ from emotion_core.emotions import top
 from emotion_core.messages import to_ns
 from emotion_core.stamps import NS_PER_S
 from emotion_drivers import scenario
+from emotion_fusion.parameters import FusionParameters
 from emotion_msgs.msg import EmotionProbs, FusedEmotion
 from emotion_view.parameters import WebParameters
 from emotion_view.web.access import HOST, free_port
@@ -33,7 +34,7 @@ from emotion_view.web.access import HOST, free_port
 NAMESPACE = 'emotion_demo'  # apart from a graph that may be running
 PICTURE_AT_S = 6.5  # of the scenario: she has been speaking for a while
 TAIL_S = 1.5  # after the scenario, for the last results
-STALE_S = 2.0  # a face or voice heard of longer ago is not shown
+STALE_S = {'face': 2.0, 'speech': FusionParameters.speech_max_age, 'fused': 2.0}  # what came longer ago is not shown
 VISIBLE_ROWS = 12
 NEXT = """
 Go on with a camera and a microphone:
@@ -55,9 +56,9 @@ class Latest:
     fused_count: int = 0
 
     def fresh(self, name: str) -> EmotionProbs | FusedEmotion | None:
-        """Give a topic's newest message, or None when it is older than STALE_S."""
+        """Give a topic's newest message, or None when it came longer ago than its STALE_S."""
         kept = getattr(self, name)
-        return kept[0] if kept and time.monotonic() - kept[1] < STALE_S else None
+        return kept[0] if kept and time.monotonic() - kept[1] < STALE_S[name] else None
 
     def listen(self, node: Node) -> None:
         """Subscribe to the results of the graph in the node's namespace."""
@@ -179,7 +180,7 @@ def _watch(supervisor: Supervisor, latest: Latest, board: Board, start: float, k
             board.show(seconds, latest)
         return seconds < scenario.SECONDS + TAIL_S
 
-    run_beside(supervisor, node, go_on)
+    run_to_end(supervisor, node, go_on)
     node.destroy_node()
 
 

@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from sensor_msgs.msg import Image
 
-from emotion_bringup.beside import run_beside, save_picture, stay_on_this_host
+from emotion_bringup.beside import run_to_end, save_picture, stay_on_this_host
 from emotion_bringup.demo import NAMESPACE
 from emotion_bringup.graph import GRAPHS, plan
 from emotion_bringup.supervisor import Supervisor
@@ -136,7 +136,7 @@ def demo_game(picture: Path | None = None) -> int:
         node = rclpy.create_node('player', namespace=NAMESPACE)
         player = Player(node, console, picture is not None)
         try:
-            run_beside(Supervisor(children, os.environ, out), node, lambda: not player.is_over)
+            run_to_end(Supervisor(children, os.environ, out), node, lambda: not player.is_over)
         finally:
             player.close()
             node.destroy_node()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import rclpy  # noqa: F401  (the bench listens to a running graph)
 
-from emotion_bringup.bench import GAP_S, latencies_from, true_ends, write_input
+from emotion_bringup.bench import GAP_S, describe, latencies_from, true_ends, write_input
 from emotion_drivers import scenario
 
 
@@ -16,6 +16,11 @@ def test_latency_counts_from_the_true_end_and_pauses_do_not_count():
     heard = [(101.1, 101.4), (102.2, 102.5), (103.4, 103.8)]  # the second result is of a pause inside the utterance
     assert latencies_from(ends, heard) == pytest.approx([400.0, 300.0])
     assert latencies_from(np.array([]), heard) == []
+
+
+def test_times_are_told_and_so_is_that_there_are_none():
+    assert describe([10.0, 10.0, 20.0]) == '10 / 19 ms'
+    assert describe([]) == 'none came: measure for longer'
 
 
 def test_input_ends_where_its_sound_ends(tmp_path):

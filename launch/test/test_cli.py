@@ -58,6 +58,12 @@ def test_what_cannot_be_done_is_a_sentence_and_exit_code_1(capsys, words, senten
     assert sentence in captured.err + captured.out
 
 
+@pytest.mark.parametrize('seconds', ['0', '-10', 'inf', 'nan', 'x'])
+def test_bench_of_no_time_is_a_sentence(capsys, seconds):
+    assert exit_code('bench', f'--seconds={seconds}') == 2
+    assert f"a number of seconds from 5 on is needed, not '{seconds}'" in capsys.readouterr().err
+
+
 def test_what_converts_models_is_only_asked_for_when_it_is_missing(monkeypatch):
     monkeypatch.delenv('EMOTION_ROS_STATE', raising=False)
     monkeypatch.setattr(models, 'CONVERTERS', ('json', 'no_such_library'))

@@ -71,6 +71,8 @@ def test_capture_examples_no_microphone_and_a_killed_node(ros, pairs, happy):  #
             ros.spin_until(lambda: example.poll() is not None, f'{name} is done', CAPTURE_S)
             said = example.stdout.read()
             assert example.returncode == 0 and 'hold an expression' in said, said
+            lines = said.splitlines()
+            assert all(line != before for before, line in zip(lines, lines[1:])), said
             assert ('SUCCESS' if name == 'behaviour_tree.py' else 'face and voice were captured') in said, said
 
         pids_of(process, ('microphone',))['microphone'].kill()
@@ -86,6 +88,12 @@ def test_capture_examples_no_microphone_and_a_killed_node(ros, pairs, happy):  #
         killed = time.monotonic()
         ros.spin_until(lambda: goal.done, 'the client notices')
         assert goal.outcome.status == 'lost' and time.monotonic() - killed < 1.0
+
+
+@pytest.mark.parametrize('name', ['capture.py', 'behaviour_tree.py'])
+def test_example_that_captures_nothing_fails(name):
+    done = subprocess.run([sys.executable, str(EXAMPLES / name)], capture_output=True, text=True, timeout=CAPTURE_S)
+    assert done.returncode == 1 and 'nobody offers /capture_emotion' in done.stdout
 
 
 def test_game_of_two_recorded_faces_with_a_voice_round(ros, pairs, tmp_path):  # noqa: F811

@@ -28,7 +28,7 @@ import signal, sys, time
 def end(number, frame):
     print("told", signal.Signals(number).name, flush=True)
     sys.exit(0)
-signal.signal(signal.SIGINT, end)
+signal.signal(signal.SIGTERM, end)
 print("ready", flush=True)
 time.sleep(60)
 """
@@ -125,15 +125,23 @@ def test_child_that_keeps_crashing_is_started_less_and_less_often(run):
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-def test_signal_ends_all_children_with_sigint(run, number):
+def test_signal_ends_all_children_with_sigterm(run, number):
     running = run(('one', TELLER, True), ('two', TELLER, True))
     pids = [pid_in(running.read_until('started')) for _ in range(2)]
     running.read_until('ready')
     running.read_until('ready')
     running.process.send_signal(number)
     assert running.finish() == 0
-    assert sum('told SIGINT' in line for line in running.lines) == 2
+    assert sum('told SIGTERM' in line for line in running.lines) == 2
     assert not any(map(is_alive, pids))
+
+
+def test_child_that_is_still_importing_ends_quietly(run):
+    running = run(('one', SLEEPER, True))
+    running.read_until('ready')
+    running.process.send_signal(signal.SIGINT)
+    assert running.finish() == 0
+    assert [line for line in running.lines if 'started' not in line] == ['[one] ready']
 
 
 def test_second_signal_ends_a_stubborn_child_at_once(run):

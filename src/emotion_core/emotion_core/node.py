@@ -147,7 +147,7 @@ class EmotionNode(LifecycleNode):
             except InputError as error:
                 self.problem(error.kind, f'{topic}: {error}')
             except Exception as error:  # the node outlives any message; the traceback says where to look
-                self.problem(type(error).__name__, f'{topic}: unexpected {error!r}\n{traceback.format_exc()}')
+                self._unexpected(error, f'{topic}: ')
 
         subscription = self.create_subscription(
             kind, topic, guarded, copy(qos), qos_overriding_options=QoSOverridingOptions.with_default_policies()
@@ -186,7 +186,7 @@ class EmotionNode(LifecycleNode):
             try:
                 callback()
             except Exception as error:  # as in subscribe
-                self.problem(type(error).__name__, f'unexpected {error!r}\n{traceback.format_exc()}')
+                self._unexpected(error)
 
         clock = Clock(clock_type=ClockType.STEADY_TIME) if steady else self.get_clock()
         self._made.append((self.destroy_timer, self.create_timer(seconds, guarded, clock=clock)))
@@ -195,6 +195,10 @@ class EmotionNode(LifecycleNode):
         """Count a problem and log it, at most every few seconds for one kind."""
         if self.health.problem(kind, sentence):
             self.get_logger().warning(f'{sentence} [{kind}: {self.health.problems[kind]} so far]')
+
+    def _unexpected(self, error: Exception, where: str = '') -> None:
+        if self.context.ok():  # otherwise a signal ended the context while a callback was publishing
+            self.problem(type(error).__name__, f'{where}unexpected {error!r}\n{traceback.format_exc()}')
 
     def now_ns(self) -> int:
         """Give the node's clock in ns; simulated where ``use_sim_time`` is set."""
@@ -257,7 +261,8 @@ class EmotionNode(LifecycleNode):
         else:
             self._failure = ''
             return TransitionCallbackReturn.SUCCESS
-        self.get_logger().error(self._failure)
+        if self.context.ok() or transition == 'shut down':  # otherwise it failed because a signal ended the context
+            self.get_logger().error(self._failure)
         return TransitionCallbackReturn.FAILURE
 
     def _checked_setup(self) -> None:

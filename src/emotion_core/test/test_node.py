@@ -1,4 +1,7 @@
+import subprocess
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import rclpy
@@ -142,6 +145,40 @@ def started_with(ros, *arguments):
     rclpy.try_shutdown()
     rclpy.init(args=['--ros-args', *arguments])
     return Echo()
+
+
+TOLD_TO_END_IN = """
+import os, signal, time
+from test_node import Echo, EmotionProbs, qos
+from emotion_core.node import run
+
+class Ended(Echo):
+    def setup(self):
+        super().setup()
+        if '{where}' == 'setup':
+            self.end()
+        self.every(0.01, self.end)
+
+    def end(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        while self.context.ok():
+            time.sleep(0.01)
+        self.out.publish(EmotionProbs())
+
+run(Ended)
+"""
+
+
+@pytest.mark.parametrize('where', ['setup', 'callback'])
+def test_node_that_is_told_to_end_while_it_publishes_ends_quietly(where):
+    done = subprocess.run(
+        [sys.executable, '-c', TOLD_TO_END_IN.format(where=where)],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, '', '')
 
 
 def test_qos_override_of_one_topic_leaves_the_others(ros):

@@ -39,7 +39,8 @@ FACE_X = (
 )
 FACE_SCALE = (1.0, 5.0, 7.0, 18.6, 20.4, 22.2, 23.0, 26.0, 27.0), (1.5, 1.6, 1.45, 1.5, 0.6, 0.6, 1.1, 1.3, 1.5)
 FACE_TILT = (2.4, 4.0, 5.5, 7.0, 10.0, 12.0, 15.0, 19.0, 28.0), (-4, 4, -5, 2, -6, -3, 3, 0, 3)  # degrees
-LIGHT = (7.8, 8.8, 14.4, 15.2), (1.0, 0.22, 0.22, 1.0)
+LIGHT = (7.8, 8.8, 14.4, 15.2), (1.0, 0.04, 0.04, 1.0)
+GAIN = (7.8, 8.8, 14.4, 15.2), (1.0, 2.0, 2.0, 1.0)  # of the camera's noise: in the dark it turns its gain up
 BLUR = (15.8, 16.4, 17.8, 18.4), (0.0, 7.0, 7.0, 0.0)  # standard deviation [px]
 FACE_Y = 200.0  # px; lower when the person is small, who would hang in the air otherwise
 
@@ -87,7 +88,7 @@ class Scene:
             picture = cv2.GaussianBlur(picture, (0, 0), blur)
         noise = self._noise[int(seconds * RATE_HZ) % len(self._noise)]
         picture = cv2.convertScaleAbs(picture, alpha=np.interp(seconds, *LIGHT))
-        return cv2.add(picture, noise, dtype=cv2.CV_8U)
+        return cv2.add(picture, cv2.multiply(noise, np.interp(seconds, *GAIN)), dtype=cv2.CV_8U)
 
 
 def soundtrack() -> tuple[np.ndarray, int]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import rclpy
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
@@ -24,6 +25,7 @@ SAID_S = 4.0  # how long a line of text stays
 SILENT_S = 2.0
 BACKGROUND, TEXT = (22, 24, 28), (255, 255, 255)
 SCREENS = ('DISPLAY', 'WAYLAND_DISPLAY', 'SDL_VIDEODRIVER')  # variables, one of which is set where there is a screen
+BLIND_DRIVERS = 'offscreen', 'dummy'  # of SDL, which takes them where no screen answers: nobody sees their window
 KEYS = 'c capture   space play   a abort   q quit'
 
 
@@ -95,10 +97,7 @@ def view(namespace: str = '') -> int:
     :raises WindowError: where there is no screen.
     """
     if sys.platform == 'linux' and not any(os.environ.get(name) for name in SCREENS):
-        raise WindowError(
-            'there is no screen here ($DISPLAY is not set): log in at the screen or with `ssh -X`, '
-            'or look at the web page: `./emotion up web:=true`'
-        )
+        raise _no_screen('$DISPLAY is not set')
     os.environ.setdefault('PYGAME_HIDE_SUPPORT_PROMPT', '1')
     try:
         import pygame
@@ -107,6 +106,11 @@ def view(namespace: str = '') -> int:
     pygame.font.init()
     try:
         pygame.display.init()
+        driver = pygame.display.get_driver()
+        if driver in BLIND_DRIVERS and driver not in os.environ.get('SDL_VIDEODRIVER', '').split(','):
+            pygame.quit()
+            shown = [f'${name}={os.environ[name]}' for name in SCREENS if os.environ.get(name)]
+            raise _no_screen(f'nothing answers at {" or ".join(shown) or "any display"}')
         screen = pygame.display.set_mode(SIZE, pygame.RESIZABLE)
     except pygame.error as error:
         raise WindowError(f'no window can be opened: {error}') from error
@@ -115,13 +119,20 @@ def view(namespace: str = '') -> int:
     node = rclpy.create_node('emotion_window', namespace=namespace or None)
     try:
         _show(pygame, screen, node)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:
         node.destroy_node()
         rclpy.try_shutdown()
         pygame.quit()
     return 0
+
+
+def _no_screen(why: str) -> WindowError:
+    return WindowError(
+        f'there is no screen here ({why}): log in at the screen or with `ssh -X`, '
+        'or look at the web page: `./emotion up web:=true`'
+    )
 
 
 def _show(pygame, screen, node: Node) -> None:

@@ -81,9 +81,16 @@ def test_what_is_missing_is_said_with_what_to_do():
     assert set(said) == {'picture', 'face', 'voice', 'fused'}
     said = board.missing(TOPICS, set(TOPICS), 0.0, 1.0)
     assert 'picture' not in said and 'fused' not in said
+    there = 'a microphone node is there, but no sound comes on /audio: '
+    assert said['voice'] == there + 'try `./emotion devices`'
+    said = board.missing(TOPICS, set(TOPICS) - {'audio'}, 0.0, 1.0)
     assert said['voice'] == 'no sound on /audio: is a microphone running? try `./emotion devices`'
+    board.health.add('microphone', 1, 'there is no microphone: plug one in', {}, 0.0)
+    assert board.missing(TOPICS, set(TOPICS), 0.0, 1.0)['voice'] == there + 'there is no microphone: plug one in'
     board.health.add('camera', 1, "cannot open '0'", {}, 0.0)
     assert board.missing(TOPICS, set(TOPICS), 5.0, 1.0)['picture'].endswith("comes on /image_raw: cannot open '0'")
+    nothing = board.missing(TOPICS, set(), 0.0, 1.0)
+    assert nothing['picture'] == "no image on /image_raw: cannot open '0'", 'it could not even be configured'
     board.add_faces([], 'yunet', 1.0)
     board.keep('hearing', {}, 1.0)
     assert board.missing(TOPICS, set(TOPICS), 0.0, 1.0) == {'face': 'nobody in the picture'}

@@ -130,6 +130,30 @@ def test_page_shows_the_label_and_how_it_changes(ros, web):
     assert 'sad' in web.locator('#history').get_attribute('aria-label')
 
 
+@pytest.mark.parametrize('width', [1200, 390])
+def test_nothing_is_cut_or_broken_over_lines(ros, web, width):
+    out = ros.publisher(FusedEmotion, 'emotion/fused', qos.RESULT)
+    sure, wide = fused('happy'), web.viewport_size
+    sure.fused = probs('fused', 'happy', 1.0)
+    web.set_viewport_size({'width': width, 'height': 844})
+    look = """() => {
+        document.querySelector('#connection span').textContent = 'live, 8 nodes'
+        const [text, ...cells] = document.querySelectorAll('#connection span, #bars td:last-child')
+        const lines = cells.map(cell => {
+            const range = document.createRange()
+            range.selectNodeContents(cell)
+            return new Set([...range.getClientRects()].map(box => box.y)).size
+        })
+        return [cells.map(cell => cell.textContent), lines, text.scrollWidth - text.clientWidth, text.clientHeight]
+    }"""
+    try:
+        until(ros, web, lambda: '100' in web.evaluate(look)[0][2], 'all is shown', lambda: out.publish(sure))
+        _, lines, cut, height = web.evaluate(look)
+        assert lines == [1] * len(EMOTIONS) and cut == 0 and height < 30
+    finally:
+        web.set_viewport_size(wide)
+
+
 def test_page_says_whose_voice_it_is_where_there_are_several(ros, web):
     out = ros.publisher(FusedEmotion, 'emotion/fused', qos.RESULT)
     mine, other = fused('happy'), fused('sad')

@@ -130,6 +130,14 @@ def test_nothing_but_the_page_is_given(server, path):
     assert status in (400, 404) and 'import' not in text and 'root:' not in text
 
 
+@pytest.mark.parametrize('line', [b'a b: c', b'X: a\x00b', b'Content-Length: -1', b'X: ' + b'x' * 20_000])
+def test_request_that_is_no_http_is_refused_and_not_logged(server, caplog, line):
+    with socket.create_connection(('127.0.0.1', server.port), timeout=10) as connection:
+        connection.sendall(b'GET / HTTP/1.1\r\nHost: localhost\r\n' + line + b'\r\n\r\n')
+        assert b' 400 Bad Request' in connection.recv(100)
+    assert caplog.records == []
+
+
 @pytest.mark.parametrize('host', ['evil.example', 'evil.example:8088', '192.168.1.5', 'x@evil.example'])
 def test_name_of_another_host_is_refused(server, host):
     status, _, text = ask(server, host=host)

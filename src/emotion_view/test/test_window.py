@@ -1,8 +1,10 @@
 import array
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -70,7 +72,25 @@ def test_window_shows_the_overlay_and_ends_when_it_is_told_to(ros, screen):  # n
         ros.spin_until(lambda: shown() > 0.9 * 640 * 480, 'the picture is on the screen')
     finally:
         window.terminate()
-        window.wait(10)
+        assert (window.communicate(timeout=10)[1], window.returncode) == ('', 0)
+
+
+def test_screen_that_does_not_answer_is_none():
+    environ = {name: value for name, value in os.environ.items() if name not in ('WAYLAND_DISPLAY', 'SDL_VIDEODRIVER')}
+    done = subprocess.run(VIEW, env={**environ, 'DISPLAY': ':4321'}, capture_output=True, text=True, timeout=START_S)
+    assert done.returncode == 1
+    assert 'emotion: there is no screen here (nothing answers at $DISPLAY=:4321): log in' in done.stderr
+    assert 'Traceback' not in done.stderr
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_window_that_is_told_to_end_says_nothing(ros, number):  # noqa: F811
+    environ = {**os.environ, 'SDL_VIDEODRIVER': 'dummy'}  # which it takes where it is asked for
+    window = subprocess.Popen(VIEW, env=environ, stderr=subprocess.PIPE, text=True)
+    ros.spin_until(lambda: ros.node.count_subscribers('emotion/overlay'), 'the window is there', START_S)
+    time.sleep(0.5)
+    window.send_signal(number)
+    assert (window.communicate(timeout=10)[1], window.returncode) == ('', 0)
 
 
 def test_without_a_screen_it_says_so():

@@ -115,7 +115,8 @@ class Board:
         """
         said = {}
         if 'image' not in published:
-            said['picture'] = f'no image on {topics["image"]}: is a camera running? {DEVICES}'
+            reason = self.health.message('camera') or f'is a camera running? {DEVICES}'
+            said['picture'] = f'no image on {topics["image"]}: {reason}'
         elif frame_age > self.max_age:
             reason = self.health.message('camera') or DEVICES
             said['picture'] = f'a camera node is there, but no image comes on {topics["image"]}: {reason}'
@@ -128,7 +129,10 @@ class Board:
         if 'activity' not in published:
             said['voice'] = 'no voice node is running: `./emotion up` starts it'
         elif self.since('hearing', now) > self.max_age:
-            said['voice'] = f'no sound on {topics["audio"]}: is a microphone running? {DEVICES}'
+            there = 'audio' in published
+            reason = self.health.message('microphone') or (DEVICES if there else f'is a microphone running? {DEVICES}')
+            what = 'a microphone node is there, but no sound comes on' if there else 'no sound on'
+            said['voice'] = f'{what} {topics["audio"]}: {reason}'
         if 'fused' not in published:
             said['fused'] = 'no fusion node is running: `./emotion up` starts it'
         return said

@@ -7,6 +7,7 @@ is told only the newest state once it has taken what was sent to it: a slow one 
 
 import asyncio
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from importlib.resources import files
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from emotion_core.errors import EmotionError
 from emotion_view.web.access import Access
@@ -46,6 +48,15 @@ HEADERS = {
     'Cache-Control': 'no-cache',
     'Server': 'emotion_ros',
 }
+
+
+def _is_our_fault(record: logging.LogRecord) -> bool:
+    """Tell whether something is to be logged; a request that is no HTTP is not, whose sender is told with a 400."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+_LOGGER = logging.getLogger('emotion_view.web')
+_LOGGER.addFilter(_is_our_fault)
 
 
 class WebError(EmotionError):
@@ -156,7 +167,7 @@ class WebServer:
         app.on_response_prepare.append(_add_headers)
         app.add_routes([web.get(path, self._get_file) for path in self._files])
         app.add_routes([web.get('/live', self._live), web.post('/do/{what}/{how}', self._do)])
-        runner = web.AppRunner(app, access_log=None)
+        runner = web.AppRunner(app, access_log=None, logger=_LOGGER)
         await runner.setup()
         try:
             await web.TCPSite(runner, self._access.address, port).start()
