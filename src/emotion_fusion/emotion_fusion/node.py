@@ -42,7 +42,9 @@ class FusionNode(EmotionNode):
         """Say when neither modality has been heard of."""
         topics = {topic: self.resolve_topic_name(topic) for topic in ('emotion/face', 'emotion/speech')}
         quiet = [name for topic, name in topics.items() if self.health.seconds_since(f'received {topic}') > QUIET_S]
-        return f'nothing on {" and ".join(quiet)}: are the face and speech nodes running?' if len(quiet) == 2 else ''
+        if len(quiet) < 2:
+            return ''
+        return f'nothing on {" and ".join(quiet)}: are the face and speech nodes running, with camera and microphone?'
 
     def _on_evidence(self, msg: EmotionProbs) -> None:
         evidence, now_ns = to_evidence(msg), self.now_ns()
