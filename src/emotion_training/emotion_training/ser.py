@@ -423,9 +423,10 @@ class SerRecipe:
                 'part',
             },
             'under_represented': 'Everybody but 24 young adult actors: 18 who say two English sentences and 6 who read '
-            'Polish. No child, no old person, no other language and no spontaneous speech was heard or measured.',
+            'Polish. No child, no old person, no other language and no spontaneous speech was heard in training.',
             'limits': 'Voices differ a lot: an unknown speaker of nEMO is recognised much worse than one of RAVDESS '
-            '(see the figures by corpus), and one at home may be worse than either.',
+            '(see the figures by corpus), and one at home may be worse than either. Somebody who is heard in one mood '
+            'only is recognised worse than at first, not better.',
             'not_for': 'A voice does not tell what a person feels: do not use it to judge, select, monitor or diagnose '
             'people.',
         }
