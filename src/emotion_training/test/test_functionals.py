@@ -89,7 +89,7 @@ def test_what_emotions_add_is_told_from_who_speaks_and_taken_away():
 
     angry = said[(speakers == 3) & (labels == 0)]
     kept = without_emotion(angry, np.eye(6)[[0]], population.emotions)
-    assert kept.mean(0) == pytest.approx(own[3] + (1 - TAKEN) * added[0], abs=0.1)
+    assert kept.mean(0) == pytest.approx(own[3] + (1 - TAKEN) * added[0], abs=0.2)
 
 
 def test_rows_know_a_speaker_from_what_is_remembered_of_all_other_utterances():

@@ -267,6 +267,8 @@ def _some(recipe, train: slice):
 def test_short_training_on_real_data_lowers_the_loss(data, tmp_path, monkeypatch, request, make, train, epochs):
     request.getfixturevalue('pretrained_faces' if make is FerRecipe else 'pretrained')
     monkeypatch.setattr(ser, 'MEMBERS', 1)
+    monkeypatch.setattr(ser, 'FOLDS', 2)
+    monkeypatch.setattr(ser, 'ROWS', 32)
     monkeypatch.setattr(ser, 'TAKES', 2)
     monkeypatch.setattr(ser, 'ENCODER_PART', 0.4)
     # Small and short: one teacher from fresh weights, and what ships on faces that it makes smaller.
@@ -278,7 +280,8 @@ def test_short_training_on_real_data_lowers_the_loss(data, tmp_path, monkeypatch
     recipe = _some(make(data), train)
     recipe.train(tmp_path, epochs, 1, Console(quiet=True))
     logs = {log.parent.name: log for log in tmp_path.rglob(trainer.LOG_FILE)}
-    counts = {'encoder': 2, 'member0': 5} if make is SerRecipe else {'teacher1': 8, 'student': 6}
+    of_ser = {'encoder': 2, 'teller0': 5, 'teller1': 5, 'member0': 5}
+    counts = of_ser if make is SerRecipe else {'teacher1': 8, 'student': 6}
     assert set(logs) == set(counts)
     for name, log in logs.items():
         lines = _log(log.parent)
