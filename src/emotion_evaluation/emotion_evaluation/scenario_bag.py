@@ -19,6 +19,7 @@ from typing import Any
 import cv2
 import numpy as np
 import soundfile
+from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
 from rosbags.typesys.store import Typestore
 
 from emotion_core.stamps import NS_PER_S
@@ -30,6 +31,18 @@ from emotion_evaluation.errors import BagError
 from emotion_evaluation.ground_truth import TOPIC, TYPE, Interval, marks_of
 
 ARCHIVE = 'av_sample.tar'
+ALWAYS = QosTime(0, 0)  # as rmw has it: not specified
+LATCHED = Qos(  # what holds until the next message, so that a replay from the middle begins with it
+    QosHistory.KEEP_LAST,
+    1,
+    QosReliability.RELIABLE,
+    QosDurability.TRANSIENT_LOCAL,
+    deadline=ALWAYS,
+    lifespan=ALWAYS,
+    liveliness=QosLiveliness.SYSTEM_DEFAULT,
+    liveliness_lease_duration=ALWAYS,
+    avoid_ros_namespace_conventions=False,
+)
 START_NS = 1_700_000_000 * NS_PER_S
 FRAME_RATE_HZ = 15
 SAMPLE_RATE_HZ = 16_000
@@ -190,7 +203,7 @@ def make(
     types = installed_types(kinds)
     writer = BagWriter(folder, storage, types=types)
     for name, kind in zip(('/image_raw/compressed', '/audio_stamped', '/audio_info', f'/{TOPIC}'), kinds):
-        writer.add_topic(name, kind)
+        writer.add_topic(name, kind, [LATCHED] if kind in (topics.INFO, TYPE) else ())
     marks = [(mark.stamp_ns, mark.stamp_ns, mark.subject, mark.label) for mark in marks_of(truth_of(scenes))]
     messages = sorted(
         [

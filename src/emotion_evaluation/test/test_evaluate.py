@@ -15,6 +15,7 @@ from bags import MS, SCENES, START_NS, STRING, write_strings
 from rich.console import Console
 from rich.table import Table
 from rosbags import typesys
+from rosbags.interfaces import QosDurability
 from rosbags.rosbag2 import StoragePlugin, Writer
 
 from emotion_drivers.scenario import ASSETS
@@ -53,6 +54,16 @@ def test_scene_is_seen_and_heard(result):
     assert rows['face']['coverage'] < rows['fused']['coverage']  # the second voice has no face
     assert set(rows) == {'face', 'speech', 'fused', 'label'}
     assert rows['face']['majority']['label'] == 'happy' and rows['face']['chance']['accuracy'] > 0
+
+
+def test_replay_of_a_scene_from_the_middle_begins_with_the_label_that_holds(scene):
+    with Bag(scene) as bag:
+        latched = {
+            info.name
+            for info in bag.topics.values()
+            if any(profile.durability == QosDurability.TRANSIENT_LOCAL for profile in info.qos)
+        }
+    assert latched == {'/audio_info', '/emotion/ground_truth'}
 
 
 def test_two_runs_give_the_same_bytes_whatever_the_number_of_threads(scene, result):
