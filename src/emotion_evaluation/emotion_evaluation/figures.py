@@ -43,7 +43,7 @@ def timeline(name: str, track: Mapping[str, Any]) -> str:
                 label=source,
             )
         rows[4].set(ylim=(-0.05, 1.05), ylabel='weight', xlabel='seconds')
-        rows[4].legend(loc='upper right', ncols=2)
+        rows[4].legend(loc='lower left', bbox_to_anchor=(0, 1), borderaxespad=0, ncols=2)
         rows[4].set_xlim(seconds[0] if len(seconds) else 0, seconds[-1] if len(seconds) else 1)
         return svg(figure, f'timeline of {name}')
 
@@ -67,7 +67,7 @@ def reliability(rows: Mapping[str, Sequence[Mapping[str, float]]], errors: Mappi
                 linestyle=LINES[number],
                 marker='osD^'[number],
                 markersize=5,
-                label=f'{name} (error {errors[name]:.3f})',
+                label=f'{name} (error {100 * errors[name]:.1f} %)',
             )
         axes.set(xlim=(0, 1), ylim=(0, 1.02), ylabel='share that is right', xlabel='confidence')
         axes.legend(loc='upper left')
