@@ -1,5 +1,6 @@
 """The training loop: phases, schedule, averaged weights, checkpoints, progress; the same for faces and voices."""
 
+import atexit
 import copy
 import json
 import math
@@ -135,10 +136,13 @@ def fit(
             f'too little to train on: at least {settings.batch_size} examples are needed, as many as a batch has'
         )
     place = device()
-    if PROCESSES > 1:
+    if (
+        PROCESSES > 1 and not distributed.is_initialized()
+    ):  # once: a second group of the same processes never comes about
         if place.type == 'cuda':
             torch.cuda.set_device(place)  # what the processes tell each other goes through it
         distributed.init_process_group('nccl' if place.type == 'cuda' else 'gloo')
+        atexit.register(distributed.destroy_process_group)
     folder.mkdir(parents=True, exist_ok=True)
     network.to(place, memory_format=torch.channels_last)
     average = copy.deepcopy(network).eval().requires_grad_(False)
@@ -237,7 +241,6 @@ def fit(
             raise
     if PROCESSES > 1:
         distributed.barrier()  # the first one may still validate and write
-        distributed.destroy_process_group()
 
 
 def load_best(network: nn.Module, folder: Path) -> dict[str, Any]:
