@@ -185,7 +185,7 @@ def _raw_terminal(stop: list[int]) -> Iterator[int]:
     before = termios.tcgetattr(descriptor)
     handler = signal.signal(signal.SIGINT, lambda number, _: stop.append(number))
     try:
-        tty.setcbreak(descriptor)
+        tty.setcbreak(descriptor, termios.TCSADRAIN)  # what was typed before counts, too
         yield descriptor
     finally:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
