@@ -83,12 +83,13 @@ def test_every_path_leads_to_a_field_that_its_panel_can_show(layout, topics):
 
 
 def test_bags_have_what_the_layout_shows_but_the_drawing(layout):
-    from emotion_evaluation.recorder import DEFAULT_TOPICS, LEFT_OUT
+    from emotion_evaluation.recorder import DEFAULT_TOPICS
+    from emotion_evaluation.topics import DRAWN
 
     for path in paths(layout['configById']):
         topic = path.split('.')[0].removeprefix('/')
         recorded = any(fnmatch(topic, pattern.removeprefix('/')) for pattern in DEFAULT_TOPICS)
-        assert recorded and (topic not in LEFT_OUT or topic == 'emotion/overlay'), topic
+        assert recorded and (topic not in DRAWN or topic == 'emotion/overlay'), topic
 
 
 def test_colours_and_order_of_the_emotions_are_right(layout):

@@ -27,7 +27,6 @@ DEFAULT_TOPICS = (
     'emotion/*',
     '/diagnostics',
 )
-LEFT_OUT = DRAWN
 # Of the default topics the second one is not needed where the first one is.
 INSTEAD_OF = {'image_raw/compressed': 'image_raw', 'audio_stamped': 'audio'}
 DISCOVERY_PERIOD_S = 0.3
@@ -53,7 +52,7 @@ class Recorder(Node):
         self.received = 0
         self._writer = writer
         self._patterns = [self._absolute(topic) for topic in topics or DEFAULT_TOPICS]
-        self._left_out = [] if topics else [self._absolute(topic) for topic in LEFT_OUT]
+        self._left_out = [] if topics else [self._absolute(topic) for topic in DRAWN]
         self._instead_of = {} if topics else {self._absolute(b): self._absolute(a) for a, b in INSTEAD_OF.items()}
         self._seen_s: dict[str, float] = {}  # topic -> when it was first seen [s, monotonic]
         self._given_up: set[str] = set()

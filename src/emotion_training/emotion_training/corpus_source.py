@@ -7,6 +7,7 @@ from pathlib import Path
 from emotion_training.errors import TrainingError
 
 POINTER = b'version https://git-lfs.github.com/spec'  # how a Git LFS pointer begins
+IS_POINTER = 'is a Git LFS pointer, not the file: get it with `git lfs pull`'
 TAR_MAGIC, TAR_MAGIC_AT = b'ustar', 257  # in the first bytes of a tar
 
 
@@ -78,9 +79,7 @@ class CorpusSource:
             with open(self._path, 'rb') as tar:
                 start = tar.read(tarfile.BLOCKSIZE)
             if start.startswith(POINTER):
-                raise TrainingError(
-                    f"'{self._path}' is a Git LFS pointer, not the file: get it with `git lfs pull`"
-                ) from error
+                raise TrainingError(f"'{self._path}' {IS_POINTER}") from error
             if start[TAR_MAGIC_AT:].startswith(TAR_MAGIC):
                 raise TrainingError(f"'{self._path}' is cut off or damaged ({error}): get it again") from error
             raise TrainingError(f"'{self._path}' is not an uncompressed tar file ({error}): unpack it first") from error

@@ -15,7 +15,7 @@ from emotion_core.emotions import EMOTIONS, to_emotion
 from emotion_core.errors import ModelError
 from emotion_core.model_card import CARD_FILE, MODEL_FILE, ModelCard, sha256_of
 from emotion_core.store import FETCHABLE, ModelStore
-from emotion_training.corpus_source import POINTER
+from emotion_training.corpus_source import IS_POINTER, POINTER
 
 CONFIG_FILE = 'config.json'  # of a Hugging Face model
 WEIGHT_SUFFIXES = ('.pth', '.pt', '.bin', '.ckpt', '.safetensors')
@@ -138,7 +138,7 @@ def _check_content(path: Path) -> None:
     if not start:
         raise ModelError(f"'{path}' is empty: get it again")
     if start == POINTER:
-        raise ModelError(f"'{path}' is a Git LFS pointer, not the file: get it with `git lfs pull`")
+        raise ModelError(f"'{path}' {IS_POINTER}")
 
 
 def _begins_like_weights(path: Path) -> bool:

@@ -102,10 +102,10 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 def main(args: Sequence[str] | None = None, prog: str = 'emotion manifest') -> int:
     """Run the command; gives the exit status. Raises TrainingError when no manifest could be made."""
     options = make_parser(prog).parse_args(args)
-    out = options.out or Path(f'{_corpus(options).name}.csv')
+    corpus = _corpus(options)
+    out = options.out or Path(f'{corpus.name}.csv')
     _check_writable(out)  # now, not after all files are read
     console = Console()
-    corpus = _corpus(options)
     source = CorpusSource(options.source)
     found = survey(corpus, source, _side_of(corpus, options))
     show_survey(corpus, found, console)

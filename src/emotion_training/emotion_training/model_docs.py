@@ -7,7 +7,7 @@ from typing import Any
 from emotion_core.emotions import EMOTIONS
 from emotion_core.model_card import MODEL_FILE, ModelCard
 from emotion_core.store import bundled_folders
-from emotion_training.report import describe_input
+from emotion_training.report import by_group, describe_input
 
 WEAK_RECALL = 0.5  # a class of which the model recognises less is a weak one
 HEADER = f"""# Models
@@ -41,8 +41,7 @@ def test_groups(card: ModelCard) -> dict[str, dict[str, Any]]:
             (warm, f', a voice heard {warm.get("heard_before")} times before'),
             (of_one, f', a voice heard {of_one.get("heard_before")} times before, always with the same emotion'),
         )
-        for name, value in step.items()
-        if isinstance(value, dict) and 'majority' in value
+        for name, value in by_group(step).items()
     }
 
 

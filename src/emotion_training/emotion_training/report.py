@@ -59,8 +59,8 @@ def write_report(recipe: Recipe, run: Path, folder: Path, command: str) -> Path:
     page = template.render(
         figures,
         emotions=EMOTIONS,
-        known=_by_group(figures['warm']),
-        known_by_one_emotion=_by_group(figures['warm'] and figures['warm']['one_emotion']),
+        known=by_group(figures['warm'] or {}),
+        known_by_one_emotion=by_group(figures['warm']['one_emotion']) if figures['warm'] else {},
         plots={
             'curves': plots.curves(figures['curves']['runs'], figures['curves']['best_epoch']),
             'warm': plots.heard(figures['warm']['curve']) if figures['warm'] else '',
@@ -72,8 +72,9 @@ def write_report(recipe: Recipe, run: Path, folder: Path, command: str) -> Path:
     return run / PAGE
 
 
-def _by_group(figures: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
-    return {name: value for name, value in (figures or {}).items() if isinstance(value, dict) and 'majority' in value}
+def by_group(figures: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Give what of a step's figures in a card is of groups of the data, by their name."""
+    return {name: value for name, value in figures.items() if isinstance(value, dict) and 'majority' in value}
 
 
 def gather(recipe: Recipe, run: Path, folder: Path, command: str) -> dict[str, Any]:

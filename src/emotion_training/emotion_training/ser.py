@@ -152,7 +152,7 @@ class SerRecipe:
         for take, order in _orders(clips, len(takes), rng):
             said = np.stack([takes[take][row].functionals for row in order])
             if voices is None:
-                rows[order] = np.pad(said, ((0, 0), (0, 2 * said.shape[1] + 1)))
+                rows[order] = new_rows(said)
                 continue
             voice = voices[take, order]
             place = np.arange(len(order))
@@ -252,8 +252,7 @@ class SerRecipe:
             seed: int,
             clips: list[Clip],
             heard: list[list[Sound]],
-            told: np.ndarray | None,
-            of_held: np.ndarray,
+            told: np.ndarray | None = None,
         ) -> 'SerMember':
             functionals = np.array([[sound.functionals for sound in take] for take in heard])
             population = fit_population(
@@ -263,21 +262,23 @@ class SerRecipe:
             )
             torch.manual_seed(seed)
             member = SerMember(population)
-            emotions = population.emotions.astype(np.float32)
-            voices = None if told is None else without_emotion(functionals, told, emotions)
-            speakers = [str(i) if told is None else clip.speaker for i, clip in enumerate(held)]
+            voices, rows = None, new_rows(said)
+            if told is not None:
+                emotions = population.emotions.astype(np.float32)
+                voices = without_emotion(functionals, told, emotions)
+                rows = known_rows(said, without_emotion(said, of_held, emotions), [clip.speaker for clip in held])
             fit(
                 member,
                 name,
                 clips,
                 partial(self._rows, seed, clips, heard, voices),
-                [known_rows(said, without_emotion(said, of_held, emotions), speakers)],
+                [rows],
                 epochs=epochs,
                 batch_size=ROWS,
                 learning_rate=3e-3,
                 seed=seed,
             )
-            return member.eval()
+            return member
 
         # What of an utterance is its emotion is told by networks that have not heard the speaker, as it will be later.
         told = np.zeros((len(takes), len(everyone), len(EMOTIONS)), np.float32)
@@ -292,8 +293,6 @@ class SerRecipe:
                 MEMBERS + fold,
                 [everyone[i] for i in chosen],
                 [[take[i] for i in chosen] for take in takes],
-                None,
-                of_held,
             )
             out = np.flatnonzero(folds == fold)
             for number, take in enumerate(takes):
@@ -302,7 +301,7 @@ class SerRecipe:
         for member in range(MEMBERS):
             clips, heard = heard_by(member)
             mine = np.isin([clip.speaker for clip in everyone], [clip.speaker for clip in clips])
-            fit_member(f'member{member}', member, clips, heard, told[:, mine], of_held)
+            fit_member(f'member{member}', member, clips, heard, told[:, mine])
 
     def _rows(
         self, member: int, clips: list[Clip], takes: list[list[Sound]], voices: np.ndarray | None, epoch: int
@@ -447,9 +446,13 @@ def _told_of_new(member: 'SerMember', functionals: np.ndarray) -> np.ndarray:
     """Give what a member says (n, 6) of utterances (n, COUNT) whose voices are new."""
     import torch
 
-    rows = np.pad(functionals, ((0, 0), (0, 2 * functionals.shape[1] + 1)))
     with torch.inference_mode():
-        return member(torch.from_numpy(rows)).softmax(1).numpy()
+        return member(torch.from_numpy(new_rows(functionals))).softmax(1).numpy()
+
+
+def new_rows(functionals: np.ndarray) -> np.ndarray:
+    """Give the rows for a SerMember of utterances (n, COUNT) whose voices are new."""
+    return np.pad(functionals, ((0, 0), (0, 2 * functionals.shape[1] + 1)))
 
 
 def known_rows(functionals: np.ndarray, voices: np.ndarray, speakers: Sequence[str]) -> np.ndarray:

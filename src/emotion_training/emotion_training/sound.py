@@ -7,7 +7,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from emotion_training.corpus_source import POINTER
+from emotion_training.corpus_source import IS_POINTER, POINTER
 from emotion_training.errors import TrainingError
 
 SAMPLE_RATE = 16000  # [Hz] that the networks take
@@ -45,7 +45,7 @@ def decode(encoded: bytes, name: str) -> tuple[np.ndarray, int]:
     :raises TrainingError: when it is no sound, is damaged or cut off, is empty, or holds nothing but silence.
     """
     if encoded.startswith(POINTER):
-        raise TrainingError(f"'{name}' is a Git LFS pointer, not the file: get it with `git lfs pull`")
+        raise TrainingError(f"'{name}' {IS_POINTER}")
     if encoded[:4] == b'RIFF' and len(encoded) < _wav_length(encoded):
         raise TrainingError(f"'{name}' is cut off after {len(encoded)} of {_wav_length(encoded)} bytes: get it again")
     if encoded.startswith(PAGE) and not _ends_with_last_page(encoded):

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from emotion_core.emotions import to_emotion
 from emotion_core.errors import ModelError
-from emotion_training.corpus_source import POINTER, CorpusSource
+from emotion_training.corpus_source import IS_POINTER, POINTER, CorpusSource
 from emotion_training.errors import TrainingError
 from emotion_training.manifest import Clip, Row
 from emotion_training.sound import OTHER, SOUND, SUFFIXES
@@ -181,7 +181,7 @@ def _text(source: CorpusSource, file: str) -> str:
     try:
         content = source.read(file)
         if content.startswith(POINTER):
-            raise TrainingError(f"'{file}' of {source.name} is a Git LFS pointer: get it with `git lfs pull`")
+            raise TrainingError(f"'{file}' of {source.name} {IS_POINTER}")
         return content.decode('utf-8-sig')
     except UnicodeDecodeError as error:
         raise TrainingError(f"'{file}' of {source.name} is no text in UTF-8 ({error.reason}): get it again") from error
