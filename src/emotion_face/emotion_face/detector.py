@@ -188,7 +188,7 @@ class HaarDetector:
         """Find faces near these boxes, without a second opinion: one was asked when they were first found."""
         return _distinct([found for box in boxes for found in self._near(self._first, image, box)], self.OVERLAP)
 
-    def _near(self, cascade: cv2.CascadeClassifier, image: np.ndarray, box: Box) -> list[Detection]:
+    def _near(self, cascade: 'cv2.CascadeClassifier', image: np.ndarray, box: Box) -> list[Detection]:
         side = self.PATCH_BOXES * max(box[2:])
         left, top = box[0] + box[2] / 2 - side / 2, box[1] + box[3] / 2 - side / 2
         patch = cv2.cvtColor(brighten(_patch(image, left, top, side, self.PATCH_PX)), cv2.COLOR_BGR2GRAY)
@@ -214,7 +214,7 @@ def brighten(image: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(cv2.convertScaleAbs(gray, alpha=GAIN_LEVEL / max(level, 1.0)), cv2.COLOR_GRAY2BGR)
 
 
-def cascade(file: str) -> cv2.CascadeClassifier:
+def cascade(file: str) -> 'cv2.CascadeClassifier':
     """Load one of OpenCV's cascades; raises ModelError when it is not there."""
     folder = cv2.data.haarcascades if hasattr(cv2, 'data') else '/usr/share/opencv4/haarcascades'  # PyPI's, apt's
     path = os.path.join(folder, file)

@@ -1,4 +1,6 @@
 import shutil
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -214,3 +216,19 @@ def test_overlap():
     assert overlap((0, 0, 10, 10), (0, 0, 10, 10)) == 1
     assert overlap((0, 0, 10, 10), (5, 0, 10, 10)) == pytest.approx(1 / 3)
     assert overlap((0, 0, 10, 10), (10, 0, 10, 10)) == 0
+
+
+def test_opencv_without_cascades_is_refused_with_a_sentence():
+    """OpenCV 5 has no CascadeClassifier; YuNet works with it, so the module must load."""
+    script = """
+import cv2
+del cv2.CascadeClassifier
+from emotion_core.errors import ModelError
+from emotion_face.detector import HaarDetector
+try:
+    HaarDetector()
+except ModelError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, '-c', script], capture_output=True, text=True, check=True)
+    assert 'install opencv-python-headless<5' in done.stdout
