@@ -16,7 +16,7 @@ ACTIVE = 2.0  # a frame within this of the loudness of the utterance belongs to 
 VOICED = 0.4, 0.7  # periodicity at which a frame begins to count for the pitch, and counts whole
 LEAST_BETWEEN = 0.02  # variance of the speakers' means, at least
 STEADY = 8.0  # utterances that the variance of all people within themselves counts as, beside a speaker's own
-TAKEN = 0.5  # share of what an emotion adds that is taken from what is remembered of a voice; see the log
+TAKEN = 0.5  # share of what an emotion adds that is taken from what is remembered of a voice; see LOG.md
 HALF_KNOWN = 2.0  # utterances after which a voice counts as much as known as new
 
 
