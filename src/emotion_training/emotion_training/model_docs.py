@@ -16,7 +16,8 @@ Generated from the cards of the models that ship: `python -m emotion_training.mo
 
 Figures are on test data of which nothing was learned; two settings of the voice model were chosen when some were known,
 see [src/emotion_training/LOG.md](../src/emotion_training/LOG.md). An interval is the 95 % of a bootstrap that draws
-whole speakers, or pictures, with replacement. A class is called weak where the model recognises less than {100 * WEAK_RECALL:.0f} % of it.
+whole speakers, or pictures, with replacement. A class is called weak where the model
+recognises less than {100 * WEAK_RECALL:.0f} % of it.
 Beside each figure stands what guessing gives: always the majority class, and chance.
 [src/emotion_training/README.md](../src/emotion_training/README.md) tells how the models came about.
 """
