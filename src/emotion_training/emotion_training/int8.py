@@ -59,7 +59,10 @@ def quantise(path: Path, examples: Sequence[np.ndarray], target: Path) -> None:
     root.setLevel(logging.ERROR)  # ONNX Runtime advises to do what is done here, or need not be done
     try:
         if not examples:
-            quantize_dynamic(path, target, nodes_to_quantize=_large_products(path), **weights)
+            model = onnx.load(path)
+            # Of a matrix that was turned on export it still has the old shape, which ONNX Runtime 1.23 refuses.
+            del model.graph.value_info[:]
+            quantize_dynamic(model, target, nodes_to_quantize=_large_products(path), **weights)
             return
         quant_pre_process(path, prepared, skip_symbolic_shape=True)
         quantize_static(
