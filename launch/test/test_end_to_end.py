@@ -106,8 +106,7 @@ def test_pictures_and_voices_reach_the_fused_estimate(ros, pairs):  # noqa: F811
         'multimodal', f'camera:={pairs}/images', f'microphone:={pairs}/audio', f'params_file:={pairs}/params.yaml'
     ):
         stamps = []
-        # Not SENSOR: a busy machine may read a frame late, and none shall be lost for that.
-        ros.node.create_subscription(Image, 'image_raw', lambda msg: stamps.append(to_ns(msg.header.stamp)), qos.AUDIO)
+        ros.node.create_subscription(Image, 'image_raw', lambda msg: stamps.append(to_ns(msg.header.stamp)), qos.SENSOR)
         fused = ros.collect(FusedEmotion, 'emotion/fused', qos.RESULT)
         ros.spin_until(lambda: both(fused), 'face and voice are fused', START_S)
         ros.spin_until(

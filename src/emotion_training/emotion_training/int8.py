@@ -60,9 +60,8 @@ def quantise(path: Path, examples: Sequence[np.ndarray], target: Path) -> None:
     try:
         if not examples:
             model = onnx.load(path)
-            # Of a matrix that was turned on export it still has the old shape, which ONNX Runtime 1.23 refuses.
-            del model.graph.value_info[:]
-            quantize_dynamic(model, target, nodes_to_quantize=_large_products(path), **weights)
+            del model.graph.value_info[:]  # ONNX Runtime 1.23 turns matrices, and stumbles over the shapes they had
+            quantize_dynamic(model, target, nodes_to_quantize=_large_products(model.graph), **weights)
             return
         quant_pre_process(path, prepared, skip_symbolic_shape=True)
         quantize_static(
@@ -87,8 +86,7 @@ def _first_layers(path: Path) -> list[str]:
     return [node.name for node in nodes[: convolutions[EXACT]]]
 
 
-def _large_products(path: Path) -> list[str]:
-    graph = onnx.load(path).graph
+def _large_products(graph: onnx.GraphProto) -> list[str]:
     sizes = {tensor.name: np.prod(tensor.dims) for tensor in graph.initializer}
     return [node.name for node in graph.node if node.op_type == 'MatMul' and sizes.get(node.input[1], 0) >= LARGE]
 
