@@ -22,9 +22,8 @@ from emotion_core.errors import EmotionError, InputError
 from emotion_core.health import Health
 from emotion_core.messages import to_ns
 from emotion_core.parameters import Description, ParameterError, check, describe
-from emotion_core.stamps import NS_PER_S
+from emotion_core.stamps import JUMP_NS, NS_PER_S
 
-JUMP_NS = NS_PER_S // 2  # stamps of one topic that fall back by more than this are a jump of the clock, not jitter
 DIAGNOSTICS_PERIOD_S = 1.0
 INFINITE = 1e15  # bound of a range that has only one side, in a ROS parameter descriptor
 

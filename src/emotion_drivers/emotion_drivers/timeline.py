@@ -5,9 +5,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from emotion_core.stamps import NS_PER_S
+from emotion_core.stamps import JUMP_NS, NS_PER_S
 
-JUMP_NS = NS_PER_S // 2  # a clock that falls back by more than this was set, or simulated time began again
 LONGEST_WAIT_S = 0.1  # between two looks at the clock, so that a jump is noticed
 SIMULATED_WAIT_S = 0.005  # the same where the clock may run faster than real time
 

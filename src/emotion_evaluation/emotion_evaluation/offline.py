@@ -21,7 +21,7 @@ from emotion_core.errors import InputError
 from emotion_core.evidence import Evidence
 from emotion_core.images import decode, decode_compressed
 from emotion_core.messages import to_evidence, to_ns, to_probs
-from emotion_core.stamps import NS_PER_S
+from emotion_core.stamps import JUMP_NS, NS_PER_S
 from emotion_core.store import ModelStore
 from emotion_evaluation.bag import Bag, Record
 from emotion_evaluation.topics import COMPRESSED, STAMPED, Topics
@@ -42,7 +42,6 @@ from emotion_speech.recognizer import ARRIVAL_JITTER_S, STAMP_JITTER_S
 from emotion_speech.recognizer import Recognizer as SpeechRecognizer
 from emotion_speech.vad import DETECTORS
 
-JUMP_NS = NS_PER_S // 2  # as the nodes have it
 AHEAD = 24  # frames that may wait, decoded and perhaps searched, for their turn
 
 

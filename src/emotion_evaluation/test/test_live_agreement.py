@@ -12,19 +12,14 @@ import pytest
 from bags import SCENES
 from diagnostic_msgs.msg import DiagnosticArray
 
-from emotion_core import node
 from emotion_core.testing import ros  # noqa: F401
-from emotion_evaluation import offline, scenario_bag
+from emotion_evaluation import scenario_bag
 from emotion_evaluation.bag import Bag
 from emotion_evaluation.evaluate import Job, evaluate_bag
 from emotion_evaluation.player import Player
 
 NODES = {'emotion_face', 'emotion_speech', 'emotion_fusion'}
 START_S = 90.0  # a loaded machine with two cores starts five Python processes
-
-
-def test_a_jump_of_the_clock_is_what_the_nodes_take_for_one():
-    assert offline.JUMP_NS == node.JUMP_NS
 
 
 @contextmanager
