@@ -25,6 +25,7 @@ WEIGHTS = {
     'fer': "resnet50: torchvision's ImageNet weights (.pth); default: downloaded, or random without a network",
     'ser': f'wavlm: a WavLM of Hugging Face, its folder or hub id; default: {START}',
 }  # what --weights names
+COMMAND_FILE = 'command.txt'  # what trained a run, as the card tells it
 STEPS = ('train', 'export', 'test', 'reliability', 'report')
 EPILOG = """\
 steps:
@@ -150,7 +151,10 @@ def _run(options: argparse.Namespace, console: Console) -> None:
     folder = options.export_to or run / 'model'
     if 'train' in options.only:
         _need_torch()
-        recipe.train(run, options.epochs, options.threads, console)
+        try:
+            recipe.train(run, options.epochs, options.threads, console)
+        finally:  # after Ctrl-C, too
+            _remember_command(options, run)
     if RANK > 0:  # the first process does what is left
         return
     if 'export' in options.only:
@@ -158,7 +162,7 @@ def _run(options: argparse.Namespace, console: Console) -> None:
         from emotion_training.export import export
 
         with console.status('Exporting'):
-            difference = export(recipe, run, folder, _command(options, 'train', 'export'))
+            difference = export(recipe, run, folder, _remembered_command(options, run))
         differ = f'in float32 its logits differ from torch by at most {difference:.1e}.'
         console.print(f"'{escape(str(folder))}' holds the model; {differ}")
     if 'test' in options.only or 'reliability' in options.only:
@@ -240,6 +244,18 @@ def _command(options: argparse.Namespace, *steps: str) -> str:
             *steps,
         ]
     )
+
+
+def _remember_command(options: argparse.Namespace, run: Path) -> None:
+    """Write down what trained a run, once: it goes on with equal settings only."""
+    path = run / COMMAND_FILE
+    if RANK == 0 and not path.is_file() and any(run.rglob('*.pt')):
+        path.write_text(f'{_command(options, "train", "export")}\n')
+
+
+def _remembered_command(options: argparse.Namespace, run: Path) -> str:
+    path = run / COMMAND_FILE
+    return path.read_text().strip() if path.is_file() else _command(options, 'train', 'export')
 
 
 def _need_torch() -> None:

@@ -348,7 +348,10 @@ def said(teachers: Sequence['nn.Module'], faces: 'Tensor') -> 'Tensor':
     """Give what networks say of faces (n, 1, h, w) and their mirror images, in the mean: probabilities (n, 6)."""
     import torch
 
-    with torch.no_grad(), torch.autocast(faces.device.type, torch.bfloat16, enabled=faces.is_cuda):
+    from emotion_training.trainer import half_precision
+
+    half = half_precision(faces.device)
+    with torch.no_grad(), torch.autocast(faces.device.type, half, enabled=half is not None):
         views = torch.cat([faces, faces.flip(3)])
         both = torch.stack([teacher(views).float().softmax(1) for teacher in teachers]).mean(0)
     return both.unflatten(0, (2, -1)).mean(0)

@@ -96,6 +96,14 @@ def device() -> torch.device:
     return torch.device('cuda', LOCAL_RANK) if torch.cuda.is_available() else torch.device('cpu')
 
 
+def half_precision(place: torch.device) -> torch.dtype | None:
+    """Give the half precision that a device is faster in than in float32; None for most CPUs, which only emulate it."""
+    if place.type == 'cuda':
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    known = torch.cpu.get_capabilities()
+    return torch.bfloat16 if known.get('avx512_bf16') or known.get('amx_bf16') else None
+
+
 def as_function(network: nn.Module) -> ModelFunction:
     """Give a network as a function of arrays, wherever its weights are."""
     place = next(network.parameters()).device
@@ -148,10 +156,8 @@ def fit(
     average = copy.deepcopy(network).eval().requires_grad_(False)
     learns = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
     optimizer, rates = _optimizer(network, settings)
-    half = torch.bfloat16
-    if place.type == 'cuda' and not torch.cuda.is_bf16_supported(including_emulation=False):
-        half = torch.float16  # its range is small: the loss is scaled
-    scaler = torch.amp.GradScaler(place.type, enabled=half is torch.float16)
+    half = half_precision(place)
+    scaler = torch.amp.GradScaler(place.type, enabled=half is torch.float16)  # its range is small
     loss_of = nn.CrossEntropyLoss(
         torch.tensor(weights, dtype=torch.float32, device=place), label_smoothing=settings.label_smoothing
     )
@@ -191,7 +197,7 @@ def fit(
                     for group, shares in zip(optimizer.param_groups, rates):
                         group['lr'] = rate * shares[phase]
                     inputs, labels = torch.as_tensor(inputs).to(place), torch.as_tensor(labels).to(place)
-                    with torch.autocast(place.type, half, enabled=place.type == 'cuda'):  # most CPUs only emulate it
+                    with torch.autocast(place.type, half, enabled=half is not None):
                         loss = loss_of(model(inputs), labels)
                     optimizer.zero_grad()
                     scaler.scale(loss).backward()

@@ -121,9 +121,13 @@ def test_command_trains_exports_and_measures_and_goes_on(raf, tmp_path, small, m
     assert log[-1]['loss'] < 0.8 * log[0]['loss']
     card = ModelCard.load(run / 'model')
     assert card.training['start'] == fer_resnet50.RANDOM
-    assert card.training['command'].startswith('python -m emotion_training fer --tier resnet50 --data DATA --out RUNS')
+    assert card.training['command'].startswith(
+        'python -m emotion_training fer --tier resnet50 --data DATA --out RUNS --epochs 8 '
+    )
     assert card.metrics['test']['all']['accuracy'] > 0.5  # 1/6 by chance
     assert card.metrics['test']['raf_db']['n'] == 24
+    assert cli.main([*command[:-2], '--only', 'export']) == 0  # without its --epochs
+    assert ModelCard.load(run / 'model').training['command'] == card.training['command']
     assert cli.main([*command, '--only', 'train']) == 0
     assert 'Going on after epoch 8 of 8' in ' '.join(capsys.readouterr().out.split())
 

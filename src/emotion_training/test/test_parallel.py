@@ -23,6 +23,7 @@ from emotion_training import trainer
 from emotion_training.parallel import PROCESSES, own
 
 torch.set_num_threads(1)
+trainer.half_precision = lambda place: None  # sums in another order would differ more than what is looked for
 labels = np.arange(96) % 6
 inputs = np.eye(6, dtype=np.float32)[labels] + np.random.default_rng(0).normal(0, 0.2, (96, 6)).astype(np.float32)
 

@@ -127,6 +127,18 @@ def test_trained_model_is_exported_calibrated_and_runs_as_a_node_runs_it(tmp_pat
     assert model.card.training['command'] == 'a command'
 
 
+@pytest.mark.parametrize('half', [None, torch.bfloat16])
+def test_device_with_a_fast_half_precision_trains_in_it_and_learns(tmp_path, monkeypatch, half):
+    toy, seen = Toy(), set()
+    network = toy.network()
+    network[0].register_forward_hook(lambda module, inputs, output: seen.add(output.dtype))
+    monkeypatch.setattr(toy, 'network', lambda: network)
+    monkeypatch.setattr(trainer, 'half_precision', lambda place: half)
+    toy.fit(tmp_path)
+    assert seen == {torch.float32, half or torch.float32}  # it is validated in float32
+    assert _log(tmp_path)[-1]['macro_f1'] > 0.6  # 1/6 by chance
+
+
 def test_ctrl_c_leaves_usable_weights_and_the_same_call_goes_on(tmp_path):
     toy = Toy()
 
