@@ -175,6 +175,10 @@ def test_removed_package_and_lost_or_damaged_state_are_noticed(emotion, package)
     stamp = made.read_stamp()
     made.write_stamp(stamp | {'packages': stamp['packages'] | {'old': 'x'}})
     assert made.missing([])['gone'] == ['old'] and list(made.missing([])['packages']) == ['some_package']
+    made.write_stamp(stamp | {'building': ['some_package']})  # its build was cut off: nobody knows what is installed
+    assert list(made.missing([])['packages']) == ['some_package'] and not made.missing([])['gone']
+    made.write_stamp(stamp | {'building': ['new']})
+    assert made.missing([])['gone'] == ['new']
     (made.state / 'stamp.json').write_text('{"finger')
     assert made.missing([])['environment'] and made.missing(['runtime'])['layers'] == ['runtime']
     made.write_stamp(stamp)

@@ -131,8 +131,8 @@ class Goal:
     """
     One goal of ``capture_emotion`` or ``play_game``; its ``future`` always comes to a GoalOutcome.
 
-    rclpy's own client waits for ever when the server dies. This one notices within a second, by the middleware or by
-    feedback that stops: these servers send it ten times a second.
+    rclpy's own client waits for ever when the server dies. This one notices within a second, by the middleware, or
+    after HANG_S by feedback that stops: these servers send it ten times a second.
     """
 
     def __init__(

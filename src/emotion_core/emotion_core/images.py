@@ -84,7 +84,10 @@ def decode_compressed(data: bytes) -> np.ndarray:
     :raises InputError: when it is neither, or damaged.
     """
     buffer = np.frombuffer(data, np.uint8)
-    image = cv2.imdecode(buffer, cv2.IMREAD_COLOR) if len(buffer) else None
+    try:
+        image = cv2.imdecode(buffer, cv2.IMREAD_COLOR) if len(buffer) else None
+    except cv2.error:  # it says that it is larger than any picture may be
+        image = None
     if image is None:
         raise InputError(
             'damaged image', f'{len(buffer)} bytes of compressed image could not be decoded: JPEG or PNG is needed'

@@ -5,6 +5,7 @@ import traceback
 from collections.abc import Callable
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import rclpy
@@ -68,32 +69,41 @@ class EmotionNode(LifecycleNode):
         self.health = Health()
         self.active = False
         self._failure = ''
-        self._refused = ''  # the sentence of a parameter that was out of range at start
+        self._refused: list[str] = []  # what was wrong with parameters at start
         self._newest_ns: dict[str, int] = {}
         self._made: list[tuple[Callable, Any]] = []
-        self.declare_parameter(
-            'autostart',
-            True,
-            ParameterDescriptor(
-                description='Configure and activate at start, without a lifecycle manager.', read_only=True
-            ),
+        autostart = ParameterDescriptor(
+            description='Configure and activate at start, without a lifecycle manager.', read_only=True
         )
-        values = {}
-        for description in describe(parameters):
-            name, default, descriptor = description.name, description.default, _descriptor(description)
-            try:
-                values[name] = check(parameters, name, self.declare_parameter(name, default, descriptor).value)
-            except (InvalidParameterTypeException, InvalidParameterValueException, ParameterError) as error:
-                self._refused = f'{error}: the default {default!r} would be used, set another value and configure again'
-                if not self.has_parameter(name):
-                    self.declare_parameter(name, default, descriptor, ignore_override=True)
-                values[name] = default
-        self.parameters = parameters(**values)
+        self._declare('autostart', True, autostart, lambda value: value)
+        self.parameters = parameters(
+            **{
+                description.name: self._declare(
+                    description.name,
+                    description.default,
+                    _descriptor(description),
+                    partial(check, parameters, description.name),
+                )
+                for description in describe(parameters)
+            }
+        )
         self.add_on_set_parameters_callback(self._validate_parameters)
         if hasattr(self, 'add_post_set_parameters_callback'):  # absent in Humble
             self.add_post_set_parameters_callback(self._apply_parameters)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self.create_timer(DIAGNOSTICS_PERIOD_S, self.publish_diagnostics, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def _declare(self, name: str, default: Any, descriptor: ParameterDescriptor, check: Callable[[Any], Any]) -> Any:
+        """Declare a parameter and give its value: the default, when what is given at start cannot be used."""
+        try:
+            return check(self.declare_parameter(name, default, descriptor).value)
+        except (InvalidParameterTypeException, InvalidParameterValueException, ParameterError) as error:
+            self._refused.append(f'{error}: the default {default!r} would be used')
+            if self.has_parameter(name) and not descriptor.read_only:
+                self.undeclare_parameter(name)
+            if not self.has_parameter(name):
+                self.declare_parameter(name, default, descriptor, ignore_override=True)
+            return default
 
     # What a subclass overrides.
 
@@ -168,8 +178,16 @@ class EmotionNode(LifecycleNode):
         return publisher
 
     def offer(self, kind: type, name: str, callback: Callable[[Any, Any], Any]) -> None:
-        """Offer a service that is gone again after clean-up."""
-        self._made.append((self.destroy_service, self.create_service(kind, name, callback)))
+        """Offer a service that is gone again after clean-up; where the callback fails, the response stays as it was."""
+
+        def guarded(request: Any, response: Any) -> Any:
+            try:
+                return callback(request, response)
+            except Exception as error:  # as in subscribe
+                self._unexpected(error, f'{name}: ')
+                return response
+
+        self._made.append((self.destroy_service, self.create_service(kind, name, guarded)))
 
     def keep(self, entity: Any) -> Any:
         """Have something destroyed at clean-up, by its own ``destroy``; gives it back."""
@@ -265,8 +283,9 @@ class EmotionNode(LifecycleNode):
         return TransitionCallbackReturn.FAILURE
 
     def _checked_setup(self) -> None:
-        refused, self._refused = self._refused, ''  # said once: whoever configures again has read it
+        refused, self._refused = '; '.join(self._refused), []  # said once: whoever configures again has read it
         if refused:
+            refused += ': set another value and configure again'
             self.health.problem('parameter', refused)
             raise ParameterError(refused)
         self.setup()

@@ -211,7 +211,7 @@ class ModelStore:
         with self._writing():
             self.root.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=self.root, prefix='.new-') as work:
-                folder, old, target = Path(work) / name, Path(work) / 'old', self.root / name
+                folder, old, target = Path(work) / name, Path(work) / '.old', self.root / name
                 folder.mkdir()
                 try:
                     yield folder

@@ -1,4 +1,6 @@
 import array
+import struct
+import zlib
 
 import cv2
 import numpy as np
@@ -173,3 +175,10 @@ def test_cut_off_files_are_refused(extension, part):
 def test_rubbish_is_refused():
     with pytest.raises(InputError):
         decode_compressed(random.bytes(1000))
+
+
+def test_picture_that_says_it_is_larger_than_any_is_refused():
+    file = cv2.imencode('.png', SMOOTH)[1].tobytes()
+    header = b'IHDR' + struct.pack('>II', 100_000, 100_000) + file[24:29]
+    with pytest.raises(InputError, match='could not be decoded'):
+        decode_compressed(file[:12] + header + struct.pack('>I', zlib.crc32(header)) + file[33:])

@@ -24,6 +24,7 @@ S = 1_000_000_000
 class Parameters:
     gain: float = param(1.0, 'How much.', low=0.0, high=2.0)
     model: str = param('good', 'Which.')
+    way: str = param('up', 'Which way.', choices=('up', 'down'))
 
 
 class Echo(EmotionNode):
@@ -198,4 +199,15 @@ def test_parameter_out_of_range_at_start_is_said_and_the_node_lives(ros):
     echo.set_parameters([Parameter('gain', value=1.5)])
     echo.autostart()
     assert echo.active and echo.parameters.gain == 1.5
+    echo.destroy_node()
+
+
+def test_all_parameters_that_cannot_be_used_at_start_are_said_and_none_stays(ros):
+    echo = started_with(ros, '-p', 'gain:=99.0', '-p', 'way:=sideways', '-p', 'autostart:=1')
+    echo.autostart()
+    assert not echo.active
+    assert all(name in echo.health.last_problem for name in ('gain', 'way', 'autostart'))
+    assert echo.get_parameter('gain').value == 1.0 and echo.get_parameter('way').value == echo.parameters.way == 'up'
+    echo.autostart()
+    assert echo.active
     echo.destroy_node()

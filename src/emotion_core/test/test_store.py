@@ -11,7 +11,7 @@ from tiny_onnx import TINY_ONNX
 
 from emotion_core import store as store_module
 from emotion_core.errors import ModelError
-from emotion_core.model_card import MODEL_FILE, ImageInput, ModelCard
+from emotion_core.model_card import MODEL_FILE, ImageInput, ModelCard, sha256_of
 from emotion_core.onnx_model import OnnxModel
 from emotion_core.store import FETCHABLE, Fetchable, ModelStore
 
@@ -190,6 +190,17 @@ def test_model_of_that_name_stays_unless_it_is_to_be_replaced(tmp_path):
     with pytest.raises(ModelError, match="there is a model 'net' already"):
         put(store, tmp_path / 'given', description='the second')
     assert ModelCard.load(folder).description == 'the first'
+
+
+@pytest.mark.parametrize('name', ['net', 'old'])
+def test_model_is_replaced_when_asked_to(tmp_path, name):
+    store = ModelStore(tmp_path / 'store', bundled=[])
+    for description in ('the first', 'the second'):
+        with store.new(name, replaces=True) as folder:
+            (folder / MODEL_FILE).write_bytes(CONTENT)
+            sha256 = sha256_of(folder / MODEL_FILE)
+            ModelCard(name, 'fer', ImageInput(6, 6), sha256=sha256, description=description).save(folder)
+    assert ModelCard.load(store.root / name).description == 'the second'
 
 
 def test_face_detector_of_the_data_pack_runs(tmp_path):

@@ -53,9 +53,10 @@ def test_frames_are_stamped_with_start_and_position_exactly():
 
 
 def test_no_frame_comes_before_its_time():
-    clock = VirtualClock(990)
-    for frame in play_frames(Counting(), Timeline(START_NS, NS_PER_S), clock):
+    clock, count = VirtualClock(990), 0
+    for count, frame in enumerate(play_frames(Counting(), Timeline(START_NS, NS_PER_S), clock), 1):
         assert frame.stamp_ns <= clock.now_ns() < frame.stamp_ns + MS
+    assert count == 10
 
 
 def test_a_loop_goes_on_without_a_gap():
@@ -109,9 +110,10 @@ def test_blocks_hold_every_sample_once_stamped_by_their_first(size):
 
 
 def test_a_block_comes_when_its_last_sample_was_taken():
-    clock = VirtualClock(999)
-    for block in play_blocks(Ramp(), Timeline(START_NS, NS_PER_S), clock, 50):
+    clock, count = VirtualClock(999), 0
+    for count, block in enumerate(play_blocks(Ramp(), Timeline(START_NS, NS_PER_S), clock, 50), 1):
         assert clock.now_ns() == block.stamp_ns + 50 * MS
+    assert count == 20
 
 
 def test_looped_sound_keeps_to_the_duration_of_its_clip():

@@ -191,7 +191,7 @@ def _evaluate(job: Job, progress: Callable[[float, float], None]) -> Result:
         run = run_bag(job.path, topics, job.setup, job.threads, lambda seconds: progress(seconds, total))
         run.add_problems(labelled)
         result = Result(job.path, bag.name, models=run.models, detector=run.detector)
-        result.samples = measure.sample(run, truth, job.setup.fusion, f'{bag.name}/')
+        result.samples = measure.sample(run, truth, job.setup.fusion, f'{job.path}/')
         live, result.live = _live_figures(bag, topics, run, job.setup.fusion)
         result.track = track_of(run, truth, job.setup)
         notice = '; '.join(filter(None, (bag.notice, run.notice)))

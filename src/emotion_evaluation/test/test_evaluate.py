@@ -72,6 +72,16 @@ def test_two_runs_give_the_same_bytes_whatever_the_number_of_threads(scene, resu
     assert one == two
 
 
+def test_bags_of_the_same_name_are_two(scene, result):
+    copy = scene.parent / 'elsewhere' / scene.name
+    shutil.copytree(scene, copy)
+    once, twice = (
+        summarise(items, 'x')['all']['against_truth']['intervals']
+        for items in ([result], [result, evaluate_bag(Job(copy))])
+    )
+    assert twice == 2 * once > 0
+
+
 def test_a_voice_is_compared_with_what_it_said_before_only_as_the_parameters_say(scene):
     with Bag(scene) as bag:
         heard = Topics(audio=find_topics(bag).audio)

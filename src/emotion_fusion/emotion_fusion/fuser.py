@@ -89,6 +89,8 @@ class Fuser:
         :raises InputError: when it is of another source, or its numbers cannot be used.
         """
         evidence.check()
+        if evidence.source == FACE and not evidence.subject_id:
+            raise InputError('face without an id', 'a face has no subject_id: evidence is kept by it')
         if evidence.source == SPEECH:
             self._speaker = self._find_speaker(evidence)
             self._speech.add(evidence)

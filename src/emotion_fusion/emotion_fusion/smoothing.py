@@ -25,7 +25,7 @@ class LabelSmoother:
 
         :param probabilities: Shape (6,).
         :param stamp_ns: Its time; one that is not later than the last counts as simultaneous.
-        :return: The label, or UNCERTAIN, and the smoothed probability of the label.
+        :return: The label, or UNCERTAIN where it is too improbable to be told, and its smoothed probability.
         """
         if self._smoothed is None:
             self._smoothed = np.asarray(probabilities, np.float64)

@@ -161,22 +161,29 @@ def test_final_result_replaces_the_running_ones_of_its_segment():
 
 
 def test_label_needs_a_margin_to_switch_and_confidence_to_be_one():
-    fuser = Fuser(FusionParameters(smoothing=0.0, switch_margin=0.1, face_window=0.0))
-    labels = []
-    for step, (emotion, confidence) in enumerate([('happy', 0.8), ('sad', 0.22), ('sad', 0.8), ('happy', 0.1)]):
-        now = T0 + step * S // 10
-        fuser.add(face(emotion, confidence, at=now))
-        labels.append(fuser.fuse('f0001', now).label)
+    def labels(confidences, **parameters):
+        fuser = Fuser(FusionParameters(smoothing=0.0, switch_margin=0.1, face_window=0.0, **parameters))
+        for step, (emotion, confidence) in enumerate(confidences):
+            now = T0 + step * S // 10
+            fuser.add(face(emotion, confidence, at=now))
+            yield fuser.fuse('f0001', now).label
+
+    told = [('happy', 0.8), ('sad', 0.22), ('sad', 0.8), ('happy', 0.1)]
     # 0.22 is best but by too little, and what it displaces is not believed either.
-    assert labels == ['happy', UNCERTAIN, 'sad', UNCERTAIN]
+    assert list(labels(told)) == ['happy', UNCERTAIN, 'sad', UNCERTAIN]
+    assert list(labels(told, min_confidence=0.0)) == ['happy', 'happy', 'sad', 'sad']
 
 
 def test_smoothing_follows_its_time_constant():
-    fuser = Fuser(FusionParameters(smoothing=1.0, face_window=0.0))
+    fuser = Fuser(FusionParameters(smoothing=2.0, face_window=0.0))
     fuser.add(face('happy', 1.0, at=T0))
     assert fuser.fuse('f0001', T0).confidence == pytest.approx(1.0, abs=1e-5)
     fuser.add(face('sad', 1.0, at=T0 + S))
-    assert fuser.fuse('f0001', T0 + S).confidence == pytest.approx(1 - np.exp(-1), abs=1e-5)  # of sad, now the label
+    assert fuser.fuse('f0001', T0 + S).confidence == pytest.approx(np.exp(-0.5), abs=1e-5)  # of happy, still the label
+    fuser.add(face('sad', 1.0, at=T0 + 4 * S))
+    assert fuser.fuse('f0001', T0 + 4 * S).confidence == pytest.approx(
+        1 - np.exp(-2), abs=1e-5
+    )  # of sad, now the label
 
 
 def test_face_evidence_is_averaged_over_its_window():
@@ -189,7 +196,8 @@ def test_face_evidence_is_averaged_over_its_window():
     'bad',
     [
         Evidence(T0, T0, 'touch', distribution('happy', 0.5)),
-        Evidence(T0, T0, 'face', np.full(6, np.nan)),
+        Evidence(T0, T0, 'face', np.full(6, np.nan), subject_id='f0001'),
+        Evidence(T0, T0, 'face', distribution('happy', 0.5)),  # whose?
         Evidence(T0, T0, 'speech', distribution('happy', 0.5), quality=float('nan')),
     ],
 )

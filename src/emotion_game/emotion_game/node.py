@@ -70,6 +70,7 @@ class GameNode(EmotionNode):
         """End a game whose clock jumped back."""
         self._end(Outcome.NODE_LOST, 'the clock jumped back')
         self._game.rest()
+        self._publish()
 
     def waiting_for(self) -> str:
         """Say when no faces are heard of."""

@@ -35,7 +35,9 @@ class GameParameters:
     forfeit_seconds: float = param(
         _RULES.forfeit_seconds, 'Who is away for this long in one round has lost the game [s].', low=1.0, high=600.0
     )
-    seed: int = param(0, 'Of the targets, for the same ones each time; 0: others each time.', low=0)
+    seed: int = param(
+        0, 'Of the targets: the games after a start have the same ones each time; 0: others.', low=0, read_only=True
+    )
     continuous: bool = param(False, 'Begin the next game when the end of the last was shown, without a goal.')
 
     @property

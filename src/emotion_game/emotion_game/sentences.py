@@ -42,7 +42,7 @@ def prompt(game: Game, message: str) -> str:
         return ('hold still…', 'one player is missing', 'two players, please')[missing]
     if game.paused:
         away = [name for name, player in zip(NAMES.values(), game.players) if not player.present]
-        return f'{" and ".join(away) or "nobody"}, come back!' if away else 'no picture'
+        return f'{" and ".join(away)}, come back!' if away else 'no picture'
     if game.state is State.COUNTDOWN:
         return f'get ready to {"sound" if game.is_voice_round else "look"}: {game.target}'
     if game.state is State.PLAYING:

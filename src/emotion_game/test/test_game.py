@@ -108,6 +108,23 @@ def test_equal_rounds_are_ties_and_so_is_the_game():
     assert (game.round, game.winner, game.round_winner) == (3, Side.TIE, Side.TIE)
 
 
+@pytest.mark.parametrize(
+    'rounds, won, winner',
+    [
+        ([(0.9, 0.2), (0.4, 0.6)], [1, 1], Side.PLAYER_1),  # as many rounds: the total decides
+        ([(0.5, 0.6), (0.9, 0.1), (0.5, 0.6)], [1, 2], Side.PLAYER_2),  # more rounds, with the lower total
+    ],
+)
+def test_rounds_decide_and_the_total_only_where_they_are_equal(rounds, won, winner):
+    table = Table(Rules(rounds=len(rounds), round_seconds=2.0, countdown_seconds=0.5, score_seconds=0.5))
+    for p1, p2 in rounds:
+        game = table.live_until(State.PLAYING, p1=p1, p2=p2)
+        assert game.turn is Side.NOBODY  # nobody's in a round of faces
+        table.live_until(State.SCORE, p1=p1, p2=p2)
+    table.live_until(State.GAMEOVER)
+    assert ([player.rounds_won for player in game.players], game.winner) == (won, winner)
+
+
 def test_who_leaves_pauses_the_round_and_may_come_back_with_a_new_id():
     table = Table()
     game = table.live_until(State.PLAYING)

@@ -138,6 +138,15 @@ def test_cancel_preempt_and_abort(world):
     assert answer.result().success and third.outcome.result.outcome == GameState.OUTCOME_CANCELED
 
 
+def test_clock_that_jumps_back_ends_the_game_and_the_latched_state_says_so(world):
+    world.send()
+    world.until(lambda: world.state.state == GameState.COUNTDOWN, 'both are there')
+    world.now -= 3 * S
+    world.show()
+    world.ros.spin_until(lambda: world.goal.done and not world.state.active, 'it is over')
+    assert world.goal.outcome.result.outcome == GameState.OUTCOME_NODE_LOST
+
+
 def test_bad_goal_is_answered_with_a_sentence(world):
     end = Goal(world.ros.node, PlayGame, 'play_game', PlayGame.Goal(round_seconds=1000.0))
     world.ros.spin_until(lambda: end.done)

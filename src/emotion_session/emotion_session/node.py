@@ -89,6 +89,7 @@ class SessionNode(EmotionNode):
         """End a capture whose clock jumped back."""
         self._end(Outcome.NODE_LOST, 'the clock jumped back')
         self._session.rest()
+        self._publish()
 
     def waiting_for(self) -> str:
         """Say which input is silent."""

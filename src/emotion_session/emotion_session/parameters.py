@@ -23,7 +23,7 @@ class SessionParameters:
         _REQUEST.face_timeout, 'Time for an expression to lock, from the beginning [s].', low=0.5, high=3600.0
     )
     speech_timeout: float = param(
-        _REQUEST.speech_timeout, 'Time to begin to speak, from the lock [s].', low=0.5, high=3600.0
+        _REQUEST.speech_timeout, 'Time to begin to speak, from when it asks to [s].', low=0.5, high=3600.0
     )
     languages: str = param('en', 'Languages of the prompts, best first, as BCP 47 tags with commas between.')
     continuous: bool = param(False, 'Begin the next capture when the result of the last was shown, without a goal.')

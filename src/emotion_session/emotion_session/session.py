@@ -141,9 +141,11 @@ class Session:
         present = {face.subject_id: face for face in faces}
         if self.state is State.WAITING_FACE:
             self._see_waiting(present, stamp_ns, now_ns)
-        elif self.subject_id in present:
-            self._subject_ns = stamp_ns
-        elif present and stamp_ns - self._subject_ns > self.rules.subject_grace * NS_PER_S:
+        elif not present or self.subject_id in present:
+            self._others_ns = None
+        elif self._others_ns is None:
+            self._others_ns = stamp_ns
+        elif stamp_ns - self._others_ns > self.rules.subject_grace * NS_PER_S:
             self.end(Outcome.SUBJECT_CHANGED, now_ns)
 
     def listen(self, level_dbfs: float, speaking: bool, now_ns: int) -> None:
@@ -190,6 +192,7 @@ class Session:
         self.lock_progress, self.speaking, self.level_dbfs = 0.0, False, NEVER
         self.face = self.speech = self.fused = None
         self._face_ns = self._subject_ns = NEVER
+        self._others_ns: int | None = None  # since when there are other faces, and not the subject's
         self._deadline_ns = self._lock_ns = self._speech_ns = self._heard_ns = 0
         self._segments: list[Evidence] = []
         self._smoother: LabelSmoother | None = None

@@ -124,6 +124,16 @@ def test_subject_who_changes_after_the_lock(world):
     assert end.result.face.subject_id == 'f0001'
 
 
+def test_clock_that_jumps_back_ends_the_capture_and_the_latched_state_says_so(world):
+    world.send()
+    world.until_state(SessionState.LISTENING)
+    world.now -= 3 * S
+    world.show(sound=False, alive=False)
+    world.ros.spin_until(lambda: world.goal.done and not world.state.active, 'it is over')
+    assert world.goal.outcome.result.outcome == SessionState.OUTCOME_NODE_LOST
+    assert world.state.state == SessionState.WAITING_FACE
+
+
 def test_new_goal_preempts_and_the_old_client_hears_of_it(world):
     first = world.send()
     second = world.send()

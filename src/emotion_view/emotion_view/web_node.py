@@ -9,7 +9,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from emotion_core import qos
 from emotion_core.emotions import EMOTIONS
-from emotion_core.errors import EmotionError, InputError
+from emotion_core.errors import InputError
 from emotion_core.messages import to_ns, to_pixels
 from emotion_core.node import EmotionNode
 from emotion_core.node import run as run_node
@@ -149,7 +149,7 @@ class WebNode(EmotionNode):
             pixels = (lambda: bytes(msg.data)) if isinstance(msg, CompressedImage) else (lambda: to_pixels(msg))
             self._server.offer(Frame(pixels, messages.faces(found) if found else []))
 
-    def _on_bad_frame(self, error: EmotionError) -> None:
+    def _on_bad_frame(self, error: Exception) -> None:
         kind = error.kind if isinstance(error, InputError) else type(error).__name__
         self.problem(kind, f'{self._topics["image"]}: {error}')
 

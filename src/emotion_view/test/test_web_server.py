@@ -224,6 +224,7 @@ def test_token_opens_the_page_once_and_then_the_cookie_does():
         cookie = headers['Set-Cookie']
         assert 'HttpOnly' in cookie and 'SameSite=Strict' in cookie
         assert ask(server, Cookie=cookie.split(';')[0])[0] == 200
+        assert ask(server, Authorization=b'Bearer \xff')[0] == 401
         assert ask(server, 'POST', '/do/session/start', '{}', Authorization='Bearer sesame', **JSON)[0] == 200
 
 
@@ -233,6 +234,9 @@ def test_port_that_is_taken_is_said_with_what_to_do(server):
         other.start(server.port)
     other = WebServer(Access('192.0.2.1', 'x'), Look(1, 1, 1.0), dict, lambda *_: Future(), print)
     with pytest.raises(WebError, match='192.0.2.1'):
+        other.start(0)
+    other = WebServer(Access('a..b', 'x'), Look(1, 1, 1.0), dict, lambda *_: Future(), print)
+    with pytest.raises(WebError, match=r'cannot serve the web page on a\.\.b'):
         other.start(0)
 
 
@@ -280,12 +284,14 @@ def test_nothing_is_encoded_while_nobody_watches(server):
 def test_bad_frame_is_reported_and_the_next_one_comes(server):
     async def look():
         async with browsing(server) as [client]:
-            server.offer(Frame(lambda: b'nonsense', []))
-            asking = asyncio.create_task(picture_of(client))
-            while not server.errors:
-                await asyncio.sleep(0.01)
-            server.offer(Frame(lambda: NOISE, []))
-            assert await asking
+            for bad in (lambda: b'nonsense', lambda: np.zeros((70_000, 1, 3), np.uint8)):  # no JPEG can be so high
+                server.errors.clear()
+                server.offer(Frame(bad, []))
+                asking = asyncio.create_task(picture_of(client))
+                while not server.errors:
+                    await asyncio.sleep(0.01)
+                server.offer(Frame(lambda: NOISE, []))
+                assert await asyncio.wait_for(asking, 10)
 
     asyncio.run(look())
 

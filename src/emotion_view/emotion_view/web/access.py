@@ -105,4 +105,4 @@ class Access:
 
     def knows(self, token: str) -> bool:
         """Tell whether this is the token, in a time that does not tell how much of it is right."""
-        return not self.token or hmac.compare_digest(token.encode(), self.token.encode())
+        return not self.token or hmac.compare_digest(token.encode(errors='surrogateescape'), self.token.encode())

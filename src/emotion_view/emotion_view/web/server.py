@@ -93,7 +93,7 @@ class WebServer:
         look: Look,
         welcome: Callable[[], dict[str, Any]],
         command: Callable[[str, str], 'Future[str]'],
-        report: Callable[[EmotionError], None],
+        report: Callable[[Exception], None],
     ):
         """
         Take what connects the server with the graph.
@@ -171,9 +171,9 @@ class WebServer:
         await runner.setup()
         try:
             await web.TCPSite(runner, self._access.address, port).start()
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # no host name at all is the second
             await runner.cleanup()
-            reason = error.strerror or str(error)
+            reason = getattr(error, 'strerror', '') or str(error)
             started.set_exception(
                 WebError(
                     f'cannot serve the web page on {self._access.address}, port {port}: {reason}; '
@@ -300,7 +300,7 @@ class WebServer:
                         self._pool, frame.encode, look.largest_width, look.quality
                     )
                     encoded = frame
-                except EmotionError as error:
+                except Exception as error:  # one frame that cannot be shown must not end the picture
                     self._report(error)
                     self._frame = None
                     continue
