@@ -189,7 +189,8 @@ class SoundFolder:
         :param seconds_per_file: One begins every so many seconds, cut where it is longer [s]; 0: after the gap.
         :raises DeviceError: when there are none, or one cannot be read.
         """
-        paths = sorted(item for item in Path(path).iterdir() if item.suffix.lower() in SOUND_SUFFIXES)
+        found = Path(path).iterdir()
+        paths = sorted(item for item in found if item.suffix.lower() in SOUND_SUFFIXES and item.is_file())
         if not paths:
             raise DeviceError(f"the folder '{path}' has no sound files ({', '.join(SOUND_SUFFIXES)})")
         self.name = path

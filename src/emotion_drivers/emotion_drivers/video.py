@@ -107,7 +107,7 @@ class ImageFolder:
         """
         folder = Path(path)
         found = folder.iterdir() if folder.is_dir() else [folder]
-        self._paths = sorted(item for item in found if item.suffix.lower() in IMAGE_SUFFIXES)
+        self._paths = sorted(item for item in found if item.suffix.lower() in IMAGE_SUFFIXES and item.is_file())
         if not self._paths:
             raise DeviceError(f"the folder '{path}' has no images ({', '.join(IMAGE_SUFFIXES)})")
         self.name = path

@@ -59,6 +59,10 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
     results = _evaluate(jobs, options, console)
     elapsed = time.monotonic() - begin
     table = summarise(results, shlex.join(['./emotion', 'evaluate', *arguments]))
+    if all(result.error for result in results):  # nothing that would be worth the figures of before
+        _print(console, table, results, elapsed)
+        say(console, f"nothing could be evaluated: what is in '{options.out}' stays as it was", 'red')
+        return 1
     write_json(options.out / METRICS, table)
     changes = compare.compare(old, table, options.threshold) if old else []
     if not options.no_report:

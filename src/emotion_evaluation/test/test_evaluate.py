@@ -115,6 +115,17 @@ def test_bags_that_cannot_be_used_do_not_keep_the_others_from_it(scene, tmp_path
     assert 'neither images nor sound' in done.stdout.replace('\n', ' ')
 
 
+def test_figures_stay_when_nothing_could_be_evaluated(tmp_path, capsys):
+    write_strings(tmp_path / 'words')
+    out = tmp_path / 'out'
+    out.mkdir()
+    for name in ('metrics.json', 'report.html'):
+        (out / name).write_text('of before')
+    assert main('evaluate', [str(tmp_path / 'words'), '--out', str(out), '--jobs', '1']) == 1
+    assert {file.read_text() for file in out.iterdir()} == {'of before'}
+    assert 'nothing could be evaluated' in capsys.readouterr().out
+
+
 def test_page_has_every_bag_and_figure_and_comparison_fails_on_what_got_worse(scene, tmp_path, capsys):
     labels = tmp_path / 'labels.csv'
     with open(labels, 'w', newline='') as file:

@@ -60,6 +60,7 @@ class Recognizer:
         self._tracker = Tracker()
         self._mouths = Mouths()
         self._searched_ns: int | None = None
+        self._shape: tuple[int, int] | None = None  # of the frame before [px]
         self.configure(classifier, detector, settings)
 
     def configure(self, classifier: FaceClassifier, detector: FaceDetector, settings: Settings) -> None:
@@ -69,7 +70,7 @@ class Recognizer:
         self._tracker.max_lost = settings.max_lost
 
     def reset(self) -> None:
-        """Forget all faces, because time jumped; ids go on."""
+        """Forget all faces, because time jumped or the picture is another; ids go on."""
         self._tracker.reset()
         self._mouths.reset()
         self._searched_ns = None
@@ -83,6 +84,9 @@ class Recognizer:
         :param frame_id: The camera's frame, given on.
         """
         clock = _StopWatch()
+        if image.shape[:2] != self._shape:  # where faces were says nothing about it
+            self.reset()
+            self._shape = image.shape[:2]
         with clock('detection'):
             found = self._detect(image, stamp_ns)  # all are kept to the end: they are known by their ``id``
         with clock('alignment'):

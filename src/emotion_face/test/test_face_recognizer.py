@@ -153,6 +153,15 @@ def test_time_that_jumps_back_starts_with_a_search(classifier):
     assert detector.asked == ['anywhere', 'anywhere']
 
 
+def test_picture_of_another_size_is_searched_for_faces_of_its_own(classifier):
+    detector = Script((400.0, 100.0, 80.0, 90.0))
+    recognizer = Recognizer(classifier, detector, ANYTHING)
+    recognizer.predict(blank(640, 480), 0)
+    detector.detections = []
+    assert recognizer.predict(blank(320, 240), FRAME).faces == []
+    assert detector.asked == ['anywhere', 'anywhere']
+
+
 def test_crowd_is_searched_as_a_whole_and_only_the_largest_are_recognised(classifier):
     detector = Script(*((60.0 * number, 100.0, 30.0 + number, 40.0) for number in range(NEAR_FACES + 2)))
     recognizer = Recognizer(classifier, detector, replace(ANYTHING, max_faces=NEAR_FACES + 1))

@@ -51,8 +51,8 @@ personalisation:
   file with the columns path, label and speaker does as well. What it is worth is measured on recordings held out (with
   several people: on people held out), and a model that is no better is not written. Nothing leaves this machine.
 
-  %(prog)s --personalise ~/our_voices
-  %(prog)s --personalise ~/our_voices/anna --name anna
+  %(prog)s --personalise our_recordings/
+  %(prog)s --personalise our_recordings/anna --name anna
   %(prog)s --personalise recordings.csv --model my_model --force
 """
 
@@ -237,8 +237,14 @@ def _name(store: ModelStore, parent: ModelCard, name: str | None) -> str:
     if not NAME.fullmatch(name):
         raise TrainingError(f"'{name}' is no name for a model: use letters, digits, '.', '_' and '-'")
     there = store.list().get(name)
-    if there is not None and 'personalised' not in ModelCard.load(there).training:
+    if there is None:
+        return name
+    card = ModelCard.load(there)
+    if 'personalised' not in card.training:
         raise TrainingError(f"there is a model '{name}' already, which is not a personalised one: give another --name")
+    if card.task != parent.task:
+        what = {'fer': 'faces', 'ser': 'voices'}[card.task]
+        raise TrainingError(f"there is a model '{name}' already, for {what}: give another --name")
     return name
 
 

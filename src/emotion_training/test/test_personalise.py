@@ -140,6 +140,8 @@ def test_card_has_counts_and_no_names_and_another_model_cannot_be_made_of_it(voi
     assert card.reliability != shipped.reliability and card.not_for == shipped.not_for
     said = told(['ser', '--personalise', folder, '--model', 'kd0', '--name', 'again'], capsys, status=1)
     assert "'kd0' is personalised already" in said and '--model ser_compact' in said
+    with pytest.raises(TrainingError, match="there is a model 'kd0' already, for voices"):
+        personalise._name(store, ModelCard.load(store.find('fer_compact')), 'kd0')
 
 
 def test_several_people_are_held_out_one_by_one(nemo, store, tmp_path):

@@ -67,7 +67,9 @@ def _draw_face(canvas: Canvas, face: FaceView, speaking: bool) -> None:
     text = f'{face.subject_id}  {face.label} {face.confidence:.0%}' + ('  speaking' if speaking else '')
     left, top = x / canvas.scale, y / canvas.scale
     tag_y = top - 18 if top >= 18 else top + height / canvas.scale + 2
-    canvas.fill(left - 1, tag_y, canvas.text_width(text, 0.42) + 10, 18, color)
+    tag_width = canvas.text_width(text, 0.42) + 10
+    left = max(min(left, canvas.width - tag_width), 1)  # all of it is in the picture
+    canvas.fill(left - 1, tag_y, tag_width, 18, color)
     canvas.text(text, left + 4, tag_y + 13, 0.42, (0, 0, 0))
 
 

@@ -33,6 +33,14 @@ def test_face_is_marked_where_it_is():
     np.testing.assert_array_equal(picture[160:240, 110:170], FRAME[160:240, 110:170])
 
 
+def test_name_of_a_face_at_the_edge_is_in_the_picture():
+    inside, edge = (draw(FRAME, Scene((FaceView((x, 150, 40, 100), 'f0001', 'surprise', 0.9),))) for x in (300, 600))
+    tags = [picture[132:150, :640] for picture in (inside, edge)]
+    assert count(tags[1], FACE_COLOR) == pytest.approx(count(tags[0], FACE_COLOR), abs=40) and count(
+        tags[0], FACE_COLOR
+    )
+
+
 def test_who_speaks_is_marked():
     faces = (FaceView((100, 150, 80, 100), 'f0001', 'happy', 0.9), FaceView((300, 150, 80, 100), 'f0002', 'sad', 0.9))
     picture = draw(FRAME, Scene(faces, hearing=Hearing(-20, speaking=True), speaker_id='f0002'))
