@@ -91,6 +91,9 @@ def describe(folder: Path, card: ModelCard) -> Iterator[str]:
             f'| {majority["label"]}: {majority["accuracy"]:.3f} / {majority["macro_f1"]:.3f} '
             f'| {figures["chance"]["accuracy"]:.3f} |'
         )
+    if 'warm' in card.metrics:
+        count = card.metrics['warm']['orders']
+        yield f'\nOf a voice heard before each clip counts up to {count} times, once in each of {count} random orders.'
     yield '\n**Classes.** How much of each is recognised (recall):\n'
     yield f'| test data | {" | ".join(EMOTIONS)} |\n|---|{"---|" * len(EMOTIONS)}'
     for name, figures in groups.items():
