@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from emotion_core.errors import EmotionError
 
 START_DELAY_S = 4.0  # from launch until files begin to play: the nodes are up by then
@@ -135,6 +137,7 @@ def plan(graph: Graph, values: Mapping[str, str], now: float | None = None) -> l
     params_file = Path(chosen['params_file']).expanduser()
     if not params_file.is_file():
         raise LaunchError(f"there is no params_file '{params_file}'")
+    _check_params_file(params_file)
 
     nodes = [node for node in graph.nodes if all(chosen[name].lower() == value for name, value in node.when.items())]
     truths = {name: TRUTH[value.lower()] for name, value in chosen.items() if known[name].default in TRUTH}
@@ -349,3 +352,22 @@ GRAPHS |= {
         ('game', 'Two players show the emotion that is asked for.', {}),
     )
 }
+
+
+def _check_params_file(path: Path) -> None:
+    """Raise LaunchError for a file that no node could read; each would say so again and again."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding='utf-8'))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise LaunchError(f"params_file '{path}' cannot be read: {' '.join(str(error).split())}") from error
+    if not _has_parameters(content):
+        raise LaunchError(
+            f"params_file '{path}' has no parameters of a node, as "
+            "'emotion_face: {ros__parameters: {max_faces: 2}}' has"
+        )
+
+
+def _has_parameters(content: Any) -> bool:
+    return isinstance(content, dict) and (
+        isinstance(content.get('ros__parameters'), dict) or any(_has_parameters(inner) for inner in content.values())
+    )

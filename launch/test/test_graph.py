@@ -145,6 +145,23 @@ def test_wrong_arguments_are_refused_with_a_sentence(values, sentence):
     assert sentence in str(error.value)
 
 
+@pytest.mark.parametrize(
+    'text, sentence',
+    [
+        ('camera: [', 'cannot be read: while parsing'),
+        ('camera: {loop: true}', 'has no parameters of a node'),
+        ('hello world', 'has no parameters of a node'),
+    ],
+)
+def test_file_of_parameters_that_no_node_could_read_is_refused_before_any_starts(tmp_path, text, sentence):
+    path = tmp_path / 'params.yaml'
+    path.write_text(text)
+    with pytest.raises(LaunchError, match=sentence):
+        plan(GRAPHS['multimodal'], {'params_file': str(path)})
+    path.write_text('/robot: {camera: {ros__parameters: {loop: true}}}')
+    plan(GRAPHS['multimodal'], {'params_file': str(path)})
+
+
 def test_words_are_split_at_the_first_sign():
     values = parse_values(['camera:=rtsp://host:8554/a:=b', 'overlay:='])
     assert values == {'camera': 'rtsp://host:8554/a:=b', 'overlay': ''}

@@ -110,7 +110,7 @@ def read_csv(path: Path, origin_ns: int) -> list[Interval]:
             table = csv.DictReader(file)
             rows, columns = list(table), [name for name in table.fieldnames or () if name]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise LabelError(f"cannot read the labels '{path}': {error}") from error
+        raise LabelError(f"cannot read the labels '{path}': {getattr(error, 'strerror', None) or error}") from error
     if not set(COLUMNS) <= set(columns):
         raise LabelError(f"'{path}' needs the columns {','.join(COLUMNS)}, it has {','.join(columns) or 'none'}")
     found: list[Interval] = []

@@ -444,6 +444,7 @@ def test_table_in_a_pipe_is_not_cut():
         ('evaluate nowhere --limit 5', '--limit'),
         ('record --scenario --topics /x --compression lz4', '--topics, --compression'),
         ('record --data x', '--data'),
+        ('record --storage sqlite3 --compression lz4', '--compression'),
     ],
 )
 def test_options_that_would_be_ignored_are_refused(command, idle, tmp_path, monkeypatch, capsys):

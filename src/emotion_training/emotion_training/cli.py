@@ -111,6 +111,8 @@ def main(args: Sequence[str] | None = None, prog: str = 'python -m emotion_train
     if options.personalise is None and (options.manifest if options.tier == WAVLM else options.data) is None:
         Console(stderr=True).print(data_needed(options.model), markup=False, highlight=False, soft_wrap=True)
         return 2
+    if options.personalise is not None and options.epochs:
+        parser.error('--epochs is for training: --personalise stops by itself')
     if options.personalise is not None and options.tier != COMPACT:
         parser.error('--tier is for training: which model --personalise adapts is said with --model')
     if options.tier == COMPACT and getattr(options, 'weights', None):

@@ -105,6 +105,7 @@ def test_help_has_examples(capsys):
         ['ser', '--data', 'x', '--manifest', 'm.csv'],
         ['fer', '--data', 'x', '--out', 'y', '--epochs', '0'],
         ['fer', '--personalise', 'x', '--tier', 'resnet50'],
+        ['fer', '--personalise', 'x', '--epochs', '3'],
         ['fer', '--data', 'x', '--out', 'y', '--only', 'nothing'],
         ['dance'],
     ],
