@@ -101,6 +101,15 @@ def test_landmarks_are_inside_the_box_right_eye_on_the_left(store, frames):
         assert points[:2, 1].max() < points[3:, 1].min()
 
 
+@needs_yunet
+@pytest.mark.parametrize('size', [(1, 1500), (1500, 1), (1920, 100), (1, 1)])
+def test_narrow_pictures_are_searched_at_a_bounded_size(size, store, monkeypatch):
+    detector, sizes = make_detector(store, 'yunet'), []
+    monkeypatch.setattr(detector, '_network', lambda image, least: sizes.append(image.shape) or np.zeros((0, 15)))
+    assert detector.search(np.zeros((*size, 3), np.uint8)) == []
+    assert np.prod(sizes[0]) <= 640 * 640 * 3
+
+
 @needs_faces
 @needs_yunet
 @pytest.mark.parametrize('side', [24, 33, 48])
