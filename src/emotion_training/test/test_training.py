@@ -304,6 +304,7 @@ def test_short_training_on_real_data_lowers_the_loss(data, tmp_path, monkeypatch
 
 
 def test_most_of_the_target_is_what_the_teachers_say_and_they_are_asked_once_for_each_lesson(data, monkeypatch):
+    monkeypatch.setattr(trainer, 'half_precision', lambda place: None)
     recipe = _some(FerRecipe(data), slice(0, None, 100))
     monkeypatch.setattr(fer, 'BATCH', 64)
     monkeypatch.setattr(fer, 'LESSONS', 2)
