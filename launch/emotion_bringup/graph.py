@@ -170,6 +170,25 @@ def plan(graph: Graph, values: Mapping[str, str], now: float | None = None) -> l
     return processes
 
 
+def _check_params_file(path: Path) -> None:
+    """Raise LaunchError for a file that no node could read; each would say so again and again."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding='utf-8'))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise LaunchError(f"params_file '{path}' cannot be read: {' '.join(str(error).split())}") from error
+    if not _has_parameters(content):
+        raise LaunchError(
+            f"params_file '{path}' has no parameters of a node, as "
+            "'emotion_face: {ros__parameters: {max_faces: 2}}' has"
+        )
+
+
+def _has_parameters(content: Any) -> bool:
+    return isinstance(content, dict) and (
+        isinstance(content.get('ros__parameters'), dict) or any(_has_parameters(inner) for inner in content.values())
+    )
+
+
 def start_of(processes: Sequence[Process]) -> float:
     """Give when the files of a plan with camera and microphone begin to play [s since the epoch]."""
     return next(process.parameters['start_at'] for process in processes if 'start_at' in process.parameters)
@@ -352,22 +371,3 @@ GRAPHS |= {
         ('game', 'Two players show the emotion that is asked for.', {}),
     )
 }
-
-
-def _check_params_file(path: Path) -> None:
-    """Raise LaunchError for a file that no node could read; each would say so again and again."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise LaunchError(f"params_file '{path}' cannot be read: {' '.join(str(error).split())}") from error
-    if not _has_parameters(content):
-        raise LaunchError(
-            f"params_file '{path}' has no parameters of a node, as "
-            "'emotion_face: {ros__parameters: {max_faces: 2}}' has"
-        )
-
-
-def _has_parameters(content: Any) -> bool:
-    return isinstance(content, dict) and (
-        isinstance(content.get('ros__parameters'), dict) or any(_has_parameters(inner) for inner in content.values())
-    )

@@ -93,10 +93,10 @@ class EmotionNode(LifecycleNode):
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self.create_timer(DIAGNOSTICS_PERIOD_S, self.publish_diagnostics, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
-    def _declare(self, name: str, default: Any, descriptor: ParameterDescriptor, check: Callable[[Any], Any]) -> Any:
+    def _declare(self, name: str, default: Any, descriptor: ParameterDescriptor, convert: Callable) -> Any:
         """Declare a parameter and give its value: the default, when what is given at start cannot be used."""
         try:
-            return check(self.declare_parameter(name, default, descriptor).value)
+            return convert(self.declare_parameter(name, default, descriptor).value)
         except (InvalidParameterTypeException, InvalidParameterValueException, ParameterError) as error:
             self._refused.append(f'{error}: the default {default!r} would be used')
             if self.has_parameter(name) and not descriptor.read_only:

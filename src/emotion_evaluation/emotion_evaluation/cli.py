@@ -53,6 +53,7 @@ GRAPH = 'a running graph'
 TAKES = {  # what each way of recording and of evaluating takes
     'record': {
         '--scenario': '--out --storage --data',
+        '--storage': '--out --topics --namespace --duration --use-sim-time',  # another than MCAP
         GRAPH: '--out --storage --topics --namespace --compression --duration --use-sim-time',
     },
     'evaluate': {

@@ -11,7 +11,6 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from emotion_evaluation.bag_writer import BagWriter
-from emotion_evaluation.errors import BagError
 from emotion_evaluation.printing import say, show
 
 IDLE_S = 0.05
@@ -24,8 +23,6 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
     folder = options.out or Path(datetime.now().strftime('emotion_%Y-%m-%d_%H-%M-%S'))
     if options.scenario:
         return _write_scenario(folder, options, console)
-    if options.storage != 'mcap' and options.compression != 'zstd':
-        raise BagError(f'with --storage {options.storage} there is no use for --compression: leave it out')
     writer = BagWriter(folder, options.storage, options.compression)
 
     import rclpy

@@ -89,12 +89,12 @@ class Fuser:
         :raises InputError: when it is of another source, or its numbers cannot be used.
         """
         evidence.check()
-        if evidence.source == FACE and not evidence.subject_id:
-            raise InputError('face without an id', 'a face has no subject_id: evidence is kept by it')
         if evidence.source == SPEECH:
             self._speaker = self._find_speaker(evidence)
             self._speech.add(evidence)
         elif evidence.source == FACE:
+            if not evidence.subject_id:
+                raise InputError('face without an id', 'a face has no subject_id: evidence is kept by it')
             subject = self._subjects.get(evidence.subject_id)
             if subject is None:
                 face = Timeline(int(self.parameters.face_max_age * NS_PER_S))

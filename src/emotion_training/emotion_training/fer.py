@@ -348,10 +348,9 @@ def said(teachers: Sequence['nn.Module'], faces: 'Tensor') -> 'Tensor':
     """Give what networks say of faces (n, 1, h, w) and their mirror images, in the mean: probabilities (n, 6)."""
     import torch
 
-    from emotion_training.trainer import half_precision
+    from emotion_training.trainer import autocast
 
-    half = half_precision(faces.device)
-    with torch.no_grad(), torch.autocast(faces.device.type, half, enabled=half is not None):
+    with torch.no_grad(), autocast(faces.device):
         views = torch.cat([faces, faces.flip(3)])
         both = torch.stack([teacher(views).float().softmax(1) for teacher in teachers]).mean(0)
     return both.unflatten(0, (2, -1)).mean(0)

@@ -104,6 +104,12 @@ def half_precision(place: torch.device) -> torch.dtype | None:
     return torch.bfloat16 if known.get('avx512_bf16') or known.get('amx_bf16') else None
 
 
+def autocast(place: torch.device) -> torch.autocast:
+    """Give what makes a device calculate in its half precision, where it has one."""
+    half = half_precision(place)
+    return torch.autocast(place.type, half, enabled=half is not None)
+
+
 def as_function(network: nn.Module) -> ModelFunction:
     """Give a network as a function of arrays, wherever its weights are."""
     place = next(network.parameters()).device
@@ -156,8 +162,8 @@ def fit(
     average = copy.deepcopy(network).eval().requires_grad_(False)
     learns = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
     optimizer, rates = _optimizer(network, settings)
-    half = half_precision(place)
-    scaler = torch.amp.GradScaler(place.type, enabled=half is torch.float16)  # its range is small
+    cast = autocast(place)
+    scaler = torch.amp.GradScaler(place.type, enabled=half_precision(place) is torch.float16)  # its range is small
     loss_of = nn.CrossEntropyLoss(
         torch.tensor(weights, dtype=torch.float32, device=place), label_smoothing=settings.label_smoothing
     )
@@ -197,7 +203,7 @@ def fit(
                     for group, shares in zip(optimizer.param_groups, rates):
                         group['lr'] = rate * shares[phase]
                     inputs, labels = torch.as_tensor(inputs).to(place), torch.as_tensor(labels).to(place)
-                    with torch.autocast(place.type, half, enabled=half is not None):
+                    with cast:
                         loss = loss_of(model(inputs), labels)
                     optimizer.zero_grad()
                     scaler.scale(loss).backward()
