@@ -91,9 +91,9 @@ def image(stamp_ns, gray):
     return Image(header=to_header(stamp_ns), width=WIDTH, height=HEIGHT, encoding='bgr8', step=3 * WIDTH, data=data)
 
 
-def faces(stamp_ns):
+def faces(stamp_ns, left=80, width=160):
     face = FaceEmotion(emotion=probs('face', 'happy'))
-    face.box.x_offset, face.box.y_offset, face.box.width, face.box.height = 80, 60, 160, 120
+    face.box.x_offset, face.box.y_offset, face.box.width, face.box.height = left, 60, width, 120
     return FaceEmotions(
         header=to_header(stamp_ns), image_width=WIDTH, image_height=HEIGHT, detector='yunet', faces=[face]
     )
@@ -181,12 +181,12 @@ def test_page_shows_the_picture_with_its_faces(ros, web):
     results = ros.publisher(FaceEmotions, 'emotion/faces', qos.RESULT)
     sent = time.time_ns()
 
-    def publish():
+    def publish(**where):
         nonlocal sent
         sent += 40_000_000
         images.publish(image(sent, 200))
         ros.spin_for(0.02)
-        results.publish(faces(sent))
+        results.publish(faces(sent, **where))
 
     look = """() => {
         const [box, frame] = ['#boxes div', '#boxes'].map(name => document.querySelector(name)?.getBoundingClientRect())
@@ -199,6 +199,20 @@ def test_page_shows_the_picture_with_its_faces(ros, web):
     assert width == pytest.approx(0.5, abs=0.01) and left == pytest.approx(0.25, abs=0.01)
     assert gray == pytest.approx(200, abs=3)
     assert label == 'happy 90 %'
+    tag = """() => {
+        const found = ['#boxes span', '#boxes div', '#boxes'].map(name => document.querySelector(name))
+        return found.map(one => one.getBoundingClientRect()).map(({ left, right }) => [left, right])
+    }"""
+    (tag_left, _), (box_left, _), _ = web.evaluate(tag)
+    assert tag_left == pytest.approx(box_left, abs=4)
+
+    def narrow_at_the_edge():
+        (left, right), (box_left, box_right), (_, end) = web.evaluate(tag)
+        return box_right - box_left < 60 and left < box_left and right == pytest.approx(end, abs=4)
+
+    until(
+        ros, web, narrow_at_the_edge, 'all of the label is in the picture', lambda: publish(left=WIDTH - 20, width=20)
+    )
     place = web.url
     web.goto('about:blank')
     ros.spin_until(lambda: ros.node.count_subscribers('image_raw') == 0, 'nobody looks: the camera is let go')

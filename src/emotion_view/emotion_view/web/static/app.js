@@ -131,8 +131,9 @@ function drawBoxes(faces, ratio) {
   faces.forEach(({ box: [x, y, w, h], id, label, confidence }, index) => {
     const element = boxes.children[index]
     Object.assign(element.style, { left: percent4(x), top: percent4(y), width: percent4(w), height: percent4(h) })
-    element.className = `${id && id === speaker ? 'speaking' : ''} ${y * height < 34 ? 'below' : ''} ${x + w / 2 > .5 ? 'right' : ''}`
     say(element.firstChild, `${label} ${percent(confidence)}`)
+    const sticksOut = x * width + element.firstChild.offsetWidth > width
+    element.className = `${id && id === speaker ? 'speaking' : ''} ${y * height < 34 ? 'below' : ''} ${sticksOut ? 'right' : ''}`
   })
   canvas.setAttribute('aria-label', `Picture of the camera, ${faces.length === 1 ? 'one face' : `${faces.length} faces`}`)
 }
