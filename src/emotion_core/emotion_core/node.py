@@ -1,6 +1,7 @@
 """The base of every node: parameters, lifecycle with autostart, diagnostics, and callbacks that survive bad input."""
 
 import signal
+import time
 import traceback
 from collections.abc import Callable
 from copy import copy
@@ -26,6 +27,7 @@ from emotion_core.parameters import Description, ParameterError, check, describe
 from emotion_core.stamps import JUMP_NS, NS_PER_S
 
 DIAGNOSTICS_PERIOD_S = 1.0
+STOPPED_S = 3.0  # simulated time that has not gone on for as long stands still
 INFINITE = 1e15  # bound of a range that has only one side, in a ROS parameter descriptor
 
 
@@ -71,6 +73,7 @@ class EmotionNode(LifecycleNode):
         self._failure = ''
         self._refused: list[str] = []  # what was wrong with parameters at start
         self._newest_ns: dict[str, int] = {}
+        self._time = 0, time.monotonic()  # of the node's clock, and since when it has been that
         self._made: list[tuple[Callable, Any]] = []
         autostart = ParameterDescriptor(
             description='Configure and activate at start, without a lifecycle manager.', read_only=True
@@ -221,6 +224,19 @@ class EmotionNode(LifecycleNode):
         """Give the node's clock in ns; simulated where ``use_sim_time`` is set."""
         return self.get_clock().now().nanoseconds
 
+    def stopped_clock(self) -> str:
+        """Say that simulated time stands still, once it has for STOPPED_S; '' otherwise."""
+        if not self.get_clock().ros_time_is_active:
+            return ''
+        now_ns, now = self.now_ns(), time.monotonic()
+        if now_ns != self._time[0]:
+            self._time = now_ns, now
+        if now - self._time[1] < STOPPED_S:
+            return ''
+        if now_ns == 0:
+            return 'use_sim_time is set, but there is no time on /clock: start what publishes it'
+        return 'simulated time stands still: what publishes /clock is paused, or has ended'
+
     # Lifecycle: each transition reports its failure, which rclpy alone would swallow.
 
     def autostart(self) -> None:
@@ -343,7 +359,8 @@ class EmotionNode(LifecycleNode):
 
     def publish_diagnostics(self) -> None:
         """Publish the state of this node on /diagnostics."""
-        waiting = self.waiting_for() if self.active else ''
+        stopped = self.stopped_clock()
+        waiting = (stopped or self.waiting_for()) if self.active else ''
         if self._failure:
             level, message = DiagnosticStatus.ERROR, self._failure.splitlines()[0]
         elif self.health.recent_problem:

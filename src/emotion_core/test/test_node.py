@@ -8,6 +8,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
+from rosgraph_msgs.msg import Clock
 
 from emotion_core import qos
 from emotion_core.errors import InputError, ModelError
@@ -139,6 +140,22 @@ def test_stamps_that_fall_back_reset_once(ros, echo):  # noqa: F811
     ros.spin_until(lambda: len(results) == 4)
     assert echo.resets == 1
     assert echo.health.problems['clock jumped back'] == 1
+
+
+def test_simulated_time_that_stands_still_is_said(ros, echo):  # noqa: F811
+    echo.set_parameters([Parameter('use_sim_time', value=True)])
+    echo.autostart()
+    diagnostics = ros.collect(DiagnosticArray, '/diagnostics', 10)
+
+    def says(sentence):
+        return (last := status(diagnostics)) and sentence in last.message
+
+    ros.spin_until(lambda: says('there is no time on /clock'), 'that it never began')
+    assert status(diagnostics).level == DiagnosticStatus.WARN
+    clock = ros.publisher(Clock, '/clock', 10)
+    clock.publish(Clock(clock=to_stamp(S)))
+    ros.spin_until(lambda: says('active'), 'that it goes on')
+    ros.spin_until(lambda: says('simulated time stands still'), 'that it does not')
 
 
 def started_with(ros, *arguments):

@@ -122,7 +122,6 @@ class DriverNode(EmotionNode):
     def _wait_for_clock(self, clock: PlayClock) -> bool:
         """Wait for simulated time to begin where it is used; False when stopped."""
         while clock.now_ns() == 0:
-            self._waiting = 'use_sim_time is set, but there is no time on /clock: start what publishes it'
             if not clock.sleep(0.05):
                 return False
         return True

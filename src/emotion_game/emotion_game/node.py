@@ -68,9 +68,7 @@ class GameNode(EmotionNode):
 
     def reset(self) -> None:
         """End a game whose clock jumped back."""
-        self._end(Outcome.NODE_LOST, 'the clock jumped back')
-        self._game.rest()
-        self._publish()
+        self._break_off('the clock jumped back')
 
     def waiting_for(self) -> str:
         """Say when no faces are heard of."""
@@ -137,10 +135,13 @@ class GameNode(EmotionNode):
 
     def _on_tick(self) -> None:
         game = self._game
+        stopped = self.stopped_clock()
         if not game.active:
-            if self.parameters.continuous and not self.waiting_for():
+            if self.parameters.continuous and not stopped and not self.waiting_for():
                 self._begin(self.parameters.rules)
             return
+        if stopped:
+            return self._break_off(stopped)
         if game.is_playing:
             if self._action.is_cancel_requested:
                 self._end(Outcome.CANCELED)
@@ -189,6 +190,12 @@ class GameNode(EmotionNode):
         self._action.finish(how, **to_result(game, self._message))
         self.get_logger().info(f'Game over: {self._message}')
         self.health.count(f'outcome {outcome.name.lower()}')
+
+    def _break_off(self, reason: str) -> None:
+        """End what goes on at once, for time cannot be told any more."""
+        self._end(Outcome.NODE_LOST, reason)
+        self._game.rest()
+        self._publish()
 
     def _now(self) -> float:
         return self.now_ns() / NS_PER_S

@@ -123,6 +123,14 @@ def test_no_frames(world, alive, outcome):
     assert ('no image comes' if alive else 'emotion_face is gone') in end.message
 
 
+def test_clock_that_stands_still_ends_the_game(world):
+    world.send()
+    world.until(lambda: world.state.state == GameState.PLAYING, 'the play')
+    world.ros.spin_until(lambda: world.goal.done and not world.state.active, 'it is over')
+    assert world.goal.outcome.result.outcome == GameState.OUTCOME_NODE_LOST
+    assert world.goal.outcome.message.startswith('simulated time stands still')
+
+
 def test_cancel_preempt_and_abort(world):
     first, second = world.send(), world.send()
     world.ros.spin_until(lambda: first.done)

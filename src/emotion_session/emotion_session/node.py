@@ -87,9 +87,7 @@ class SessionNode(EmotionNode):
 
     def reset(self) -> None:
         """End a capture whose clock jumped back."""
-        self._end(Outcome.NODE_LOST, 'the clock jumped back')
-        self._session.rest()
-        self._publish()
+        self._break_off('the clock jumped back')
 
     def waiting_for(self) -> str:
         """Say which input is silent."""
@@ -167,10 +165,13 @@ class SessionNode(EmotionNode):
 
     def _on_tick(self) -> None:
         session, now_ns = self._session, self.now_ns()
+        stopped = self.stopped_clock()
         if not session.active:
-            if self.parameters.continuous and not self.waiting_for():
+            if self.parameters.continuous and not stopped and not self.waiting_for():
                 self._begin(self.parameters.request, [])
             return
+        if stopped:
+            return self._break_off(stopped)
         if session.is_capturing:
             silent = session.silent(now_ns)
             if self._action.is_cancel_requested:
@@ -208,6 +209,12 @@ class SessionNode(EmotionNode):
         else:
             self.get_logger().info(f'no result: {self._message}')
         self.health.count(f'outcome {outcome.name.lower()}')
+
+    def _break_off(self, reason: str) -> None:
+        """End what goes on at once, for time cannot be told any more."""
+        self._end(Outcome.NODE_LOST, reason)
+        self._session.rest()
+        self._publish()
 
     def _pair(self, face: Evidence, speech: Evidence):
         return pair(face, speech, self.parameters.fusion)

@@ -134,6 +134,14 @@ def test_clock_that_jumps_back_ends_the_capture_and_the_latched_state_says_so(wo
     assert world.state.state == SessionState.WAITING_FACE
 
 
+def test_clock_that_stands_still_ends_the_capture(world):
+    world.send()
+    world.until_state(SessionState.LISTENING)
+    world.ros.spin_until(lambda: world.goal.done and not world.state.active, 'it is over')
+    assert world.goal.outcome.result.outcome == SessionState.OUTCOME_NODE_LOST
+    assert world.goal.outcome.message.startswith('simulated time stands still')
+
+
 def test_new_goal_preempts_and_the_old_client_hears_of_it(world):
     first = world.send()
     second = world.send()
