@@ -123,6 +123,14 @@ def test_no_frames(world, alive, outcome):
     assert ('no image comes' if alive else 'emotion_face is gone') in end.message
 
 
+def test_new_game_while_what_came_of_the_last_one_is_shown(world):
+    world.send().cancel()
+    world.ros.spin_until(lambda: world.goal.done and world.state.message, 'the end is shown')
+    assert world.state.active
+    world.send()
+    world.until(lambda: world.state.state == GameState.PLAYING, 'the play')
+
+
 def test_clock_that_stands_still_ends_the_game(world):
     world.send()
     world.until(lambda: world.state.state == GameState.PLAYING, 'the play')

@@ -151,6 +151,15 @@ def test_new_goal_preempts_and_the_old_client_hears_of_it(world):
     assert not second.done and second.feedback[-1].state.outcome == SessionState.OUTCOME_NONE
 
 
+def test_new_goal_while_what_came_of_the_last_one_is_shown(world):
+    world.send().cancel()
+    world.ros.spin_until(lambda: world.goal.done and world.state.message, 'the end is shown')
+    assert world.state.active
+    world.send()
+    assert world.goal.feedback[0].state.outcome == SessionState.OUTCOME_NONE
+    world.until_state(SessionState.LISTENING)
+
+
 def test_abort_service_ends_whatever_goes_on(world):
     client = world.ros.node.create_client(Trigger, 'abort_capture')
     world.ros.spin_until(client.service_is_ready)

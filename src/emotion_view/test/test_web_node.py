@@ -253,20 +253,20 @@ class Act:
         self._server = ActionServer(ros.node, kind, action, self._run, cancel_callback=lambda _: CancelResponse.ACCEPT)
         self._service = ros.node.create_service(Trigger, abort, self._abort)
         self._kind = kind
-        self._show(False, '')
+        self.show(False, '')
         self._timer = ros.node.create_timer(0.1, lambda: self._state.active and self._out.publish(self._state))
 
-    def _show(self, active, message):
+    def show(self, active, message):
         self._state.active, self._state.message = active, message
         self._out.publish(self._state)
 
     async def _run(self, handle):
         self.goals.append(handle)
-        self._show(True, '')
+        self.show(True, '')
         self._ended = Future()
         message = await self._ended
         handle.abort()
-        self._show(False, message)
+        self.show(True, message)  # for a while, as the nodes do
         return self._kind.Result(message=message)
 
     def _abort(self, request, response):
@@ -320,7 +320,11 @@ def test_buttons_start_and_end(ros, web, noun, kind, action, abort, state, shown
     end.click()
     until(ros, web, lambda: text(web, f'#{noun} .outcome') == 'ended by the page', 'the outcome is shown')
     until(ros, web, start.is_enabled, 'another one can be started')
-    assert len(act.goals) == 1 and not web.locator('#prompt').is_visible()
+    assert end.is_disabled() and len(act.goals) == 1
+    assert state.prompt in text(web, '#prompt') and state.prompt not in text(web, f'#{noun} .prompt')
+    act.show(False, '')
+    until(ros, web, lambda: not web.locator('#prompt').is_visible(), 'all is over')
+    assert text(web, f'#{noun} .outcome') == 'ended by the page'
     assert shown in text(web, f'#{noun} .versus'), 'what came of it stays'
     act.close()
     until(ros, web, lambda: text(web, f'#{noun}-reason') == reason, 'its node has gone')

@@ -369,7 +369,7 @@ function drawControls(name) {
   const card = document.getElementById(name)
   const reason = state.reasons[name] ?? ''
   const shown = state[name]
-  const active = isActive(name)
+  const active = goesOn(name)
   $(`[data-do="${name} start"]`).disabled = Boolean(reason) || active
   $(`[data-do="${name} abort"]`).disabled = !active
   say($('.reason', card), reason || (active ? `a ${name} is under way` : ''))
@@ -381,6 +381,9 @@ function drawControls(name) {
 
 const isActive = name => Boolean(state[name]?.active) && !state.reasons[name]
 
+/** Whether there is something to abort; what came of it is shown for a while longer. */
+const goesOn = name => isActive(name) && !state[name].message
+
 function best(p) {
   if (!p) return ['–', 0]
   const index = p.indexOf(Math.max(...p))
@@ -390,7 +393,7 @@ function best(p) {
 function drawSession() {
   const card = $('#session')
   const session = drawControls('session')
-  say($('.prompt', card), (isActive('session') && session.prompt) || 'Hold an expression until it locks, speak, and see both.')
+  say($('.prompt', card), (goesOn('session') && session.prompt) || 'Hold an expression until it locks, speak, and see both.')
   const reveals = Boolean(session?.face) && session.state !== 'waiting_face'
   $('.versus', card).hidden = !reveals
   $('.both', card).hidden = !session?.label
@@ -408,7 +411,7 @@ function drawGame() {
   const card = $('#game')
   const game = drawControls('game')
   say($('.round', card), game?.round ? `round ${game.round} of ${game.rounds}` : '')
-  say($('.prompt', card), (isActive('game') && game.prompt) || 'Two players, one emotion: who shows it better?')
+  say($('.prompt', card), (goesOn('game') && game.prompt) || 'Two players, one emotion: who shows it better?')
   const played = game?.round > 0
   $('.versus', card).hidden = !played
   $('.target', card).hidden = !played || game.state === 'gameover'
