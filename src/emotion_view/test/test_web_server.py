@@ -175,6 +175,14 @@ def test_button_is_carried_out_and_answers_with_a_sentence(server):
     status, _, text = ask(server, 'POST', '/do/game/abort', '{}', **own)
     assert (status, json.loads(text)) == (409, {'message': 'not now'})
     assert ask(server, 'GET', '/do/session/start')[0] == 405
+    assert ask(server, 'POST', '/do/session/start', '', **own)[0] == 200
+
+
+@pytest.mark.parametrize('body', ['{"rounds": 5}', '{', '[]'])
+def test_settings_that_would_be_ignored_are_refused(server, body):
+    before = list(server.pressed)
+    status, _, text = ask(server, 'POST', '/do/session/start', body, Content_Type='application/json')
+    assert status == 400 and 'the body must be {}' in text and server.pressed == before
 
 
 def test_large_request_is_refused(server):

@@ -223,9 +223,11 @@ class WebServer:
         return web.Response(body=body, headers={'Content-Type': kind, 'ETag': tag})
 
     async def _do(self, request: web.Request) -> web.Response:
-        await request.read()  # refuses a body over the limit
+        body = await request.read()  # refuses one over the limit
         if request.content_type != 'application/json':  # which the page of another site cannot send unasked
             return _say(415, 'the content type must be application/json')
+        if body.strip() not in (b'', b'{}'):
+            return _say(400, 'the body must be {}: what is started has the settings of its node')
         try:
             future = self._command(request.match_info['what'], request.match_info['how'])
             return web.json_response({'message': await asyncio.wait_for(asyncio.wrap_future(future), ANSWER_S)})
