@@ -182,18 +182,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run one subcommand and exit with its code."""
     argv = list(sys.argv[1:] if argv is None else argv)
     parser = build_parser()
-    if argv and argv[0] in BAG_COMMANDS:  # have parsers of their own, and so have manifests and training
-        from emotion_evaluation.cli import main as bag_command
-
-        sys.exit(bag_command(argv[0], argv[1:]))
-    if argv[:1] in (['train'], ['manifest']):
+    if argv and argv[0] in (*BAG_COMMANDS, 'train', 'manifest'):  # have parsers of their own
         options, others = argparse.Namespace(command=argv[0]), argv[1:]
     else:
         options, others = parser.parse_known_args(argv)
     if options.command == 'up':  # argparse gives back what stands behind an option
         options.words += [word for word in others if not word.startswith('-')]
         others = [word for word in others if word.startswith('-')]
-    if others and options.command not in ('manifest', 'test', 'train'):
+    if others and options.command not in (*BAG_COMMANDS, 'manifest', 'test', 'train'):
         parser.error(f'unknown arguments: {" ".join(others)}')
     if options.command is None:
         parser.print_help()
@@ -204,11 +200,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # whoever read, as in `| head`, has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except KeyboardInterrupt:  # also while what a command needs is imported
+        code = 130
     sys.exit(code)
 
 
 def run(options: argparse.Namespace, others: list[str]) -> int:
     """Run the chosen subcommand; gives the exit code."""
+    if options.command in BAG_COMMANDS:
+        from emotion_evaluation.cli import main as bag_command
+
+        return bag_command(options.command, others)
     if options.command == 'train':
         from emotion_training.cli import main as train
 
@@ -265,8 +267,6 @@ def run(options: argparse.Namespace, others: list[str]) -> int:
     except EmotionError as error:
         print(f'emotion: {error}', file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        return 130
 
 
 if __name__ == '__main__':

@@ -81,6 +81,14 @@ class Player(Node):
         """Give the published names that nobody subscribes to."""
         return [pub.topic_name for pub in self._by_topic.values() if pub.get_subscription_count() == 0]
 
+    def place_ns(self, start_s: float) -> int:
+        """Give the time of a place in the bag [ns]; raises BagError when the bag is over before it."""
+        place_ns = self._bag.start_ns + round(start_s * NS_PER_S)
+        if place_ns > self._bag.end_ns:
+            length_s = (self._bag.end_ns - self._bag.start_ns) / NS_PER_S
+            raise BagError(f"'{self._bag.path}' is {length_s:.1f} s long: it cannot be played from {start_s:g} s on")
+        return place_ns
+
     def play(
         self,
         rate: float = 1.0,
@@ -96,12 +104,9 @@ class Player(Node):
         :param duration_s: Of the bag's time; by default to its end.
         :param go_on: Asked now and then with the bag's time [s]; False stops.
         :return: The worst lateness of a message [s].
-        :raises BagError: where the bag is damaged.
+        :raises BagError: where the bag is damaged, or over before ``start_s``.
         """
-        begin_ns = self._bag.start_ns + round(start_s * NS_PER_S)
-        if begin_ns > self._bag.end_ns:
-            length_s = (self._bag.end_ns - self._bag.start_ns) / NS_PER_S
-            raise BagError(f"'{self._bag.path}' is {length_s:.1f} s long: it cannot be played from {start_s:g} s on")
+        begin_ns = self.place_ns(start_s)
         end_ns = self._bag.end_ns + 1 if duration_s is None else begin_ns + round(duration_s * NS_PER_S)
         self._tick(begin_ns)
         self._publish_latched(begin_ns)

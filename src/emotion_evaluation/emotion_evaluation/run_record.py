@@ -15,6 +15,7 @@ from emotion_evaluation.printing import say, show
 
 IDLE_S = 0.05
 HINT_S = 3.0  # without any topic
+HINT = 'is a graph running? `./emotion up`'
 
 
 def run(options: argparse.Namespace, arguments: list[str]) -> int:
@@ -58,7 +59,7 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
                 said = len(recorder.notices)
                 if not writer.topics and seconds > HINT_S and not hinted:
                     hinted = True
-                    console.print('nothing to record yet: is a graph running? `./emotion up`', highlight=False)
+                    console.print(f'nothing to record yet: {HINT}', highlight=False)
                 if writer.topics:
                     status.update(f'{seconds:.0f} s, {recorder.received} messages of {len(writer.topics)} topics')
     finally:  # its thread would not let this process end
@@ -74,7 +75,10 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
     if recorder.failure is not None:
         say(console, f'emotion record: {recorder.failure}', 'red')
         return 1
-    return 0 if sum(writer.counts.values()) else 1
+    if not sum(writer.counts.values()):
+        say(console, f'nothing was recorded: {HINT}', 'red')
+        return 1
+    return 0
 
 
 def _summary(writer: BagWriter) -> Table:

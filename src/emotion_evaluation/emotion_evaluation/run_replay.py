@@ -35,6 +35,7 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
             )
             for notice in player.notices:
                 say(console, notice, 'yellow')
+            player.place_ns(options.start)  # refused now, not after the wait for subscribers
             _wait(player, options.wait, stop, console)
             total = (bag.end_ns - bag.start_ns) / NS_PER_S
             end = total if options.duration is None else min(options.start + options.duration, total)
