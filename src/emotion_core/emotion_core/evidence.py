@@ -7,6 +7,7 @@ import numpy as np
 from emotion_core.emotions import EMOTIONS
 from emotion_core.errors import InputError
 
+FACE, SPEECH = 'face', 'speech'  # the sources of what recognisers say
 SUM_TOLERANCE = 1e-3  # float32 on the wire
 
 
@@ -16,7 +17,7 @@ class Evidence:
 
     stamp_ns: int
     start_ns: int
-    source: str
+    source: str  # FACE, SPEECH, or what was made of them
     probabilities: np.ndarray  # (6,), sum 1
     quality: float = 1.0  # expected chance that the most probable emotion is right, [0, 1]
     quality_terms: dict[str, float] = field(default_factory=dict)
@@ -37,7 +38,7 @@ class Evidence:
         Refuse what cannot be fused.
 
         :raises InputError: when probabilities are not six numbers in [0, 1] with sum 1, quality is not in
-            [0, 1], or the mouth's motion is not finite and at least 0.
+            [0, 1], the mouth's motion is not finite and at least 0, or a face has no id.
         """
         p = np.asarray(self.probabilities)
         if p.shape != (len(EMOTIONS),) or not np.isfinite(p).all() or (p < 0).any() or abs(p.sum() - 1) > SUM_TOLERANCE:
@@ -49,3 +50,5 @@ class Evidence:
             raise InputError('bad quality', f'{self.source} evidence has quality {self.quality}: it must be in [0, 1]')
         if not 0 <= self.mouth_motion < float('inf'):
             raise InputError('bad mouth motion', f'{self.source} evidence has mouth motion {self.mouth_motion}')
+        if self.source == FACE and not self.subject_id:
+            raise InputError('face without an id', 'a face has no subject_id: that is what it is followed by')

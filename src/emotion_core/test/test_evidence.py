@@ -68,9 +68,10 @@ def test_a_message_of_before_there_was_mouth_motion_is_read():
         {'mouth_motion': float('nan')},
         {'mouth_motion': float('inf')},
         {'mouth_motion': -1.0},
+        {'source': 'face', 'subject_id': ''},
     ],
 )
-def test_unusable_numbers_are_refused(changes):
+def test_what_cannot_be_used_is_refused(changes):
     with pytest.raises(InputError):
         evidence(**changes).check()
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from emotion_core.emotions import EMOTIONS
 from emotion_core.errors import EmotionError, InputError
-from emotion_core.evidence import Evidence
+from emotion_core.evidence import FACE, SPEECH, Evidence
 from emotion_core.messages import to_evidence, to_ns
 from emotion_core.model_card import sha256_of
 from emotion_core.provenance import commit, versions
@@ -24,7 +24,6 @@ from emotion_evaluation.errors import BagError, LabelError
 from emotion_evaluation.ground_truth import Interval, Mark
 from emotion_evaluation.offline import Frame, Run, Setup, fuse, run_bag
 from emotion_evaluation.topics import Topics, find_topics
-from emotion_fusion.fuser import FACE, SPEECH
 from emotion_fusion.messages import to_loudness
 from emotion_fusion.parameters import FusionParameters
 from emotion_fusion.stream import other_clock_ns

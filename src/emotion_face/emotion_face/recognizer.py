@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from emotion_core.evidence import Evidence
+from emotion_core.evidence import FACE, Evidence
 from emotion_core.stamps import NS_PER_S
 from emotion_face.alignment import Crop, crop_face
 from emotion_face.classifier import FaceClassifier
@@ -121,7 +121,7 @@ class Recognizer:
                 Evidence(
                     stamp_ns=stamp_ns,
                     start_ns=stamp_ns,
-                    source='face',
+                    source=FACE,
                     probabilities=distribution,
                     quality=quality,
                     quality_terms=quality_terms,

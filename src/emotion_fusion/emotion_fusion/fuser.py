@@ -6,7 +6,7 @@ import numpy as np
 
 from emotion_core.emotions import EMOTIONS, UNCERTAIN
 from emotion_core.errors import InputError
-from emotion_core.evidence import Evidence
+from emotion_core.evidence import FACE, SPEECH, Evidence
 from emotion_core.stamps import NS_PER_S
 from emotion_fusion.parameters import FusionParameters
 from emotion_fusion.pooling import linear, log_linear
@@ -15,7 +15,7 @@ from emotion_fusion.speaker import LARGEST, MOUTH, NOBODY, ONLY, Loudness, Speak
 from emotion_fusion.timeline import Timeline
 from emotion_fusion.weighting import Modality, Weight, weigh
 
-FACE, SPEECH, SOUND = 'face', 'speech', 'sound'
+SOUND = 'sound'
 SPEAKER_MARGIN = 1.2  # another face must be this much larger than the speaker's to become the one that speech is for
 SIZE_TERM = 'size_px'
 
@@ -93,8 +93,6 @@ class Fuser:
             self._speaker = self._find_speaker(evidence)
             self._speech.add(evidence)
         elif evidence.source == FACE:
-            if not evidence.subject_id:
-                raise InputError('face without an id', 'a face has no subject_id: evidence is kept by it')
             subject = self._subjects.get(evidence.subject_id)
             if subject is None:
                 face = Timeline(int(self.parameters.face_max_age * NS_PER_S))

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from emotion_core.errors import InputError
 from emotion_core.messages import to_evidence, to_header
 from emotion_core.parameters import check
 from emotion_game.game import Game, Player, Rules, Sight
@@ -31,8 +30,6 @@ def to_sight(face: FaceEmotion) -> Sight:
     :raises InputError: when its numbers cannot be used.
     """
     evidence = to_evidence(face.emotion)
-    if not evidence.subject_id:
-        raise InputError('face without an id', 'a face has no subject_id: players are followed by it')
     return Sight(
         evidence.subject_id,
         face.box.x_offset + face.box.width / 2,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from emotion_core.errors import ModelError
-from emotion_core.evidence import Evidence
+from emotion_core.evidence import SPEECH, Evidence
 from emotion_core.stamps import NS_PER_S
 from emotion_speech.classifier import Opinion, SpeechClassifier
 from emotion_speech.quality import FLOOR_DBFS, to_dbfs
@@ -17,7 +17,6 @@ from emotion_speech.ring_buffer import RingBuffer, StreamClock
 from emotion_speech.segmenter import Segmentation, Segmenter, Span
 from emotion_speech.vad import FRAME, RATE, NoiseFloor, VoiceActivityDetector
 
-SOURCE = 'speech'
 STAMP_JITTER_S = 0.2  # stamps of a driver that are off by more mean that audio is missing: it would end a word
 ARRIVAL_JITTER_S = 1.0  # the same for times of arrival: a busy machine delivers late
 ACTIVITY_FRAMES = 3  # about 0.1 s, that the level is taken of
@@ -179,7 +178,7 @@ class Recognizer:
             evidence = Evidence(
                 stamp_ns=self._at(span.voice_end * FRAME),  # the silence after it tells nothing
                 start_ns=start_ns,
-                source=SOURCE,
+                source=SPEECH,
                 model=self._classifier.identity,
                 is_final=span.is_final,
                 probabilities=opinion.probabilities,
