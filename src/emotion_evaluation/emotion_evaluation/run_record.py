@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from emotion_core.commands import up
 from emotion_evaluation.bag_writer import BagWriter
 from emotion_evaluation.printing import say, show
 
 IDLE_S = 0.05
 HINT_S = 3.0  # without any topic
-HINT = 'is a graph running? `./emotion up`'
 
 
 def run(options: argparse.Namespace, arguments: list[str]) -> int:
@@ -37,6 +37,7 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: stop.append(number))
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    hint = f'is a graph running? {up(namespace=options.namespace)}'
     recorder = Recorder(writer, options.topics, options.namespace)
     executor = SingleThreadedExecutor()
     try:
@@ -59,7 +60,7 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
                 said = len(recorder.notices)
                 if not writer.topics and seconds > HINT_S and not hinted:
                     hinted = True
-                    console.print(f'nothing to record yet: {HINT}', highlight=False)
+                    console.print(f'nothing to record yet: {hint}', highlight=False)
                 if writer.topics:
                     status.update(f'{seconds:.0f} s, {recorder.received} messages of {len(writer.topics)} topics')
     finally:  # its thread would not let this process end
@@ -76,7 +77,7 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
         say(console, f'emotion record: {recorder.failure}', 'red')
         return 1
     if not sum(writer.counts.values()):
-        say(console, f'nothing was recorded: {HINT}', 'red')
+        say(console, f'nothing was recorded: {hint}', 'red')
         return 1
     return 0
 

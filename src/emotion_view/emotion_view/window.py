@@ -14,6 +14,7 @@ from std_srvs.srv import Trigger
 
 from emotion_core import qos
 from emotion_core.actions import Goal
+from emotion_core.commands import up
 from emotion_core.errors import EmotionError
 from emotion_core.messages import to_pixels
 from emotion_msgs.action import CaptureEmotion, PlayGame
@@ -55,16 +56,16 @@ class Viewer:
             return self.said
         if self.picture is None or now - self._drawn_at > SILENT_S:
             topic = self._node.resolve_topic_name('emotion/overlay')
-            return f'no picture on {topic}: is a graph running? try `./emotion up`'
+            return f'no picture on {topic}: is a graph running? try {up(namespace=self._node.get_namespace())}'
         return ''
 
     def capture(self) -> None:
         """Start a capture of the session node."""
-        self._send(CaptureEmotion, 'capture_emotion', CaptureEmotion.Goal(), '`./emotion up session`')
+        self._send(CaptureEmotion, 'capture_emotion', CaptureEmotion.Goal(), 'session')
 
     def play(self) -> None:
         """Start a game of the game node."""
-        self._send(PlayGame, 'play_game', PlayGame.Goal(), '`./emotion up game`')
+        self._send(PlayGame, 'play_game', PlayGame.Goal(), 'game')
 
     def abort(self) -> None:
         """End the capture and the game that go on, whoever started them."""
@@ -73,12 +74,13 @@ class Viewer:
                 asked = client.call_async(Trigger.Request())
                 asked.add_done_callback(lambda answer: self._say(answer.result().message))
 
-    def _send(self, kind: type, name: str, goal: object, hint: str) -> None:
+    def _send(self, kind: type, name: str, goal: object, graph: str) -> None:
         self._goal = Goal(self._node, kind, name, goal, discovery_s=1.0)
 
         def tell(done) -> None:
             outcome = done.result()
-            self._say(f'{outcome.message} (try {hint})' if outcome.status == 'lost' else outcome.message)
+            hint = f' (try {up(graph, self._node.get_namespace())})' if outcome.status == 'lost' else ''
+            self._say(outcome.message + hint)
 
         self._goal.future.add_done_callback(tell)
 

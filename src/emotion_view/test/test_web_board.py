@@ -96,6 +96,14 @@ def test_what_is_missing_is_said_with_what_to_do():
     assert board.missing(TOPICS, set(TOPICS), 0.0, 1.0) == {'face': 'nobody in the picture'}
 
 
+def test_command_that_starts_a_node_names_the_namespace():
+    told = [Board(namespace).missing(TOPICS, set(), 0.0, 1.0)['face'] for namespace in ('/', '/robot1')]
+    assert told == [
+        'no face node is running: `./emotion up` starts it',
+        'no face node is running: `./emotion up namespace:=robot1` starts it',
+    ]
+
+
 def test_node_is_well_while_it_speaks_and_silent_after():
     health = NodeHealth()
     health.add('emotion_face', 0, 'active', {}, 0.0)

@@ -6,6 +6,7 @@ from typing import Any
 from rclpy.action import ActionClient
 from std_srvs.srv import Trigger
 
+from emotion_core.commands import up
 from emotion_core.errors import EmotionError
 from emotion_core.node import EmotionNode
 
@@ -53,7 +54,8 @@ class ActionControl:
         :param is_silent: The server's node says nothing any more.
         """
         if not self.server:
-            return f'no {self._noun} node is running: start it with `./emotion up {self._noun}`'
+            command = up(self._noun, self._node.get_namespace())
+            return f'no {self._noun} node is running: start it with {command}'
         return f'the node {self.server.strip("/")} has fallen silent' if is_silent else ''
 
     def start(self, done: 'Future[str]') -> None:

@@ -8,6 +8,7 @@ import math
 from collections import deque
 from typing import Any
 
+from emotion_core.commands import up
 from emotion_core.emotions import EMOTIONS
 from emotion_view.web.node_health import NodeHealth
 
@@ -34,6 +35,7 @@ class Board:
     def __init__(self, namespace: str = '', max_age: float = 2.0):
         """Begin with nothing."""
         self.health = NodeHealth(namespace)
+        self._up = up(namespace=namespace)
         self.max_age = max_age
         self._estimates: dict[str, tuple[float, dict]] = {}
         self._kept: dict[str, tuple[float, Any]] = {}
@@ -121,18 +123,18 @@ class Board:
             reason = self.health.message('camera') or DEVICES
             said['picture'] = f'a camera node is there, but no image comes on {topics["image"]}: {reason}'
         if 'faces' not in published:
-            said['face'] = 'no face node is running: `./emotion up` starts it'
+            said['face'] = f'no face node is running: {self._up} starts it'
         elif self.since('faces', now) > self.max_age:
             said['face'] = f'nothing on {topics["faces"]}: does the face node get images?'
         elif not self._kept['faces'][1]:
             said['face'] = 'nobody in the picture'
         if 'activity' not in published:
-            said['voice'] = 'no voice node is running: `./emotion up` starts it'
+            said['voice'] = f'no voice node is running: {self._up} starts it'
         elif self.since('hearing', now) > self.max_age:
             there = 'audio' in published
             reason = self.health.message('microphone') or (DEVICES if there else f'is a microphone running? {DEVICES}')
             what = 'a microphone node is there, but no sound comes on' if there else 'no sound on'
             said['voice'] = f'{what} {topics["audio"]}: {reason}'
         if 'fused' not in published:
-            said['fused'] = 'no fusion node is running: `./emotion up` starts it'
+            said['fused'] = f'no fusion node is running: {self._up} starts it'
         return said

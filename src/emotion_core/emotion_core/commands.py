@@ -1,0 +1,7 @@
+"""Commands that nodes and tools tell people to type."""
+
+
+def up(graph: str = '', namespace: str = '') -> str:
+    """Give the command that starts a graph, by default all of it, in a namespace; in backticks."""
+    name = namespace.strip('/')
+    return '`' + ' '.join(filter(None, ('./emotion up', graph, name and f'namespace:={name}'))) + '`'
