@@ -209,7 +209,8 @@ def _evaluate(parser: argparse.ArgumentParser) -> None:
     data.add_argument(
         '--dataset',
         metavar='fer2013|ravdess|nemo|PATH',
-        help='pictures or sounds: a folder with a folder for each label, or a CSV with path,label[,speaker]',
+        help='pictures or sounds: a folder with one for each label and, inside or around it, perhaps one for each '
+        'person, or a CSV with path,label[,speaker]',
     )
     data.add_argument('--data', type=Path, default=Path('.'), metavar='FOLDER', help='holds the named data sets')
     data.add_argument('--model', metavar='NAME', help='by default the bundled one')

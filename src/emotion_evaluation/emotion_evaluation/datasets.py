@@ -14,6 +14,7 @@ import numpy as np
 
 from emotion_core.emotions import EMOTIONS, to_emotion
 from emotion_core.errors import EmotionError, ModelError
+from emotion_core.layout import LAYOUT, label_and_person
 from emotion_evaluation.errors import BagError
 from emotion_speech.vad import RATE
 
@@ -140,11 +141,15 @@ class _File(NamedTuple):
 
 def _in_folders(path: Path) -> list[_File]:
     found = []
-    for folder in sorted(item for item in path.iterdir() if item.is_dir() and not item.name.startswith('.')):
-        label = _label(folder.name, f"folder '{folder}'")
-        found += [_File(file, folder.name, label, '') for file in sorted(folder.rglob('*')) if _is_known(file)]
+    for file in sorted(item for item in path.rglob('*') if _is_known(item)):
+        folders = file.relative_to(path).parts[:-1]
+        if any(folder.startswith('.') for folder in folders):
+            continue
+        name, who = label_and_person(folders)
+        label = _label(name, f"'{file}'") if folders else None
+        found.append(_File(file, name or 'in no folder', label, who))
     if not found:
-        raise BagError(f"'{path}' holds no folders named {', '.join(EMOTIONS)} with pictures or sounds")
+        raise BagError(f"'{path}' holds no pictures or sounds in {LAYOUT}")
     return found
 
 
@@ -179,6 +184,11 @@ def _of_files(path: Path, files: list[_File]) -> Dataset:
     ]
     left_out = Counter(file.name for file in files if file.label is None)
     what = f'{len(items)} {"pictures" if pictures else "sounds"} of {path}'
+    people = {file.who for file in files if file.label is not None} - {''}
+    if people:
+        what += f', {len(people)} {"people" if len(people) > 1 else "person"}'
+    elif not pictures:
+        what += ', each taken for a voice of its own: no speaker is named'
     if left_out:
         what += f' ({", ".join(f"{count} {name}" for name, count in sorted(left_out.items()))} left out)'
     if not items:

@@ -18,8 +18,9 @@ from rosbags import typesys
 from rosbags.interfaces import QosDurability
 from rosbags.rosbag2 import StoragePlugin, Writer
 
+from emotion_core.emotions import EMOTIONS
 from emotion_drivers.scenario import ASSETS
-from emotion_evaluation import dataset_run, scenario_bag
+from emotion_evaluation import dataset_run, datasets, scenario_bag
 from emotion_evaluation.bag import Bag
 from emotion_evaluation.bag_writer import BagWriter
 from emotion_evaluation.cli import TAKES, main, make_parser
@@ -396,6 +397,22 @@ def test_sounds_in_a_table_are_measured_with_their_speakers(tmp_path):
     assert (table['alone']['n'], table['through_node']['n']) == (3, 2)  # silence is no speech
     assert table['description'].startswith('3 sounds of ') and table['description'].endswith(' (1 disgust left out)')
     assert table['through_node']['interval']['sources'] == 2
+
+
+def test_people_have_folders_inside_or_around_those_of_the_labels(tmp_path):
+    for folder in ('joy/anna', 'ben/sad', 'disgust/ben', '.trash/sad'):
+        (tmp_path / 'sounds' / folder).mkdir(parents=True)
+        shutil.copy(ASSETS / 'glad.ogg', tmp_path / 'sounds' / folder)
+    shutil.copy(ASSETS / 'glad.ogg', tmp_path / 'sounds')
+    data = datasets.load(str(tmp_path / 'sounds'), tmp_path)
+    assert {(EMOTIONS[item.label], item.source) for item in data.items} == {('happy', 'anna'), ('sad', 'ben')}
+    left_out = '(1 disgust, 1 in no folder left out)'
+    assert data.description == f'2 sounds of {tmp_path / "sounds"}, 2 people {left_out}'
+    for folder in ('joy', 'sad'):
+        (tmp_path / 'of_nobody' / folder).mkdir(parents=True)
+        shutil.copy(ASSETS / 'glad.ogg', tmp_path / 'of_nobody' / folder)
+    said = datasets.load(str(tmp_path / 'of_nobody'), tmp_path).description
+    assert said.endswith('each taken for a voice of its own: no speaker is named')
 
 
 def test_folder_that_cannot_be_written_to_is_found_before_the_work(scene, tmp_path, capsys):

@@ -78,7 +78,9 @@ def make_parser(prog: str = 'emotion manifest') -> argparse.ArgumentParser:
         if name == FOLDER:
             one.add_argument('--name', help='of the corpus; default: that of the folder')
             one.add_argument(
-                '--speaker', metavar='REGEX', help='finds the speaker in a path; default: the folder inside the label'
+                '--speaker',
+                metavar='REGEX',
+                help='finds the speaker in a path; default: the folder inside or around the label',
             )
             one.add_argument(
                 '--label',

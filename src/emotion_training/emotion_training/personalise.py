@@ -47,9 +47,10 @@ EPILOG = """\
 personalisation:
   With --personalise FOLDER a model is made to fit one household, from a few recordings (ser) or pictures (fer) of it:
   at least 5 of each emotion that is to be learned, of at least 2 emotions, 20 in all; 10 of each of the six are good.
-  FOLDER has one folder per emotion (angry/..., happy/...), or one per person with those inside (anna/angry/...); a CSV
-  file with the columns path, label and speaker does as well. What it is worth is measured on recordings held out (with
-  several people: on people held out), and a model that is no better is not written. Nothing leaves this machine.
+  FOLDER has one folder per emotion (angry/..., happy/...) and, where there are several people, one for each of them
+  inside or around those (angry/anna/..., anna/angry/...); a CSV file with the columns path, label and speaker does as
+  well. What it is worth is measured on recordings held out (with several people: on people held out), and a model that
+  is no better is not written. Nothing leaves this machine.
 
   %(prog)s --personalise our_recordings/
   %(prog)s --personalise our_recordings/anna --name anna

@@ -14,6 +14,7 @@ import numpy as np
 
 from emotion_core.emotions import EMOTIONS, to_emotion
 from emotion_core.errors import EmotionError, InputError, ModelError
+from emotion_core.layout import LAYOUT, label_and_person
 from emotion_core.model_card import AudioInput, ImageInput
 from emotion_core.store import ModelStore
 from emotion_face import preprocess as face_preprocess
@@ -26,8 +27,6 @@ from emotion_speech.segmenter import Segmentation, Segmenter
 from emotion_speech.vad import FRAME, RATE, SileroVad
 from emotion_training import sound
 from emotion_training.errors import TrainingError
-
-LAYOUT = 'one folder per emotion (angry/…, happy/…), or one per person with those inside (anna/angry/…)'
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,7 @@ def find_recordings(source: Path, reader: type[Reader]) -> tuple[list[Recording]
     :param source: A folder as LAYOUT says, or a CSV file with the columns path (from the file's own folder on), label
         and, where there are several, speaker.
     :return: The recordings, and a sentence for each kind of file that is left out.
-    :raises TrainingError: when there is nothing, a label is no emotion, or a file is there under two emotions.
+    :raises EmotionError: when there is nothing, a label is no emotion, or a file is there under two emotions.
     """
     if source.is_dir():
         rows, others = _rows_of_folder(source, reader.suffixes)
@@ -166,8 +165,7 @@ def _rows_of_folder(folder: Path, suffixes: tuple[str, ...]) -> tuple[list[tuple
     rows = []
     for path in files:
         if path.suffix.lower() in suffixes:
-            *speaker, label = path.relative_to(folder).parts[:-1] or ('',)
-            rows.append((path, label, '/'.join(speaker)))
+            rows.append((path, *label_and_person(path.relative_to(folder).parts[:-1])))
     return rows, [path for path in files if path.suffix.lower() not in suffixes]
 
 

@@ -10,7 +10,8 @@ from itertools import product
 from pathlib import Path, PurePosixPath
 
 from emotion_core.emotions import to_emotion
-from emotion_core.errors import ModelError
+from emotion_core.errors import InputError, ModelError
+from emotion_core.layout import label_and_person
 from emotion_training.corpus_source import IS_POINTER, POINTER, CorpusSource
 from emotion_training.errors import TrainingError
 from emotion_training.manifest import Clip, Row
@@ -426,17 +427,17 @@ EMODB = Corpus(
 
 def folder_corpus(name: str, speaker: str | None = None, labels: dict[str, str] | None = None) -> Corpus:
     """
-    Make a corpus of a folder with one sub-folder for each label.
+    Make a corpus of a folder as ``emotion_core.layout`` says.
 
     :param name: Of the corpus, without '/'.
     :param speaker: Regular expression that is searched in the path inside the folder; its first group (or all of
-        it) is the speaker. By default the folder inside the label's: ``label/speaker/file``.
-    :param labels: Names of sub-folders -> emotion; '' leaves one out.
+        it) is the speaker. By default the folder inside or around the label's.
+    :param labels: Names of folders -> emotion; '' leaves one out.
     :raises TrainingError: when the expression cannot be understood.
     """
     labels = labels or {}
     try:
-        pattern = re.compile(speaker if speaker is not None else r'^[^/]+/([^/]+)/')
+        pattern = re.compile(speaker or '')
     except re.error as error:
         raise TrainingError(f"--speaker '{speaker}' is no regular expression: {error}") from error
 
@@ -449,25 +450,31 @@ def folder_corpus(name: str, speaker: str | None = None, labels: dict[str, str] 
             suffix = PurePosixPath(file).suffix.lower()
             yield Entry(file, problem=f'{suffix} is not read: make it .wav or .flac')
         for file in files:
-            found = pattern.search(file)
-            label = file.partition('/')[0]
+            try:
+                label, who = label_and_person(PurePosixPath(file).parts[:-1], labels)
+            except InputError as error:
+                yield Entry(file, problem=str(error))
+                continue
+            if speaker is not None:
+                found = pattern.search(file)
+                who = found and found[pattern.groups and 1]
             if '/' not in file:
                 yield Entry(file, problem='in no sub-folder, so without a label')
-            elif found is None or not found[pattern.groups and 1]:
+            elif not who:
                 how = 'is not matched by --speaker' if speaker is not None else 'names none: add --speaker REGEX'
                 yield Entry(file, problem=f'no speaker: the path {how}')
             elif label in labels and not labels[label]:
                 yield Entry(file, left_out=label)
             else:
-                yield Entry(file, labels.get(label, label), found[pattern.groups and 1])
+                yield Entry(file, labels.get(label, label), who)
 
     corpus = Corpus(
         name,
         f'the corpus {name}',
         'your own disk',
         'licence: yours to state',
-        'One sub-folder for each label (an emotion, or a name that --label maps), and in it the files, or one folder '
-        'for each speaker: happy/anna/1.wav.',
+        'One sub-folder for each label (an emotion, or a name that --label maps), and inside or around it one for each '
+        'speaker (happy/anna/1.wav, anna/happy/1.wav), unless --speaker finds who it is.',
         entries,
     )
     return corpus

@@ -267,6 +267,16 @@ def test_folder_of_ones_own_with_other_words_and_speakers_in_the_names(tmp_path)
     assert 'froh/x.wav' in (tmp_path / 'm.problems.csv').read_text()
 
 
+def test_folders_of_speakers_around_those_of_the_labels(tmp_path):
+    voices = {f'{who}/{label}/1.wav': _sound() for label in EMOTIONS for who in 'abcdef'}
+    _write(tmp_path / 'mine', voices | {'joy/angry/1.wav': _sound()})
+    assert _run('folder', tmp_path / 'mine', '--out', tmp_path / 'm.csv') == 0
+    rows = read_manifest(tmp_path / 'm.csv')
+    wanted = {(label, f'mine/{who}') for label in EMOTIONS for who in 'abcdef'}
+    assert {(row.label, row.speaker) for row in rows} == wanted
+    assert "both 'joy' and 'angry' name an emotion" in (tmp_path / 'm.problems.csv').read_text()
+
+
 def test_label_that_nobody_knows_is_an_error_not_a_gap(tmp_path):
     _write(_voices(tmp_path / 'mine'), {'grumpy/a/1.wav': _sound()})
     with pytest.raises(TrainingError, match="label 'grumpy', .*--label grumpy=EMOTION"):

@@ -220,6 +220,17 @@ def test_no_folder_a_strange_name_and_one_file_twice_are_refused(store, tmp_path
     assert "'sulky' is none of" in told(['ser', '--personalise', tmp_path], capsys, status=1)
 
 
+def test_folders_of_people_inside_or_around_those_of_the_emotions(tmp_path):
+    write_sounds(tmp_path / 'around' / 'anna', 1, EMOTIONS[:1])
+    write_sounds(tmp_path / 'inside', 1, EMOTIONS[:1])
+    (tmp_path / 'inside' / 'angry').rename(tmp_path / 'inside' / 'ben')
+    (tmp_path / 'inside' / 'angry').mkdir()
+    (tmp_path / 'inside' / 'ben').rename(tmp_path / 'inside' / 'angry' / 'ben')
+    for folder, person in (('around', 'anna'), ('inside', 'ben')):
+        (recording,), _ = find_recordings(tmp_path / folder, READERS['ser'])
+        assert (recording.label, recording.speaker) == (0, person)
+
+
 def test_manifest_names_files_labels_and_speakers(tmp_path):
     write_sounds(tmp_path, 2)
     rows = [('angry/0.wav', 'anger', 'anna'), ('sad/1.wav', 'sadness', 'ben'), ('happy/0.wav', 'disgust', 'ben')]
