@@ -128,11 +128,14 @@ def run(task: str, source: Path, parent: str, name: str | None, force: bool, con
             'or those of one person alone, may help; --force writes it all the same.'
         )
         return None
+    is_replaced = (store.root / name).is_dir()
     with store.new(name, replaces=True) as target:
         personalise_model.write(folder, fitted.head, _described(new, name, examples, fitted, comparison), target)
         _check_written(OnnxModel(target, task), model, fitted.head, batches)
     graph, argument = GRAPHS[task]
-    console.print(f"'{name}' is in {store.root / name}. To use it:", highlight=False, markup=False, soft_wrap=True)
+    place = ', in place of the one before (--name keeps both)' if is_replaced else ''
+    written = f"'{name}' is in {store.root / name}{place}. To use it:"
+    console.print(written, highlight=False, markup=False, soft_wrap=True)
     console.print(f'./emotion up {graph} {argument}:={name}', highlight=False, soft_wrap=True)
     return store.root / name
 

@@ -149,12 +149,15 @@ def test_several_people_are_held_out_one_by_one(nemo, store, tmp_path):
         household(nemo, tmp_path / speaker, speaker, slice(0, 50, 10))
     console = recorder()
     personalise.run('ser', tmp_path, 'ser_compact', 'both', True, console)
+    assert 'in place of' not in console.export_text(clear=False)
     card = ModelCard.load(store.find('both'))
     assert card.training['personalised']['people'] == 2
     assert card.metrics['household']['held_out'] == (
         'each person by a head that learned from the others, each voice known from its other recordings'
     )
     assert 'each person by a head that learned from the others' in console.export_text()
+    personalise.run('ser', tmp_path, 'ser_compact', 'both', True, console)
+    assert 'in place of the one before (--name keeps both)' in console.export_text()
 
 
 def test_faces_of_pictures_make_a_model_that_the_face_node_loads(data, store, tmp_path):
