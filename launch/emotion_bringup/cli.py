@@ -178,9 +178,13 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run one subcommand and exit with its code."""
-    argv = list(sys.argv[1:] if argv is None else argv)
+def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    """
+    Read a command line, without what only the environment can tell; exits with help, or with what is wrong.
+
+    :return: The options of the subcommand, and its arguments for a parser or a tool of its own.
+    """
+    argv = list(argv)
     parser = build_parser()
     if argv and argv[0] in (*BAG_COMMANDS, 'train', 'manifest'):  # have parsers of their own
         options, others = argparse.Namespace(command=argv[0]), argv[1:]
@@ -193,7 +197,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.error(f'unknown arguments: {" ".join(others)}')
     if options.command is None:
         parser.print_help()
-        return
+        parser.exit()
+    return options, others
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one subcommand and exit with its code."""
+    options, others = parse(sys.argv[1:] if argv is None else argv)
     try:
         code = run(options, others)
         sys.stdout.flush()

@@ -230,13 +230,25 @@ def test_layers_of_a_subcommand(emotion, arguments, layers):
     assert emotion.wanted_layers(arguments) == layers
 
 
-def test_help_is_there_before_anything_is_set_up(tmp_path):
+@pytest.mark.parametrize(
+    'arguments, code, said',
+    [
+        ([], 0, 'doctor'),
+        (['--help'], 0, 'doctor'),
+        (['demo', '--help'], 0, '--picture'),
+        (['demo', '--seconds=20'], 2, 'unknown arguments: --seconds=20'),
+        (['dmeo'], 2, "invalid choice: 'dmeo'"),
+    ],
+)
+def test_help_and_mistakes_are_told_before_anything_is_set_up(tmp_path, arguments, code, said):
     copy = tmp_path / 'the emotion'
     copy.mkdir()
     (copy / 'emotion').write_bytes((ROOT / 'emotion').read_bytes())
     for name in ('launch', 'requirements', 'src', 'compat'):
         (copy / name).symlink_to(ROOT / name)
     environ = {'PATH': os.environ['PATH'], 'HOME': str(tmp_path)}
-    output = subprocess.run([sys.executable, copy / 'emotion', '--help'], env=environ, capture_output=True, text=True)
-    assert output.returncode == 0 and 'doctor' in output.stdout
+    command = [sys.executable, copy / 'emotion', *arguments]
+    output = subprocess.run(command, env=environ, capture_output=True, text=True)
+    assert output.returncode == code and said in (output.stderr if code else output.stdout)
+    assert 'Traceback' not in output.stderr
     assert not (copy / '.emotion').exists() and not (tmp_path / '.cache').exists()

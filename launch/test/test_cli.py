@@ -16,7 +16,7 @@ def test_version(capsys):
 
 
 def test_no_subcommand_prints_the_help(capsys):
-    cli.main([])
+    assert exit_code() == 0
     output = capsys.readouterr().out
     assert 'examples:' in output
     for command in ('demo', 'up', 'devices', 'models', 'doctor', 'test', 'train', 'env'):
