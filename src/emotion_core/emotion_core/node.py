@@ -98,15 +98,21 @@ class EmotionNode(LifecycleNode):
 
     def _declare(self, name: str, default: Any, descriptor: ParameterDescriptor, convert: Callable) -> Any:
         """Declare a parameter and give its value: the default, when what is given at start cannot be used."""
+        writable = copy(descriptor)
+        writable.read_only = False  # until it is known to be right
         try:
-            return convert(self.declare_parameter(name, default, descriptor).value)
+            value = convert(self.declare_parameter(name, default, writable).value)
         except (InvalidParameterTypeException, InvalidParameterValueException, ParameterError) as error:
             self._refused.append(f'{error}: the default {default!r} would be used')
-            if self.has_parameter(name) and not descriptor.read_only:
+            if self.has_parameter(name):
                 self.undeclare_parameter(name)
-            if not self.has_parameter(name):
-                self.declare_parameter(name, default, descriptor, ignore_override=True)
-            return default
+            value = default
+            self.declare_parameter(name, default, writable, ignore_override=True)
+        if descriptor.read_only:
+            settled = copy(self.describe_parameter(name))
+            settled.read_only = True
+            self.set_descriptor(name, settled)
+        return value
 
     # What a subclass overrides.
 

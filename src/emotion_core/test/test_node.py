@@ -26,6 +26,7 @@ class Parameters:
     gain: float = param(1.0, 'How much.', low=0.0, high=2.0)
     model: str = param('good', 'Which.')
     way: str = param('up', 'Which way.', choices=('up', 'down'))
+    fixed: str = param('up', 'Which way, for good.', choices=('up', 'down'), read_only=True)
 
 
 class Echo(EmotionNode):
@@ -220,11 +221,14 @@ def test_parameter_out_of_range_at_start_is_said_and_the_node_lives(ros):
 
 
 def test_all_parameters_that_cannot_be_used_at_start_are_said_and_none_stays(ros):
-    echo = started_with(ros, '-p', 'gain:=99.0', '-p', 'way:=sideways', '-p', 'autostart:=1')
+    wrong = ('gain:=99.0', 'way:=sideways', 'fixed:=sideways', 'autostart:=1')
+    echo = started_with(ros, *(word for value in wrong for word in ('-p', value)))
     echo.autostart()
     assert not echo.active
-    assert all(name in echo.health.last_problem for name in ('gain', 'way', 'autostart'))
-    assert echo.get_parameter('gain').value == 1.0 and echo.get_parameter('way').value == echo.parameters.way == 'up'
+    assert all(value.partition(':')[0] in echo.health.last_problem for value in wrong)
+    assert echo.get_parameter('gain').value == 1.0
+    assert echo.get_parameter('way').value == echo.get_parameter('fixed').value == echo.parameters.fixed == 'up'
+    assert not echo.set_parameters([Parameter('fixed', value='down')])[0].successful
     echo.autostart()
     assert echo.active
     echo.destroy_node()
