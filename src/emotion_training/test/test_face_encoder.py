@@ -6,7 +6,7 @@ torch = pytest.importorskip('torch', reason='training needs PyTorch, which the n
 
 from emotion_training import face_encoder  # noqa: E402
 from emotion_training.errors import TrainingError  # noqa: E402
-from emotion_training.face_encoder import FaceEncoder  # noqa: E402
+from emotion_training.face_encoder import FaceEncoder, Layer  # noqa: E402
 
 
 @pytest.mark.parametrize('side, blocks, width', [(48, 11, 512), (64, 12, 1024), (80, 3, 128)])
@@ -50,3 +50,17 @@ def test_weights_without_npm_get_a_sentence(monkeypatch):
     monkeypatch.setenv('PATH', '/nowhere')
     with pytest.raises(TrainingError, match="cannot be fetched from npm: 'npm' is not installed"):
         FaceEncoder().load_pretrained(torch.zeros(2, 1, 48, 48))
+
+
+def test_strided_layer_learns_in_half_precision_what_it_learns_in_full():
+    torch.manual_seed(0)
+    layer, faces = Layer(16, 16, 3, 2, 16).train(), torch.randn(8, 16, 12, 12)
+    gradients = []
+    for is_half in (False, True):
+        layer.zero_grad()
+        with torch.autocast('cpu', torch.bfloat16, enabled=is_half):
+            values = layer(faces.bfloat16() if is_half else faces)
+        assert values.dtype == (torch.bfloat16 if is_half else torch.float32)
+        values.float().square().sum().backward()
+        gradients.append(layer[0].weight.grad.clone())
+    assert torch.allclose(*gradients, rtol=0.05, atol=0.05 * gradients[0].abs().max())
