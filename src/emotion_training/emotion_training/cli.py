@@ -13,7 +13,7 @@ from emotion_training import fer2013, personalise, raf_db, speech_corpora
 from emotion_training.errors import TrainingError
 from emotion_training.fer import BEGAN_AS, FerRecipe
 from emotion_training.fer_resnet50 import ResNetRecipe
-from emotion_training.parallel import RANK
+from emotion_training.parallel import MOST_THREADS, RANK, THREADS
 from emotion_training.recipe import Recipe
 from emotion_training.ser import PRETRAINED, SerRecipe
 from emotion_training.ser_wavlm import START, WavlmRecipe
@@ -90,7 +90,12 @@ def make_parser(prog: str = 'python -m emotion_training') -> argparse.ArgumentPa
         if name in WEIGHTS:
             model.add_argument('--weights', metavar='WEIGHTS', help=f'to begin with; {WEIGHTS[name]}')
         model.add_argument('--epochs', type=_positive, help=f'default: {defaults}')
-        model.add_argument('--threads', type=_positive, default=1, help='CPU threads, default: %(default)s')
+        model.add_argument(
+            '--threads',
+            type=_positive,
+            default=THREADS,
+            help=f'of the CPU, default: one for each core up to {MOST_THREADS}, here %(default)s',
+        )
         model.add_argument(
             '--only',
             nargs='+',

@@ -151,7 +151,7 @@ class FerRecipe:
         face_encoder.fetch_weights()  # now, not after hours
         place, teachers = trainer.device(), []
         if place.type == 'cpu':
-            console.print('There is no GPU: all epochs take days of a CPU; --epochs does fewer of each network.')
+            console.print('There is no GPU: all epochs take about a day of two CPU cores; --epochs does fewer.')
         for number, design in enumerate(TEACHERS, 1):
             name = f'teacher{number}'
             self._fit(name, design, run, epochs, number, partial(self._epoch, number, place), console)
