@@ -185,15 +185,14 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     :return: The options of the subcommand, and its arguments for a parser or a tool of its own.
     """
     argv = list(argv)
+    if argv and argv[0] in (*BAG_COMMANDS, 'manifest', 'train'):  # have parsers of their own
+        return argparse.Namespace(command=argv[0]), argv[1:]
     parser = build_parser()
-    if argv and argv[0] in (*BAG_COMMANDS, 'train', 'manifest'):  # have parsers of their own
-        options, others = argparse.Namespace(command=argv[0]), argv[1:]
-    else:
-        options, others = parser.parse_known_args(argv)
+    options, others = parser.parse_known_args(argv)
     if options.command == 'up':  # argparse gives back what stands behind an option
         options.words += [word for word in others if not word.startswith('-')]
         others = [word for word in others if word.startswith('-')]
-    if others and options.command not in (*BAG_COMMANDS, 'manifest', 'test', 'train'):
+    if others and options.command != 'test':
         parser.error(f'unknown arguments: {" ".join(others)}')
     if options.command is None:
         parser.print_help()
