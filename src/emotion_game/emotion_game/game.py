@@ -137,7 +137,7 @@ class Game:
     # What is to be known.
 
     @property
-    def is_playing(self) -> bool:
+    def is_open(self) -> bool:
         """Whether a game goes on that has no outcome yet."""
         return self.active and self.outcome is Outcome.NONE
 
@@ -198,7 +198,7 @@ class Game:
 
     def see(self, sights: Sequence[Sight], now: float) -> None:
         """Take the faces of a frame."""
-        if not self.is_playing:
+        if not self.is_open:
             return
         now = self._now = max(now, self._now)
         if self.state is State.WAITING:
@@ -216,7 +216,7 @@ class Game:
         :param start: When that speech began, as far as it was looked at; with ``end`` its length.
         :param now: The time now.
         """
-        if not self.is_playing or self.state is not State.PLAYING or not self._turns or self.paused:
+        if not self.is_open or self.state is not State.PLAYING or not self._turns or self.paused:
             return
         begun = [turn for turn in self._turns if start >= turn - PRE_ROLL_S]
         if begun and end - start >= self.rules.hold_seconds:
@@ -239,7 +239,7 @@ class Game:
         if self.state is State.WAITING:
             self.end(Outcome.NO_PLAYERS)
         elif self.state is State.SCORE:
-            self._begin_round() if self._is_open else self._complete()
+            self._begin_round() if self._is_undecided else self._complete()
         elif self.state is State.GAMEOVER:
             self.rest()
 
@@ -343,7 +343,7 @@ class Game:
         self.state, self._deadline = State.SCORE, self._now + self.rules.score_seconds
 
     @property
-    def _is_open(self) -> bool:
+    def _is_undecided(self) -> bool:
         """Whether the rounds that are left can still change who wins."""
         left = self.rules.all_rounds - self.round
         return left > 0 and abs(self.players[0].rounds_won - self.players[1].rounds_won) <= left

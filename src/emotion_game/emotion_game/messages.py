@@ -38,16 +38,6 @@ def to_sight(face: FaceEmotion) -> Sight:
     )
 
 
-def to_result(game: Game, message: str) -> dict:
-    """Give the fields of the action's result."""
-    return {
-        'outcome': int(game.outcome),
-        'message': message,
-        'winner': int(game.winner),
-        'players': [_to_player(number, player) for number, player in enumerate(game.players, start=1)],
-    }
-
-
 def to_state(game: Game, now_ns: int, prompt: str, message: str) -> GameState:
     """Give a game as a message."""
     return GameState(
@@ -63,7 +53,10 @@ def to_state(game: Game, now_ns: int, prompt: str, message: str) -> GameState:
         seconds_left=game.seconds_left,
         round_winner=int(game.round_winner),
         prompt=prompt,
-        **to_result(game, message),
+        outcome=int(game.outcome),
+        message=message,
+        winner=int(game.winner),
+        players=[_to_player(number, player) for number, player in enumerate(game.players, start=1)],
     )
 
 

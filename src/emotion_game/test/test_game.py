@@ -245,7 +245,7 @@ def test_no_path_gets_stuck(pattern, voice, rounds):
     table = Table(rules)
     longest = 5.0 + (rounds + 1) * (0.5 + 4.0 + 2 * 3.0 + 0.5 + 8 * 1.5)
     end = table.now + longest
-    while table.now < end and table.game.is_playing:
+    while table.now < end and table.game.is_open:
         for moment in pattern:
             play_moment(table, moment)
     assert table.game.outcome is not Outcome.NONE
@@ -263,7 +263,7 @@ def test_scores_never_fall_and_targets_are_never_the_same_twice(happenings, seed
         play_moment(table, moment)
         scores = [(player.round_score, player.total_score, player.rounds_won) for player in game.players]
         assert all(0 <= score <= 1 for score, _, _ in scores)
-        if before and before[0] == game.round and game.is_playing:
+        if before and before[0] == game.round and game.is_open:
             assert all(now >= then for pair in zip(scores, before[1]) for now, then in zip(*pair))
         before = game.round, scores
     for (_, target), (_, following) in zip(table.targets, table.targets[1:]):

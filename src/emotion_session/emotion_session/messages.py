@@ -24,17 +24,6 @@ def to_request(goal: CaptureEmotion.Goal, parameters: SessionParameters) -> Requ
     )
 
 
-def to_result(session: Session, message: str) -> dict:
-    """Give the fields of the action's result."""
-    return {
-        'outcome': int(session.outcome),
-        'message': message,
-        'face': to_probs(session.face) if session.face else EmotionProbs(),
-        'speech': to_probs(session.speech) if session.speech else EmotionProbs(),
-        'fused': to_fused_emotion(session.fused) if session.fused else FusedEmotion(),
-    }
-
-
 def to_state(session: Session, now_ns: int, prompt: str, message: str) -> SessionState:
     """Give a session as a message."""
     return SessionState(
@@ -47,5 +36,9 @@ def to_state(session: Session, now_ns: int, prompt: str, message: str) -> Sessio
         seconds_left=session.seconds_left(now_ns),
         speaking=session.speaking,
         level_dbfs=session.level_dbfs,
-        **to_result(session, message),
+        outcome=int(session.outcome),
+        message=message,
+        face=to_probs(session.face) if session.face else EmotionProbs(),
+        speech=to_probs(session.speech) if session.speech else EmotionProbs(),
+        fused=to_fused_emotion(session.fused) if session.fused else FusedEmotion(),
     )

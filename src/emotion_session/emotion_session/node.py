@@ -2,27 +2,22 @@
 
 from dataclasses import replace
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from std_srvs.srv import Trigger
-
 from emotion_core import qos
-from emotion_core.actions import Ending, ExclusiveServer
-from emotion_core.errors import EmotionError
 from emotion_core.evidence import Evidence
+from emotion_core.goal_node import GoalNode
 from emotion_core.messages import to_evidence, to_ns
-from emotion_core.node import EmotionNode
 from emotion_core.node import run as run_node
 from emotion_core.stamps import NS_PER_S
+from emotion_fusion.fuser import Fused
 from emotion_msgs.action import CaptureEmotion
 from emotion_msgs.msg import EmotionProbs, FaceEmotions, SessionState, SpeechActivity
-from emotion_session.messages import to_request, to_result, to_state
+from emotion_session.messages import to_request, to_state
 from emotion_session.pairing import pair
 from emotion_session.parameters import SessionParameters
 from emotion_session.prompts import choose_language, prompt
-from emotion_session.session import CAMERA, Outcome, Session, State
+from emotion_session.session import CAMERA, MICROPHONE, Outcome, Session, State
 
 FACES, ACTIVITY = 'emotion/faces', 'emotion/speech/activity'
-TICK_S = 0.06  # also of what is published: more often than ten times a second
 SAME_CLOCK_NS = 10 * NS_PER_S  # stamps further than this from the node's clock are of another clock
 
 # Outcome -> key of the prompt, sentence for whoever runs the robot.
@@ -38,12 +33,13 @@ ENDINGS = {
     Outcome.PREEMPTED: ('stopped', 'another goal took the place of this one'),
     Outcome.NODE_LOST: ('broken', 'the session node was stopped'),
 }
-INPUTS = {CAMERA: ('emotion_face', Outcome.NO_CAMERA), 'microphone': ('emotion_speech', Outcome.NO_MICROPHONE)}
-BEATING_S = 2.5  # a node whose diagnostics came within this is alive
+INPUTS = {CAMERA: ('emotion_face', Outcome.NO_CAMERA), MICROPHONE: ('emotion_speech', Outcome.NO_MICROPHONE)}
 
 
-class SessionNode(EmotionNode):
-    """Feeds a Session, and gives its state to a topic and to the client of the action."""
+class SessionNode(GoalNode):
+    """Feeds a Session."""
+
+    outcomes, successes = Outcome, frozenset({Outcome.SUCCESS})
 
     def __init__(self):
         """Make the node; ``setup`` does the rest."""
@@ -53,41 +49,15 @@ class SessionNode(EmotionNode):
         """Make the session, the topics and the action."""
         self._session = Session(self.parameters.rules, self._pair)
         self._language = choose_language(self.parameters.languages.split(','))
-        self._message = ''
-        self._complaints: dict[str, str] = {}  # of the nodes that we need: what they say is wrong
-        self._states = self.advertise(SessionState, 'emotion/session', qos.LATCHED)
         self.subscribe(FaceEmotions, FACES, self._on_faces, qos.RESULT)
         self.subscribe(EmotionProbs, 'emotion/speech', self._on_speech, qos.RESULT)
         self.subscribe(SpeechActivity, ACTIVITY, self._on_activity, qos.RESULT)
-        self.subscribe(DiagnosticArray, '/diagnostics', self._on_diagnostics, qos.RESULT, in_order=False)
-        self.offer(Trigger, 'abort_capture', self._on_abort)
-        self._action = self.keep(
-            ExclusiveServer(self, CaptureEmotion, 'capture_emotion', self._make_room, self._on_goal)
-        )
-        self.every(TICK_S, self._on_tick, steady=True)
-
-    def start(self) -> None:
-        """Say that it waits for a goal."""
-        self._publish()
-
-    def stop(self) -> None:
-        """End what goes on, so that nobody waits for it."""
-        self._end(Outcome.NODE_LOST)
-        self._session.rest()
-        self._publish()
-
-    def teardown(self) -> None:
-        """As ``stop``, when the process ends while a capture goes on."""
-        if self.context.ok() and hasattr(self, '_session') and self._session.active:
-            self.stop()
+        needs = [node for node, _ in INPUTS.values()]
+        self.serve(self._session, 'capture', 'capture_emotion', CaptureEmotion, 'emotion/session', SessionState, needs)
 
     def apply(self, old: SessionParameters) -> None:
         """Use the new parameters: the rules at once, the rest from the next capture on."""
         self._session.rules = self.parameters.rules
-
-    def reset(self) -> None:
-        """End a capture whose clock jumped back."""
-        self._break_off('the clock jumped back')
 
     def waiting_for(self) -> str:
         """Say which input is silent."""
@@ -116,13 +86,6 @@ class SessionNode(EmotionNode):
     def _on_activity(self, msg: SpeechActivity) -> None:
         self._session.listen(msg.level_dbfs, msg.speaking, self.now_ns())
 
-    def _on_diagnostics(self, msg: DiagnosticArray) -> None:
-        for status in msg.status:
-            for node, _ in INPUTS.values():
-                if status.name == self._beside(node):
-                    self.health.count(f'diagnostics of {node}')
-                    self._complaints[node] = '' if status.level == DiagnosticStatus.OK else status.message
-
     @staticmethod
     def _on_our_clock(evidence: Evidence, now_ns: int) -> Evidence:
         shift_ns = _on_clock(evidence.stamp_ns, now_ns) - evidence.stamp_ns
@@ -130,100 +93,53 @@ class SessionNode(EmotionNode):
             return evidence
         return replace(evidence, stamp_ns=evidence.stamp_ns + shift_ns, start_ns=evidence.start_ns + shift_ns)
 
-    def _beside(self, node: str) -> str:
-        """Give the full name of a node in our namespace, as diagnostics have it."""
-        return f'{self.get_namespace().strip("/")}/{node}'.lstrip('/')
-
     # What goes on.
 
-    def _make_room(self) -> None:
-        if self._session.is_capturing:
-            self._end(Outcome.PREEMPTED)
-            self._publish()
-
-    def _on_goal(self, goal: CaptureEmotion.Goal) -> None:
-        try:
-            request = to_request(goal, self.parameters)
-        except EmotionError as error:
-            self._session.begin(self.parameters.request, self.now_ns())
-            self._end(Outcome.INVALID_GOAL, str(error))
-            return
-        self._begin(request, list(goal.languages))
-
-    def _begin(self, request, languages: list[str]) -> None:
+    def begin(self, goal: CaptureEmotion.Goal | None) -> None:
+        """Begin a capture, in the first language asked for that there is."""
+        request = to_request(goal, self.parameters) if goal else self.parameters.request
+        languages = goal.languages if goal else []
         self._language = choose_language([*languages, *self.parameters.languages.split(',')])
-        self._message = ''
         self._session.begin(request, self.now_ns())
-        self._publish()
 
-    def _on_abort(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        response.success = self.active and self._session.is_capturing
-        response.message = 'the capture is ended' if response.success else 'no capture goes on'
-        if response.success:
-            self._end(Outcome.CANCELED, 'the capture was ended with abort_capture')
-        return response
+    def conclude(self, outcome: Outcome) -> None:
+        """End the capture."""
+        self._session.end(outcome, self.now_ns())
 
-    def _on_tick(self) -> None:
-        session, now_ns = self._session, self.now_ns()
-        stopped = self.stopped_clock()
-        if not session.active:
-            if self.parameters.continuous and not stopped and not self.waiting_for():
-                self._begin(self.parameters.request, [])
-            return
-        if stopped:
-            return self._break_off(stopped)
-        if session.is_capturing:
-            silent = session.silent(now_ns)
-            if self._action.is_cancel_requested:
-                self._end(Outcome.CANCELED)
-            elif silent:
-                self._end(*self._blame(silent))
-        session.tick(now_ns)
-        if session.active and not session.is_capturing and not self._message:
-            self._end(session.outcome)
-        self._publish()
+    def go_on(self) -> None:
+        """End a capture of which an input is silent; let time pass."""
+        now_ns = self.now_ns()
+        silent = self._session.silent(now_ns) if self._session.is_open else ''
+        if silent:
+            self.end(*self.why_silent(*INPUTS[silent]))
+        self._session.tick(now_ns)
 
-    def _blame(self, silent: str) -> tuple[Outcome, str]:
-        """Say why an input is silent: the node is gone, or it gets nothing."""
-        node, outcome = INPUTS[silent]
-        if self.health.seconds_since(f'diagnostics of {node}') > BEATING_S:
-            return Outcome.NODE_LOST, f'the node {self._beside(node)} is gone: nothing of it on /diagnostics'
-        return outcome, self._complaints.get(node) or ENDINGS[outcome][1]
+    def sentence(self, outcome: Outcome) -> str:
+        """Say it to whoever runs the robot."""
+        return ENDINGS[outcome][1]
 
-    def _end(self, outcome: Outcome, message: str = '') -> None:
-        """Give the capture that goes on its outcome and tell its client."""
+    def summary(self, message: str) -> str:
+        """Give the labels, or why there are none."""
         session = self._session
-        if session.is_capturing:
-            session.end(outcome, self.now_ns())
-        elif self._message or not session.active:
-            return
-        self._message = message or ENDINGS[outcome][1]
-        self._publish()
-        ending = {Outcome.SUCCESS: Ending.SUCCEEDED, Outcome.CANCELED: Ending.CANCELED}.get(outcome, Ending.ABORTED)
-        self._action.finish(ending, **to_result(session, self._message))
-        if outcome is Outcome.SUCCESS:
-            self.get_logger().info(
-                f'face {session.face.label}, voice {session.speech.label}, both {session.fused.label} '
-                f'{session.fused.confidence:.0%}'
-            )
-        else:
-            self.get_logger().info(f'no result: {self._message}')
-        self.health.count(f'outcome {outcome.name.lower()}')
+        if session.outcome is not Outcome.SUCCESS:
+            return f'no result: {message}'
+        return (
+            f'face {session.face.label}, voice {session.speech.label}, both {session.fused.label} '
+            f'{session.fused.confidence:.0%}'
+        )
 
-    def _break_off(self, reason: str) -> None:
-        """End what goes on at once, for time cannot be told any more."""
-        self._end(Outcome.NODE_LOST, reason)
-        self._session.rest()
-        self._publish()
+    def state(self, message: str) -> SessionState:
+        """Give where the session is."""
+        return to_state(self._session, self.now_ns(), self._prompt(), message)
 
-    def _pair(self, face: Evidence, speech: Evidence):
+    def _pair(self, face: Evidence, speech: Evidence) -> Fused:
         return pair(face, speech, self.parameters.fusion)
 
     def _prompt(self) -> str:
         session = self._session
         if not session.active:
             key = 'idle'
-        elif not session.is_capturing:
+        elif not session.is_open:
             key = ENDINGS.get(session.outcome, ('broken', ''))[0]
         elif session.state is State.WAITING_FACE:
             key = 'hold' if session.face else 'come'
@@ -232,14 +148,6 @@ class SessionNode(EmotionNode):
         else:
             key = 'hearing' if session.speaking or session.speech else 'speak'
         return prompt(self._language, key, session.face.label if key == 'locked' else '')
-
-    def _publish(self) -> None:
-        """Give the state to the topic and to the client, the same to both."""
-        if not self._session.active:
-            self._message = ''
-        state = to_state(self._session, self.now_ns(), self._prompt(), self._message)
-        self._states.publish(state)
-        self._action.give_feedback(state=state)
 
 
 def _on_clock(stamp_ns: int, now_ns: int) -> int:

@@ -94,7 +94,7 @@ class Session:
         self._clear()
 
     @property
-    def is_capturing(self) -> bool:
+    def is_open(self) -> bool:
         """Whether a capture goes on that has no outcome yet."""
         return self.active and self.outcome is Outcome.NONE
 
@@ -135,7 +135,7 @@ class Session:
         :param faces: Largest first; empty when there is none.
         :param stamp_ns: When the frame was taken.
         """
-        if not self.is_capturing:
+        if not self.is_open:
             return
         self._heard_of[CAMERA] = now_ns
         present = {face.subject_id: face for face in faces}
@@ -150,7 +150,7 @@ class Session:
 
     def listen(self, level_dbfs: float, speaking: bool, now_ns: int) -> None:
         """Take what the microphone gives now."""
-        if not self.is_capturing:
+        if not self.is_open:
             return
         self._heard_of[MICROPHONE] = now_ns
         self.level_dbfs, self.speaking = level_dbfs, speaking
@@ -159,7 +159,7 @@ class Session:
 
     def hear(self, evidence: Evidence, now_ns: int) -> None:
         """Take evidence about a voice: an update of a segment of speech, or its end."""
-        if not self.is_capturing or self.state not in (State.LOCKED, State.LISTENING):
+        if not self.is_open or self.state not in (State.LOCKED, State.LISTENING):
             return
         if evidence.start_ns < self._lock_ns - self.rules.early_start * NS_PER_S or evidence.stamp_ns < self._lock_ns:
             return  # somebody spoke before

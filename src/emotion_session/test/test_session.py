@@ -191,12 +191,12 @@ def test_another_face_alone_is_a_change_of_subject_and_a_look_away_is_not():
     person.lock()
     person.live(1.2, faces=())
     person.live(0.5, faces=(('f0002', 'sad'),))  # a look away leaves them as much time as ever
-    assert person.session.is_capturing
+    assert person.session.is_open
     person.live(0.5, faces=(('f0002', 'sad'), ('f0001', 'happy')))
     person.live(0.8, faces=(('f0002', 'sad'),))
     person.live(0.2, faces=())
     person.live(0.8, faces=(('f0002', 'sad'),))
-    assert person.session.is_capturing
+    assert person.session.is_open
     person.live(0.2, faces=(('f0001', 'happy'),))
     person.live(1.2, faces=(('f0002', 'sad'),))
     assert person.session.outcome is Outcome.SUBJECT_CHANGED
