@@ -93,8 +93,14 @@ def sample(run: Run, truth: Sequence[Interval], parameters: FusionParameters, na
     fused = {person: _Series(_fused_of(run, owners, person)) for person in people}
     where = _Places(truth, name)
     samples = Samples()
+
+    def whose(evidence: Evidence) -> str:
+        """Give the subject, the track of a bystander, or EVERYONE for a voice that is nobody's in view."""
+        return owners.get(evidence.subject_id, evidence.subject_id)
+
     for number, interval in enumerate(truth):
-        person = interval.subject if interval.subject in face else EVERYONE
+        is_tracked = interval.subject in face
+        person = interval.subject if is_tracked else EVERYONE
         for now_ns in range(interval.start_ns, interval.end_ns, STEP_NS):
             if not run.start_ns <= now_ns <= run.end_ns:
                 continue
@@ -102,9 +108,12 @@ def sample(run: Run, truth: Sequence[Interval], parameters: FusionParameters, na
             estimate = _fresh_fused(fused[person].at(now_ns), now_ns)
             if estimate is None and is_alone:  # the voice of somebody out of view
                 estimate = _fresh_fused(fused[EVERYONE].at(now_ns), now_ns)
+            is_hidden = not is_alone and not is_tracked  # what is known is of others, unless it is a voice of nobody's
+            if is_hidden and estimate is not None and estimate.evidence.subject_id:
+                estimate = None
             # With several people a voice is an answer about the one whose it is taken for.
             is_theirs = is_alone or (estimate is not None and estimate.is_speaker)
-            seen = _fresh(face[person].at(now_ns), now_ns, parameters.face_max_age)
+            seen = None if is_hidden else _fresh(face[person].at(now_ns), now_ns, parameters.face_max_age)
             heard = _fresh(voice.at(now_ns), now_ns, parameters.speech_max_age) if is_theirs else None
             samples.truth.append(interval.emotion)
             samples.interval.append(where.key(number))
@@ -117,13 +126,13 @@ def sample(run: Run, truth: Sequence[Interval], parameters: FusionParameters, na
     for frame in run.frames:
         for evidence, _ in frame.faces:
             stamp_ns = frame.stamp_ns + other_clock_ns(evidence, frame.received_ns)
-            found = where.find(stamp_ns, stamp_ns + 1, owners.get(evidence.subject_id, EVERYONE))
+            found = where.find(stamp_ns, stamp_ns + 1, whose(evidence))
             if found is not None:
                 samples.frames.append((truth[found].emotion, evidence.probabilities, where.key(found)))
     for known_ns, evidence in run.speech:
         if evidence.is_final:
             speaker = _fresh_fused(fused[EVERYONE].at(known_ns), known_ns)
-            owner = owners.get(speaker.evidence.subject_id, EVERYONE) if speaker else EVERYONE
+            owner = whose(speaker.evidence) if speaker else EVERYONE
             offset_ns = other_clock_ns(evidence, known_ns)
             found = where.find(evidence.start_ns + offset_ns, evidence.stamp_ns + offset_ns, owner)
             if found is not None:

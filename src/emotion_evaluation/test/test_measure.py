@@ -82,6 +82,24 @@ def test_faces_that_are_there_together_are_two_people():
     assert assign(run, truth) == {'f0001': 'anna', 'f0002': 'ben'}
 
 
+def test_subject_who_is_never_seen_is_not_given_the_face_and_voice_of_another():
+    run = make_run(4, lambda t: 'happy')
+    run.speech = [(START + 2 * S, evidence('speech', 'happy', START + S // 2, START + 3 * S // 2, ''))]
+    truth = [Interval(START, START + 4 * S, 'f0001', 'happy'), Interval(START, START + 4 * S, 'ben', 'sad')]
+    table = measured(run, truth)
+    for row in ('face', 'speech', 'fused', 'label'):
+        assert table['rows'][row]['coverage'] <= 0.5 and table['rows'][row]['accuracy'] == 1, row
+
+
+def test_face_of_a_bystander_is_not_measured_by_the_label_of_another():
+    run = make_run(4, lambda t: 'happy')
+    beside = make_run(4, lambda t: 'sad', ('f0002',))
+    for frame, other in zip(run.frames, beside.frames):
+        object.__setattr__(frame, 'faces', frame.faces + other.faces)
+    table = measured(run, [Interval(START, START + 4 * S, 'anna', 'happy')])
+    assert (table['frames']['n'], table['frames']['accuracy']) == (40, 1)
+
+
 def test_face_that_is_found_again_under_another_id_is_asked_and_the_old_one_no_more():
     run = make_run(4, lambda t: 'happy' if t < 2 else None)
     again = make_run(4, lambda t: 'sad' if t >= 2 else None, ('f0002',))

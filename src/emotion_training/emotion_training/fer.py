@@ -189,6 +189,7 @@ class FerRecipe:
             known = to_batch(self.faces.images[train[:: max(len(train) // KNOWN, 1)]], self.input)
             network.encoder.load_pretrained(network.even(torch.from_numpy(known)))
         settings = trainer.Settings(
+            data=self.split.learned_hash(self.faces.images, self.faces.labels),
             epochs=max(round(design.epochs * epochs / self.epochs), 1),
             batch_size=BATCH,
             optimizer='adamw' if pretrained else 'sgd',

@@ -144,6 +144,7 @@ class ResNetRecipe:
             f'The network starts from {start}.'
         )
         settings = trainer.Settings(
+            data=pictures.split.learned_hash(pictures.images, pictures.labels),
             epochs=epochs,
             batch_size=BATCH,
             optimizer='adamw',

@@ -215,7 +215,12 @@ class SerRecipe:
             trainer.fit(
                 network,
                 trainer.Settings(
-                    optimizer='adamw', weight_decay=0.05, label_smoothing=0.1, average_decay=0.995, **settings
+                    data=split_hash(clip.row for clip in self.clips),
+                    optimizer='adamw',
+                    weight_decay=0.05,
+                    label_smoothing=0.1,
+                    average_decay=0.995,
+                    **settings,
                 ),
                 run / name,
                 sum(1 for _ in batches(0)),

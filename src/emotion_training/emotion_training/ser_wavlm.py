@@ -120,6 +120,7 @@ class WavlmRecipe:
         console.print(f'Clips: {counts}. The network starts from {self._weights}.', highlight=False, markup=False)
         body = {'': 1.0, wavlm.BODY: BODY_RATE}
         settings = trainer.Settings(
+            data=split_hash(clip.row for clip in self.clips),
             epochs=epochs,
             batch_size=BATCH,
             optimizer='adamw',

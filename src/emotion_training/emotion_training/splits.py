@@ -20,6 +20,16 @@ class Split:
     validation: np.ndarray  # chooses the epoch, the temperature and the reliability fit
     test: np.ndarray  # measured once, chooses nothing
 
+    def learned_hash(self, images: Sequence[np.ndarray], labels: Sequence[int]) -> str:
+        """Give the SHA-256 of the images and labels that are trained and validated on, in order."""
+        digest = sha256()
+        for side in (self.train, self.validation):
+            digest.update(f'{len(side)} images '.encode())
+            for row in side:
+                digest.update(f'{images[row].shape} {labels[row]} '.encode())
+                digest.update(np.ascontiguousarray(images[row]))
+        return digest.hexdigest()
+
 
 def split_faces(images: np.ndarray, usage: np.ndarray) -> Split:
     """

@@ -48,8 +48,9 @@ class Phase:
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides a run beside its data and network; a run resumes only with equal settings."""
+    """What decides a run beside its network; a run resumes only with equal settings."""
 
+    data: str  # a hash of what it learns from and is validated on
     epochs: int
     batch_size: int
     optimizer: str  # 'sgd' (Nesterov momentum 0.9) or 'adamw'
@@ -157,12 +158,17 @@ def fit(
     :param batches: Gives this process's part of the batches of an epoch; equal for equal epoch numbers.
     :param validate: Gives metrics, among them 'macro_f1', of a network in evaluation mode.
     :param weights: One weight for each class in the loss.
-    :raises TrainingError: when the folder holds a run with other settings, or an epoch has no batch.
+    :raises TrainingError: when the folder holds a run with other settings, an epoch has no batch, or a batch has less
+        examples than there are processes.
     :raises KeyboardInterrupt: after the checkpoint is safe.
     """
     if steps < 1:
         raise TrainingError(
             f'too little to train on: at least {settings.batch_size} examples are needed, as many as a batch has'
+        )
+    if PROCESSES > settings.batch_size:
+        raise TrainingError(
+            f'{PROCESSES} processes cannot share a batch of {settings.batch_size}: start at most {settings.batch_size}'
         )
     place = device()
     if place.type == 'cpu':
@@ -331,8 +337,8 @@ def _resume(path: Path, settings: Settings) -> dict[str, Any] | None:
     if state is not None and state['settings'] != asdict(settings):
         changed = [key for key, value in asdict(settings).items() if state['settings'].get(key) != value]
         raise TrainingError(
-            f"'{path.parent}' holds a run with another {', '.join(changed)}: "
-            f'give the same settings to go on, or another --out'
+            f"'{path.parent}' holds a run that differs in {', '.join(changed)}: "
+            f'give the same to go on, or another --out'
         )
     return state
 

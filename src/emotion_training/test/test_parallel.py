@@ -40,7 +40,7 @@ def validate(model):
     return {'macro_f1': float((model(inputs).argmax(axis=1) == labels).mean())}
 
 
-settings = trainer.Settings(3, 24, 'sgd', 0.3, 0.0, 0.0, 0.5)
+settings = trainer.Settings('data', 3, 24, 'sgd', 0.3, 0.0, 0.0, 0.5)
 for name in ('teacher', 'student'):  # a recipe trains several networks
     torch.manual_seed(0)
     network = torch.nn.Sequential(torch.nn.Linear(6, 12), torch.nn.ReLU(), torch.nn.Linear(12, 6))

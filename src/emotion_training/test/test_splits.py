@@ -5,7 +5,7 @@ import pytest
 
 from emotion_training import fer2013, ser
 from emotion_training.errors import TrainingError
-from emotion_training.splits import split_faces, split_speakers
+from emotion_training.splits import Split, split_faces, split_speakers
 
 
 def _pixels(images: np.ndarray, rows: np.ndarray) -> set[bytes]:
@@ -48,6 +48,22 @@ def test_no_pixels_of_fer2013_are_on_two_sides(data):
     assert not faces.constant[split.train].any()
     assert len(split.test) == (faces.usage == fer2013.PRIVATE_TEST).sum() == 3534
     assert len(split.train) > 0.95 * (faces.usage == fer2013.TRAINING).sum()
+
+
+def test_hash_of_what_is_learned_changes_with_images_labels_and_sides():
+    images, labels = np.arange(48, dtype=np.uint8).reshape(3, 4, 4), np.array([0, 1, 2])
+    test = np.array([], int)
+    split = Split(np.array([0, 1]), np.array([2]), test)
+    changed = images.copy()
+    changed[2, 3, 3] = 0
+    hashes = {
+        split.learned_hash(images, labels),
+        split.learned_hash(changed, labels),
+        split.learned_hash(images, labels[::-1]),
+        Split(np.array([0]), np.array([1, 2]), test).learned_hash(images, labels),
+    }
+    assert len(hashes) == 4
+    assert split.learned_hash(list(images), labels) == split.learned_hash(images, labels)
 
 
 def test_speakers_named_for_a_side_are_on_that_side_only():

@@ -1,6 +1,7 @@
 """Training learns, resumes, survives Ctrl-C, and exports what it has learned; needs torch."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import onnxruntime
@@ -31,6 +32,7 @@ from emotion_training.ser import SerRecipe  # noqa: E402
 from emotion_training.splits import Split  # noqa: E402
 
 SETTINGS = trainer.Settings(
+    data='stripes',
     epochs=3,
     batch_size=32,
     optimizer='adamw',
@@ -167,11 +169,18 @@ def test_ctrl_c_in_the_first_epoch_leaves_weights_too(tmp_path):
     assert trainer.load_best(toy.network(), tmp_path)['epoch'] == 0
 
 
-def test_run_with_other_settings_is_not_mixed_in(tmp_path):
+@pytest.mark.parametrize('change', [{'learning_rate': 1e-4}, {'data': 'dots'}])
+def test_run_with_other_settings_or_data_is_not_mixed_in(tmp_path, change):
     toy = Toy()
     toy.fit(tmp_path)
-    with pytest.raises(TrainingError, match='another learning_rate: give the same settings'):
-        toy.fit(tmp_path, trainer.Settings(**{**SETTINGS.__dict__, 'learning_rate': 1e-4}))
+    with pytest.raises(TrainingError, match=f'differs in {next(iter(change))}: give the same'):
+        toy.fit(tmp_path, replace(SETTINGS, **change))
+
+
+def test_more_processes_than_a_batch_has_examples_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, 'PROCESSES', 33)
+    with pytest.raises(TrainingError, match='33 processes cannot share a batch of 32: start at most 32'):
+        Toy().fit(tmp_path)
 
 
 def test_export_that_differs_from_torch_is_refused_and_leaves_no_model(tmp_path, monkeypatch):

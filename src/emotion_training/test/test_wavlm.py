@@ -69,6 +69,12 @@ def test_wavlm_from_a_folder_to_a_model_that_a_node_runs(data, manifest, tiny, t
         'python -m emotion_training ser --tier wavlm --manifest ravdess.csv --data DATA'
     )
     assert model.card.metrics['test']['all']['n'] == sum(clip.split == 'test' for clip in clips)
+    # With other clips the run does not go on: it would be told to have learned from them.
+    fewer = tmp_path / 'fewer.csv'
+    write_manifest(fewer, [clip.row for clip in clips][1:])
+    arguments[arguments.index(str(manifest))] = str(fewer)
+    assert cli.main([*arguments, '--weights', str(tiny), '--epochs', '2']) == 1
+    assert 'holds a run that differs in data' in capsys.readouterr().err
     # The run is a model of Hugging Face, and says the same.
     same = transformers.WavLMForSequenceClassification.from_pretrained(run).eval()
     assert tuple(same.config.id2label.values()) == EMOTIONS
