@@ -40,7 +40,7 @@ class Mark:
 
     stamp_ns: int
     subject: str
-    label: str  # one of EMOTIONS; '': unknown from here on
+    label: str  # one of EMOTIONS; '', or one that is left out: unknown from here on
 
 
 def intervals_of(marks: Iterable[Mark], end_ns: int) -> list[Interval]:
@@ -56,8 +56,9 @@ def intervals_of(marks: Iterable[Mark], end_ns: int) -> list[Interval]:
         before = open_marks.pop(mark.subject, None)
         if before is not None and mark.stamp_ns > before.stamp_ns:
             intervals.append(Interval(before.stamp_ns, mark.stamp_ns, mark.subject, before.label))
-        if mark.label:
-            open_marks[mark.subject] = Mark(mark.stamp_ns, mark.subject, _label(mark.label, TOPIC))
+        label = _label(mark.label, TOPIC) if mark.label else ''
+        if label:
+            open_marks[mark.subject] = Mark(mark.stamp_ns, mark.subject, label)
     intervals += [Interval(mark.stamp_ns, end_ns, mark.subject, mark.label) for mark in open_marks.values()]
     return sorted(interval for interval in intervals if interval.end_ns > interval.start_ns)
 
@@ -101,6 +102,8 @@ def read_csv(path: Path, origin_ns: int) -> list[Interval]:
     """
     Read ``start,end,subject,label``; an empty end lasts until the next start of the same subject.
 
+    An emotion that is left out (disgust) is no interval.
+
     :param origin_ns: What times below 1e8 s count from: the beginning of the bag.
     :raises LabelError: naming the line that cannot be used.
     """
@@ -131,7 +134,8 @@ def read_csv(path: Path, origin_ns: int) -> list[Interval]:
             end_ns = min(later)
         if end_ns <= start_ns:
             raise LabelError(f'{where}: the end {row["end"]} is not after the start {row["start"]}')
-        found.append(Interval(start_ns, end_ns, subject, label))
+        if label:
+            found.append(Interval(start_ns, end_ns, subject, label))
     found.sort()
     by_subject = sorted(found, key=lambda item: (item.subject, item.start_ns))
     for before, after in zip(by_subject, by_subject[1:]):
@@ -175,10 +179,8 @@ def _time(text: str | None, origin_ns: int, where: str) -> int:
 
 
 def _label(name: str, where: str) -> str:
+    """Give one of EMOTIONS, or '' for one that is left out."""
     try:
-        label = to_emotion(name)
-    except ModelError:
-        label = None
-    if label is None:
-        raise LabelError(f"{where}: '{name}' is none of {', '.join(EMOTIONS)}")
-    return label
+        return to_emotion(name) or ''
+    except ModelError as error:
+        raise LabelError(f"{where}: '{name}' is none of {', '.join(EMOTIONS)}") from error

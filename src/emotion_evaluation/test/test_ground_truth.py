@@ -63,6 +63,13 @@ def test_marks_and_intervals_are_the_same_thing(tmp_path):
     assert read_csv(tmp_path / 'x.csv', 0) == sorted(intervals)
 
 
+def test_emotion_that_is_left_out_is_no_label(tmp_path):
+    table = read(tmp_path, 'start,end,subject,label\n0,,anna,happy\n1,2,anna,disgust\n2,3,anna,sad\n', origin=0)
+    assert [(item.start_ns, item.end_ns, item.label) for item in table] == [(0, S, 'happy'), (2 * S, 3 * S, 'sad')]
+    marks = [Mark(0, 'anna', 'happy'), Mark(S, 'anna', 'disgust'), Mark(2 * S, 'anna', 'sad')]
+    assert intervals_of(marks, 3 * S) == table
+
+
 def test_last_mark_lasts_to_the_end_of_the_bag():
     assert intervals_of([Mark(S, '', 'sad')], 5 * S) == [Interval(S, 5 * S, '', 'sad')]
 

@@ -130,7 +130,7 @@ def _emotion_of(folder: Path) -> str | None:
 
 def _read_folders(folder: Path) -> Iterator[Row]:
     sides = {'train': TRAINING, 'test': PRIVATE_TEST}
-    paths = [path for side in sides for path in sorted((folder / side).glob('*/*')) if path.suffix in ('.jpg', '.png')]
+    paths = [path for side in sides for path in sorted((folder / side).glob('*/[!.]*'))]
     emotions = [_emotion_of(path.parent) for path in paths]
     usages = np.array([sides[path.parents[1].name] for path in paths])
     for side, usage in sides.items():

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import huggingface_hub
+import numpy as np
 import torch
 import transformers
 import yaml
@@ -22,11 +23,13 @@ from transformers.models.auto.modeling_auto import (
 from emotion_core.errors import ModelError
 from emotion_core.model_card import AudioInput, ImageInput
 from emotion_training.importing import CONFIG_FILE, check_outputs
-from emotion_training.importing_weights import IMAGENET_INPUT, Original, Weights, read_weights
+from emotion_training.importing_weights import Original, Weights, read_weights
+from emotion_training.sound import SAMPLE_RATE
 
 PREPROCESSOR_FILE = 'preprocessor_config.json'
 SAFE, PICKLED = 'model*.safetensors', 'pytorch_model*.bin'
 PAGE = 'README.md'  # its head names the licence
+SIDE = 256  # of pictures by which a preprocessor is tried [px]
 
 
 class Waveforms(nn.Module):
@@ -109,7 +112,7 @@ def load_folder(folder: Path, source: str, weights: Weights | None, labels: tupl
     elif type(config) in MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING:
         task, architecture = 'fer', MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING[type(config)]
         architecture = architecture[0] if isinstance(architecture, tuple) else architecture
-        spec, wrap = _image(config, preprocessor), Pictures
+        spec, wrap = picture_input(config, folder, source), Pictures
     else:
         raise ModelError(f"'{source}' is a model of type {config.model_type}, neither for pictures nor for voices")
     if weights is not None and (last := weights.state.get('classifier.weight')) is not None:
@@ -175,8 +178,11 @@ def _audio(
             f"'{source}' ({config.model_type}) takes spectrograms: only models that take the waveform can be imported, "
             'such as WavLM, wav2vec 2.0 and HuBERT'
         )
+    rate = preprocessor.get('sampling_rate', SAMPLE_RATE)
+    if rate != SAMPLE_RATE:
+        raise ModelError(f"'{source}' takes sound of {rate} Hz: the speech node gives {SAMPLE_RATE} Hz")
     wrap = partial(Waveforms, normalises=normalises(config, preprocessor))
-    return AudioInput(preprocessor.get('sampling_rate', 16000)), wrap
+    return AudioInput(rate), wrap
 
 
 def normalises(config: transformers.PretrainedConfig, preprocessor: dict[str, Any]) -> bool:
@@ -185,27 +191,38 @@ def normalises(config: transformers.PretrainedConfig, preprocessor: dict[str, An
     return preprocessor.get('do_normalize', config.feat_extract_norm == 'layer')
 
 
-def _image(config: transformers.PretrainedConfig, preprocessor: dict[str, Any]) -> ImageInput:
-    size = preprocessor.get('size')
-    if preprocessor.get('do_center_crop'):  # crops of faces have no border to lose
-        size = preprocessor.get('crop_size', size)
-    size = size or getattr(config, 'image_size', None) or IMAGENET_INPUT.height
-    if isinstance(size, dict):
-        size = (size.get('height', size.get('shortest_edge')), size.get('width', size.get('shortest_edge')))
-    height, width = size if isinstance(size, (list, tuple)) else (size, size)
+def picture_input(config: transformers.PretrainedConfig, folder: Path, source: str) -> ImageInput:
+    """
+    Find out what the preprocessor in a folder does, by pictures of one colour each: its kinds have rules of their own.
+
+    :raises ModelError: when there is none, or it does more than scale and shift the channels.
+    """
+    if not (folder / PREPROCESSOR_FILE).is_file():
+        raise ModelError(f"'{source}' has no {PREPROCESSOR_FILE}, which says how it takes pictures: get that file, too")
     channels = getattr(config, 'num_channels', 3)
-    mean, std = [0.0] * channels, [1.0] * channels
-    if preprocessor.get('do_normalize', True):
-        mean = preprocessor.get('image_mean', IMAGENET_INPUT.mean[:channels])
-        std = preprocessor.get('image_std', IMAGENET_INPUT.std[:channels])
-    scale = 255 * preprocessor.get('rescale_factor', 1 / 255) if preprocessor.get('do_rescale', True) else 255
-    return ImageInput(
-        width,
-        height,
-        'rgb' if channels == 3 else 'gray',
-        tuple(float(value / scale) for value in mean),
-        tuple(float(value / scale) for value in std),
-    )
+    try:
+        processor = transformers.AutoImageProcessor.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
+        # Crops of faces have no border to lose: what it would cut off is not cut off here.
+        seen = [
+            processor(np.full((SIDE, SIDE, channels), colour, np.uint8), input_data_format='channels_last')
+            for colour in (np.zeros(channels), *(255 * np.eye(channels)))
+        ]
+        black, *others = (np.asarray(values['pixel_values'][0]) for values in seen)
+    except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
+        reason = str(error).strip().partition('\n')[0]
+        raise ModelError(f"'{source}' has a {PREPROCESSOR_FILE} that describes none known here: {reason}") from error
+    _, height, width = black.shape
+    middle = (slice(None), height // 2, width // 2)
+    gain = np.stack([other[middle] - black[middle] for other in others], axis=1)  # (channel, colour)
+    order = {'rgb': [0, 1, 2], 'bgr': [2, 1, 0]} if channels == 3 else {'gray': [0]}
+    for color, colours in order.items():
+        scale = gain[range(channels), colours]
+        if np.count_nonzero(gain) == channels and scale.all():
+            mean, std = -black[middle] / scale, 1 / scale
+            return ImageInput(width, height, color, *(tuple(map(float, values.round(6))) for values in (mean, std)))
+    raise ModelError(f"'{source}' has a {PREPROCESSOR_FILE} that does more to a picture than a mean and a variance")
 
 
 def _pickled(folder: Path, source: str) -> Weights:

@@ -74,7 +74,8 @@ def _fer_folders(folder, test_names):
 
 
 def test_fer_folders_take_the_sides_from_the_names(tmp_path):
-    _fer_folders(tmp_path / 'fer2013', ['PublicTest_1.png', 'PrivateTest_2.png', 'PrivateTest_3.png'])
+    _fer_folders(tmp_path / 'fer2013', ['PublicTest_1.png', 'PrivateTest_2.JPG', 'PrivateTest_3.jpeg'])
+    (tmp_path / 'fer2013' / 'train' / 'happy' / '.DS_Store').touch()
     faces = fer2013.load(tmp_path)
     assert np.bincount(faces.usage).tolist() == [40, 2, 4]
     assert {EMOTIONS[i] for i in faces.labels} == {'angry', 'happy'}

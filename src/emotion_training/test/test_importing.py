@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from emotion_core.emotions import EMOTIONS
-from emotion_core.errors import EmotionError
+from emotion_core.errors import EmotionError, ModelError
 from emotion_core.model_card import CARD_FILE, ImageInput, ModelCard, sha256_of
 from emotion_core.onnx_model import OnnxModel
 from emotion_core.store import FETCHABLE, ModelStore
@@ -408,6 +408,35 @@ def test_model_of_pictures_is_taken_from_the_hub(store, tmp_path, monkeypatch):
     assert card.licence == 'As its source states: mit'
     assert card.training['source'] == 'somebody/faces' and card.training['revision'] == Hub.REVISION
     refuse(store, 'somebody/others', 'is there a network')
+
+
+@pytest.mark.parametrize(
+    'kind, said, color, mean, std',
+    [
+        ('ViT', {'size': 64}, 'rgb', 0.5, 0.5),
+        ('ViT', {'size': 64, 'do_normalize': False}, 'rgb', 0.0, 1.0),
+        ('MobileViT', {'crop_size': 64}, 'bgr', 0.0, 1.0),
+        (
+            'EfficientNet',
+            {'size': 64, 'include_top': True, 'image_mean': [0.5] * 3, 'image_std': [0.5] * 3},
+            'rgb',
+            0.5,
+            0.25,
+        ),
+    ],
+)
+def test_pictures_are_given_as_the_preprocessor_would(tmp_path, kind, said, color, mean, std):
+    pytest.importorskip('torch')
+    transformers = pytest.importorskip('transformers')
+    from emotion_training import importing_huggingface
+
+    config = getattr(transformers, f'{kind}Config')()
+    config.save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match="'it' has no preprocessor_config.json"):
+        importing_huggingface.picture_input(config, tmp_path, 'it')
+    (tmp_path / 'preprocessor_config.json').write_text(json.dumps(said))
+    spec = importing_huggingface.picture_input(config, tmp_path, 'it')
+    assert spec == ImageInput(64, 64, color, pytest.approx((mean,) * 3), pytest.approx((std,) * 3))
 
 
 class Hub(http.server.BaseHTTPRequestHandler):
