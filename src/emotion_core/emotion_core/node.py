@@ -94,7 +94,11 @@ class EmotionNode(LifecycleNode):
         if hasattr(self, 'add_post_set_parameters_callback'):  # absent in Humble
             self.add_post_set_parameters_callback(self._apply_parameters)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
-        self.create_timer(DIAGNOSTICS_PERIOD_S, self.publish_diagnostics, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self.create_timer(
+            DIAGNOSTICS_PERIOD_S,
+            lambda: self._outlive(self.publish_diagnostics),
+            clock=Clock(clock_type=ClockType.STEADY_TIME),
+        )
 
     def _declare(self, name: str, default: Any, descriptor: ParameterDescriptor, convert: Callable) -> Any:
         """Declare a parameter and give its value: the default, when what is given at start cannot be used."""
@@ -207,12 +211,8 @@ class EmotionNode(LifecycleNode):
         """Call back periodically while active on the node's clock, or a steady one that simulated time cannot stop."""
 
         def guarded() -> None:
-            if not self.active:
-                return
-            try:
-                callback()
-            except Exception as error:  # as in subscribe
-                self._unexpected(error)
+            if self.active:
+                self._outlive(callback)
 
         clock = Clock(clock_type=ClockType.STEADY_TIME) if steady else self.get_clock()
         self._made.append((self.destroy_timer, self.create_timer(seconds, guarded, clock=clock)))
@@ -221,6 +221,12 @@ class EmotionNode(LifecycleNode):
         """Count a problem and log it, at most every few seconds for one kind."""
         if self.health.problem(kind, sentence):
             self.get_logger().warning(f'{sentence} [{kind}: {self.health.problems[kind]} so far]')
+
+    def _outlive(self, callback: Callable[[], None]) -> None:
+        try:
+            callback()
+        except Exception as error:  # as in subscribe
+            self._unexpected(error)
 
     def _unexpected(self, error: Exception, where: str = '') -> None:
         if self.context.ok():  # otherwise a signal ended the context while a callback was publishing
@@ -338,7 +344,7 @@ class EmotionNode(LifecycleNode):
             ours = self._ours(changed)
             if ours and self._made:  # configured
                 self.validate(replace(self.parameters, **ours))
-        except EmotionError as error:
+        except Exception as error:  # nobody catches it around here: it would end the process
             return SetParametersResult(successful=False, reason=str(error))
         if not hasattr(self, 'add_post_set_parameters_callback'):
             self._apply_parameters(changed)

@@ -7,6 +7,8 @@ SENSOR = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=Reliab
 # Audio blocks: every one counts, and one that is late is still wanted.
 AUDIO = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)
 RESULT = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=10, reliability=ReliabilityPolicy.RELIABLE)
+# One message for each face of a frame: the queue must hold some frames of a crowd.
+FACE = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=200, reliability=ReliabilityPolicy.RELIABLE)
 LATCHED = QoSProfile(
     history=HistoryPolicy.KEEP_LAST,
     depth=1,

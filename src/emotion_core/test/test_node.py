@@ -45,6 +45,8 @@ class Echo(EmotionNode):
     def validate(self, parameters):
         if parameters.model == 'bad':
             raise ModelError("no model 'bad'")
+        if parameters.model == '~nobody':
+            raise RuntimeError('nobody has no home')
 
     def apply(self, old):
         self.applied.append((old.gain, self.parameters.gain))
@@ -127,6 +129,8 @@ def test_parameter_that_cannot_be_used_is_refused_while_the_node_is_configured(r
     echo.autostart()
     refused = echo.set_parameters([Parameter('model', value='bad')])[0]
     assert not refused.successful and refused.reason == "no model 'bad'"
+    refused = echo.set_parameters([Parameter('model', value='~nobody')])[0]
+    assert not refused.successful and refused.reason == 'nobody has no home'
     assert echo.parameters.model == 'good' and echo.applied == []
 
 

@@ -59,7 +59,7 @@ class LiveMeter(Node):
         self._report: LiveReport | None = None
         self.nodes: set[str] = set()  # names of the nodes in this namespace that report on /diagnostics
         self.create_subscription(Image, 'image_raw', self._on_image, qos.SENSOR)
-        self.create_subscription(EmotionProbs, 'emotion/face', self._on_face, qos.RESULT)
+        self.create_subscription(EmotionProbs, 'emotion/face', self._on_face, qos.FACE)
         self.create_subscription(FaceEmotions, 'emotion/faces', self._on_faces, qos.RESULT)
         self.create_subscription(EmotionProbs, 'emotion/speech', self._on_speech, qos.RESULT)
         self.create_subscription(FusedEmotion, 'emotion/fused', self._on_fused, qos.RESULT)

@@ -33,7 +33,7 @@ class FaceNode(EmotionNode):
         self._loaded: tuple[tuple[str, str], FaceClassifier, FaceDetector] | None = None
         self._recognizer = Recognizer(*self._load(self.parameters))
         self._rate = FrameRate()
-        self._face_pub = self.advertise(EmotionProbs, 'emotion/face', qos.RESULT)
+        self._face_pub = self.advertise(EmotionProbs, 'emotion/face', qos.FACE)
         self._faces_pub = self.advertise(FaceEmotions, 'emotion/faces', qos.RESULT)
         kind, self._topic = IMAGES[self.parameters.image_transport]
         self.subscribe(kind, self._topic, self._on_image, qos.SENSOR)

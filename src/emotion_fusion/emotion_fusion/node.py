@@ -1,6 +1,9 @@
 """The fusion node: emotion/face, emotion/speech and how loud it is in, emotion/fused out."""
 
+from math import inf
+
 from emotion_core import qos
+from emotion_core.evidence import Evidence
 from emotion_core.messages import to_evidence
 from emotion_core.node import EmotionNode
 from emotion_core.node import run as run_node
@@ -12,6 +15,7 @@ from emotion_fusion.stream import TICK_S, FusionStream, other_clock_ns
 from emotion_msgs.msg import EmotionProbs, FusedEmotion, SpeechActivity
 
 QUIET_S = 5.0
+FUTURE_S = 0.2  # stamps further ahead are of a clock that is not in step
 
 
 class FusionNode(EmotionNode):
@@ -25,7 +29,7 @@ class FusionNode(EmotionNode):
         """Make the fuser and the topics."""
         self._stream = FusionStream(self.parameters)
         self._fused = self.advertise(FusedEmotion, 'emotion/fused', qos.RESULT)
-        self.subscribe(EmotionProbs, 'emotion/face', self._on_evidence, qos.RESULT)
+        self.subscribe(EmotionProbs, 'emotion/face', self._on_evidence, qos.FACE)
         self.subscribe(EmotionProbs, 'emotion/speech', self._on_evidence, qos.RESULT)
         self.subscribe(SpeechActivity, 'emotion/speech/activity', self._on_activity, qos.RESULT)
         self.every(TICK_S, self._on_tick)
@@ -48,15 +52,25 @@ class FusionNode(EmotionNode):
 
     def _on_evidence(self, msg: EmotionProbs) -> None:
         evidence, now_ns = to_evidence(msg), self.now_ns()
-        behind_ns = other_clock_ns(evidence, now_ns)
-        if behind_ns:
-            where = 'behind' if behind_ns > 0 else 'ahead of'
+        self._check_age(evidence, now_ns)
+        self._publish(self._stream.take(evidence, now_ns))
+
+    def _check_age(self, evidence: Evidence, now_ns: int) -> None:
+        """Tell of stamps that cannot be of this clock, and of evidence that is too old to count when it comes."""
+        source, age_s = evidence.source, (now_ns - evidence.stamp_ns) / NS_PER_S
+        if other_clock_ns(evidence, now_ns) or age_s < -FUTURE_S:
+            where = 'behind' if age_s > 0 else 'ahead of'
             self.problem(
                 'another clock',
-                f"{evidence.source} stamps are {abs(behind_ns) / NS_PER_S:.0f} s {where} this node's clock: "
+                f"{source} stamps are {abs(age_s):.1f} s {where} this node's clock: "
                 'set use_sim_time when a bag is played, synchronise the clocks of the machines otherwise',
             )
-        self._publish(self._stream.take(evidence, now_ns))
+        elif age_s > getattr(self.parameters, f'{source}_max_age', inf):
+            self.problem(
+                'late evidence',
+                f'{source} results are {age_s:.1f} s old when they come, too old to count: is their node too slow, or '
+                'the clock of its machine behind?',
+            )
 
     def _on_activity(self, msg: SpeechActivity) -> None:
         self._stream.hear(to_loudness(msg), self.now_ns())

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from rclpy.parameter import Parameter
 
 from emotion_core import qos
@@ -100,6 +101,17 @@ def test_stamps_of_another_clock_still_fuse_with_a_warning(ros):  # noqa: F811
     face.publish(probs('face', 'happy', 1000 * S, 'f0001'))
     ros.spin_until(lambda: [msg for msg in fused if msg.face_weight > 0 and msg.speech_weight > 0])
     assert node.health.problems['another clock'] >= 1
+
+
+@pytest.mark.parametrize(
+    'age, kind, sentence',
+    [(-3.0, 'another clock', 'face stamps are 3.0 s ahead of'), (4.0, 'late evidence', 'face results are 4.0 s old')],
+)
+def test_clocks_that_are_a_little_out_of_step_are_told(ros, age, kind, sentence):  # noqa: F811
+    node, fused, face, _ = start(ros)
+    face.publish(probs('face', 'happy', node.now_ns() - round(age * S), 'f0001'))
+    ros.spin_until(lambda: fused)
+    assert node.health.problems[kind] == 1 and sentence in node.health.last_problem
 
 
 def test_jump_back_forgets_the_future(ros):  # noqa: F811

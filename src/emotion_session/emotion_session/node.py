@@ -78,6 +78,7 @@ class SessionNode(GoalNode):
         self._session.see(faces, stamp_ns, now_ns)
         if before is State.WAITING_FACE and self._session.state is State.LOCKED:
             self.get_logger().info(f'locked: {self._session.face.label} of {self._session.subject_id}')
+        self.settle()
 
     def _on_speech(self, msg: EmotionProbs) -> None:
         now_ns = self.now_ns()

@@ -124,6 +124,14 @@ def test_subject_who_changes_after_the_lock(world):
     assert end.result.face.subject_id == 'f0001'
 
 
+def test_end_that_is_not_shown_is_told_all_the_same(world):
+    world.node.set_parameters([Parameter('show_seconds', value=0.0)])
+    world.send()
+    world.until_state(SessionState.LISTENING)
+    end = world.until_done(subject='f0002')
+    assert end.result.outcome == SessionState.OUTCOME_SUBJECT_CHANGED
+
+
 def test_clock_that_jumps_back_ends_the_capture_and_the_latched_state_says_so(world):
     world.send()
     world.until_state(SessionState.LISTENING)

@@ -19,7 +19,7 @@ from emotion_speech.audio_format import AudioFormat, to_mono
 from emotion_speech.classifier import SpeechClassifier
 from emotion_speech.messages import to_activity, to_format
 from emotion_speech.parameters import SpeechParameters
-from emotion_speech.recognizer import ARRIVAL_JITTER_S, STAMP_JITTER_S, Recognizer
+from emotion_speech.recognizer import ARRIVAL_JITTER_S, STAMP_JITTER_S, Activity, Recognizer
 from emotion_speech.vad import DETECTORS
 
 AUDIO, STAMPED, INFO = 'audio', 'audio_stamped', 'audio_info'
@@ -81,8 +81,11 @@ class SpeechNode(EmotionNode):
             self._make_recognizer(parameters)
 
     def apply(self, old: SpeechParameters) -> None:
-        """Start anew with the new parameters."""
-        self._recognizer = self._make_recognizer(self.parameters)
+        """Start anew with the new parameters; only muted, the node goes on with what it knows of the voice."""
+        if self.parameters != replace(old, mute=self.parameters.mute):
+            self._recognizer = self._make_recognizer(self.parameters)
+        elif self.parameters.mute:
+            self._end_stream()
 
     def reset(self) -> None:
         """Forget the stream, and who spoke."""
@@ -90,7 +93,9 @@ class SpeechNode(EmotionNode):
         self._source = ''
 
     def waiting_for(self) -> str:
-        """Say when no audio comes."""
+        """Say when no audio comes, or none is wanted."""
+        if self.parameters.mute:
+            return 'the parameter mute is set: no notice is taken of sound'
         if not self._audio_is_gone():
             return ''
         topics = ' or '.join(self.resolve_topic_name(topic) for topic in (AUDIO, STAMPED))
@@ -102,8 +107,19 @@ class SpeechNode(EmotionNode):
     def _end_what_was_cut_off(self) -> None:
         """Give the result of speech after which no more audio came, not even silence."""
         if self._source and self._audio_is_gone():
-            self._publish(self._recognizer.flush())
-            self._source = ''
+            self._end_stream()
+
+    def _end_stream(self) -> None:
+        """Give the result of speech that was going on, and say that nobody speaks; who spoke may go on later."""
+        heard = self._recognizer.activity
+        self._publish(self._recognizer.flush())
+        if heard is not None:
+            self._tell(replace(heard, speaking=False, segment_seconds=0.0))
+        self._source = ''
+
+    def _tell(self, activity: Activity | None) -> None:
+        if activity is not None:
+            self._activity_pub.publish(to_activity(activity, self._frame_id))
 
     def _make_recognizer(self, parameters: SpeechParameters) -> Recognizer:
         classifier = SpeechClassifier(ModelStore().find(parameters.model), parameters.adapt, parameters.forget_after)
@@ -139,6 +155,8 @@ class SpeechNode(EmotionNode):
         self._hear(msg.audio, STAMPED, stamp_ns, msg.header.frame_id)
 
     def _hear(self, audio: AudioData, topic: str, stamp_ns: int | None = None, frame_id: str = '') -> None:
+        if self.parameters.mute:
+            return self._tell(self._recognizer.tell_silence(stamp_ns or self.now_ns()))
         if isinstance(self._announced, InputError):
             raise self._announced.with_traceback(None)  # it is raised for every block: do not let its traceback grow
         if self._announced is None and self._may_be_announced():
@@ -161,15 +179,13 @@ class SpeechNode(EmotionNode):
         for evidence in results:
             if evidence.is_final:
                 self.health.observe('latency_ms', (self.now_ns() - evidence.stamp_ns) / 1e6)
-        activity = self._recognizer.tell_activity()
-        if activity is not None:
-            self._activity_pub.publish(to_activity(activity, frame_id))
+        self._tell(self._recognizer.tell_activity())
 
     def _may_be_announced(self) -> bool:
         """Tell whether a driver that is there may still say its format."""
         now = time.monotonic()
         self._first_audio_s = now if self._first_audio_s is None else self._first_audio_s
-        return now - self._first_audio_s < INFO_WAIT_S and self.count_publishers(INFO) > 0
+        return now - self._first_audio_s < INFO_WAIT_S and self.count_publishers(self.resolve_topic_name(INFO)) > 0
 
     def _publish(self, results: list[Evidence]) -> None:
         for evidence in results:

@@ -37,6 +37,9 @@ class SpeechParameters:
     update_period: float = param(
         _DEFAULT.update_period, 'Between two results while somebody speaks on [s].', low=0.2, high=10.0
     )
+    mute: bool = param(
+        False, 'Take no notice of sound, as while the robot itself speaks; what is known of the voice stays.'
+    )
     adapt: bool = param(True, 'Compare a voice with what it said before, where the model can do that.')
     forget_after: float = param(
         FORGET_AFTER_S, "Silence after which the next voice may be anybody's [s].", low=1.0, high=3600.0

@@ -106,7 +106,13 @@ class Recognizer:
 
     def tell_activity(self) -> Activity | None:
         """Give what is heard now, at most every ACTIVITY_PERIOD_NS; None in between."""
-        activity = self.activity
+        return self._due(self.activity)
+
+    def tell_silence(self, stamp_ns: int) -> Activity | None:
+        """Say as often that nothing is heard, of sound that is not listened to; ``stamp_ns`` is of that sound."""
+        return self._due(Activity(stamp_ns, FLOOR_DBFS, FLOOR_DBFS, 0.0, speaking=False, segment_seconds=0.0))
+
+    def _due(self, activity: Activity | None) -> Activity | None:
         if activity is None or 0 <= activity.stamp_ns - self._told_ns < ACTIVITY_PERIOD_NS:
             return None
         self._told_ns = activity.stamp_ns

@@ -213,8 +213,29 @@ def test_speech_that_is_cut_off_has_a_result_too(rig):
     rig.announce(INFO)
     rig.say(talk((2.0, 1.0))[: int(2.8 * RATE)])
     assert not rig.finals()
+    assert rig.activity[-1].speaking
     (msg,) = rig.wait_for_final()
     assert (to_ns(msg.header.stamp) - T0) / NS == pytest.approx(2.8, abs=0.07)
+    rig.ros.spin_until(lambda: not rig.activity[-1].speaking, 'nobody speaks any more')
+    assert to_ns(rig.activity[-1].header.stamp) >= to_ns(rig.activity[-2].header.stamp)
+
+
+def test_muted_it_ends_what_was_said_and_goes_on_with_the_same_voice(rig):
+    rig.announce(INFO)
+    sentence = talk((2.0, 1.0))
+    rig.say(sentence[: int(2.8 * RATE)])
+    rig.node.set_parameters([Parameter('mute', value=True)])
+    (first,) = rig.wait_for_final()
+    rig.activity.clear()
+    rig.say(sentence, start_ns=T0 + 4 * NS)
+    rig.ros.spin_until(lambda: len(rig.activity) > 10, 'silence is told')
+    assert not any(msg.speaking for msg in rig.activity) and rig.finals() == [first]
+    assert 'mute is set' in rig.status().message
+    rig.node.set_parameters([Parameter('mute', value=False)])
+    rig.say(sentence, start_ns=T0 + 10 * NS)
+    _, second = rig.wait_for_final(2)
+    known = {term.name: term.value for term in second.quality_terms}['speaker_known']
+    assert known > 0 and not rig.health.problems['gap in the audio']
 
 
 def test_a_clock_that_jumps_back_starts_a_new_stream(rig):
