@@ -219,7 +219,9 @@ def test_setup_file_acts_like_that_of_a_distribution(emotion, tmp_path):
         (['test', '--fast'], ['runtime', 'test', 'evaluation']),
         (['evaluate', 'walk'], ['runtime', 'evaluation']),
         (['test', '--training'], ['runtime', 'test', 'evaluation', 'personalisation', 'training']),
-        (['train', 'fer'], ['runtime', 'personalisation', 'training']),
+        (['train', 'fer'], ['runtime', 'personalisation']),
+        (['train', 'fer', '--data=corpora'], ['runtime', 'personalisation', 'training']),
+        (['train', 'ser', '--help', '--data', 'corpora'], ['runtime', 'personalisation']),
         (['models', 'import', 'weights.pth'], ['runtime']),  # which asks for more when it has looked at the file
         (['env', '--training'], ['runtime', 'personalisation', 'training']),
         (['train', 'ser', '--personalise', 'voices'], ['runtime', 'personalisation']),

