@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -15,7 +16,7 @@ from emotion_face.classifier import FaceClassifier
 from emotion_face.detector import Detection, FaceDetector
 from emotion_face.mouth import Mouths
 from emotion_face.quality import face_quality
-from emotion_face.tracker import Track, Tracker, looks_of
+from emotion_face.tracker import Tracker, looks_of
 
 NEAR_FACES = 6  # more faces than this are found faster anywhere than one by one
 
@@ -50,6 +51,16 @@ class FrameResult:
     detector: str
     faces: list[Face]
     milliseconds: dict[str, float]  # what each step took
+
+
+class _Look(NamedTuple):
+    """A detection, and what is to be seen there."""
+
+    detection: Detection
+    crop: Crop
+    gray: np.ndarray  # the crop's pixels
+    probabilities: np.ndarray  # (6,)
+    faceness: float  # how much it looks like a face, in [0, 1]
 
 
 class Recognizer:
@@ -88,32 +99,21 @@ class Recognizer:
             self.reset()
             self._shape = image.shape[:2]
         with clock('detection'):
-            found = self._detect(image, stamp_ns)  # all are kept to the end: they are known by their ``id``
-        with clock('alignment'):
-            crops = {id(detection): self._crop(image, detection) for detection in found}
-        with clock('classification'):
-            opinions = self._judge(found, crops)
+            found = self._detect(image, stamp_ns)
         # A weak detector makes faces up: what is none must not become a track.
-        detections = [item for item in found if opinions[id(item)][1] >= self._settings.min_face]
+        seen = [look for look in self._look(image, found, clock) if look.faceness >= self._settings.min_face]
         with clock('tracking'):
-            looks = [looks_of(crops[id(detection)][1]) for detection in detections]
-            tracks = self._tracker.update(detections, looks, stamp_ns)[: self._settings.max_faces]
-        carried = [track.detection for track in tracks if id(track.detection) not in opinions]
-        with clock('alignment'):
-            crops |= {id(detection): self._crop(image, detection) for detection in carried}
-        with clock('classification'):
-            opinions |= self._judge(carried, crops)
-        cut = [crops[id(track.detection)] for track in tracks]
-        probabilities, faceness = zip(*(opinions[id(track.detection)] for track in tracks)) if tracks else ((), ())
+            detections, grays = [look.detection for look in seen], [looks_of(look.gray) for look in seen]
+            tracks = self._tracker.update(detections, grays, stamp_ns)[: self._settings.max_faces]
+        carried = [track.detection for track in tracks if not any(track.detection is item for item in detections)]
+        by_id = {id(look.detection): look for look in [*seen, *self._look(image, carried, clock)]}
+        looks = [by_id[id(track.detection)] for track in tracks]
         with clock('quality'):
-            terms = [
-                self._quality(image, track, crop, gray) | {'face': float(face)}
-                for track, (crop, gray), face in zip(tracks, cut, faceness)
-            ]
-            trusted = [self._classifier.trust(*opinion) for opinion in zip(probabilities, terms)]
+            terms = [_quality(image, look) for look in looks]
+            trusted = [self._classifier.trust(look.probabilities, term) for look, term in zip(looks, terms)]
         with clock('mouths'):  # of one face alone: whose voice it is is no question then
-            seen = [(track.id, gray) for track, (_, gray) in zip(tracks, cut) if track.is_seen]
-            moved = self._mouths.update(seen if len(tracks) > 1 else [], stamp_ns)
+            mouths = [(track.id, look.gray) for track, look in zip(tracks, looks) if track.is_seen]
+            moved = self._mouths.update(mouths if len(tracks) > 1 else [], stamp_ns)
         faces = [
             Face(
                 track.detection,
@@ -148,23 +148,22 @@ class Recognizer:
         found = sorted(self._detector.search(image), key=lambda item: -item.box[2] * item.box[3])
         return found[: self._settings.max_faces]
 
-    def _judge(
-        self, detections: Sequence[Detection], crops: dict[int, tuple[Crop, np.ndarray]]
-    ) -> dict[int, tuple[np.ndarray, float]]:
-        """Give the probabilities of each, and how much it looks like a face, by its ``id``."""
+    def _look(self, image: np.ndarray, detections: Sequence[Detection], clock: '_StopWatch') -> list[_Look]:
+        """Cut the faces out, and say what each shows."""
         if not detections:
-            return {}
-        judged = self._classifier([crops[id(detection)][0].pixels for detection in detections])
-        return {id(detection): opinion for detection, *opinion in zip(detections, *judged)}
+            return []
+        with clock('alignment'):
+            crops = [crop_face(image, item, self._detector.name, self._classifier.side) for item in detections]
+            grays = [cv2.cvtColor(crop.pixels, cv2.COLOR_BGR2GRAY) for crop in crops]
+        with clock('classification'):
+            judged = self._classifier([crop.pixels for crop in crops])
+        return [_Look(*look) for look in zip(detections, crops, grays, *judged)]
 
-    def _crop(self, image: np.ndarray, detection: Detection) -> tuple[Crop, np.ndarray]:
-        crop = crop_face(image, detection, self._detector.name, self._classifier.side)
-        return crop, cv2.cvtColor(crop.pixels, cv2.COLOR_BGR2GRAY)
 
-    @staticmethod
-    def _quality(image: np.ndarray, track: Track, crop: Crop, gray: np.ndarray) -> dict[str, float]:
-        face = track.detection
-        return face_quality(gray, crop.size_px, face.box, (image.shape[1], image.shape[0]), face.score, face.landmarks)
+def _quality(image: np.ndarray, look: _Look) -> dict[str, float]:
+    face, size = look.detection, (image.shape[1], image.shape[0])
+    terms = face_quality(look.gray, look.crop.size_px, face.box, size, face.score, face.landmarks)
+    return terms | {'face': float(look.faceness)}
 
 
 class _StopWatch:
