@@ -148,18 +148,25 @@ class EmotionNode(LifecycleNode):
     # What a subclass calls.
 
     def subscribe(
-        self, kind: type, topic: str, callback: Callable[[Any], None], qos: QoSProfile, in_order: bool = True
+        self,
+        kind: type,
+        topic: str,
+        callback: Callable[[Any], None],
+        qos: QoSProfile,
+        in_order: bool = True,
+        always: bool = False,
     ) -> Any:
         """
         Subscribe with a callback that may raise.
 
-        Messages are counted, and dropped while the node is not active. An InputError is counted, logged at most every
-        few seconds and shown on /diagnostics; any other exception also, with its traceback. A header stamp that falls
-        back calls ``reset``, unless the topic's stamps are not in order anyway, because it is about several subjects.
+        Messages are counted, and dropped while the node is not active, unless they are wanted ``always``. An InputError
+        is counted, logged at most every few seconds and shown on /diagnostics; any other exception also, with its
+        traceback. A header stamp that falls back calls ``reset``, unless the topic's stamps are not in order anyway,
+        because it is about several subjects.
         """
 
         def guarded(msg: Any) -> None:
-            if not self.active:
+            if not (self.active or always):
                 return
             self.health.count(f'received {topic}')
             try:

@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import replace
-from typing import Any
 
 from audio_common_msgs.msg import AudioData, AudioDataStamped, AudioInfo
 from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -44,36 +43,30 @@ class SpeechNode(EmotionNode):
         super().__init__('emotion_speech', SpeechParameters)
         self._recognizer: Recognizer | None = None
         self._first_audio_s: float | None = None  # since the node is active [s, monotonic]
-        self._announced: AudioFormat | InputError | None = None  # by the driver
         self._source = ''  # topic that audio is taken from
         self._frame_id = ''
-        self._info_subscriptions: list[Any] = []
 
     def setup(self) -> None:
         """Load the model."""
         self._recognizer = self._make_recognizer(self.parameters)
+        self._announced: AudioFormat | InputError | None = None  # by the driver
+        self._asks_for_latched = False
         self._results_pub = self.advertise(EmotionProbs, RESULTS, qos.RESULT)
         self._activity_pub = self.advertise(SpeechActivity, ACTIVITY, qos.RESULT)
         self.subscribe(AudioData, AUDIO, self._on_audio, qos.AUDIO)
         self.subscribe(AudioDataStamped, STAMPED, self._on_stamped, qos.AUDIO)
+        self.subscribe(AudioInfo, INFO, self._on_info, INFO_QOS, always=True)
         self.every(CHECK_PERIOD_S, self._ask_for_latched_info, steady=True)
         self.every(CHECK_PERIOD_S, self._end_what_was_cut_off, steady=True)
 
-    def start(self) -> None:
-        """Ask for the format only now: what a latched topic gives while the node is not active would be lost."""
-        self._announced, self._first_audio_s = None, None
-        self._info_subscriptions = [self.subscribe(AudioInfo, INFO, self._on_info, INFO_QOS)]
-
     def stop(self) -> None:
         """Forget the stream: what comes after a pause does not follow it."""
-        while self._info_subscriptions:
-            self.unsubscribe(self._info_subscriptions.pop())
+        self._first_audio_s = None
         self.reset()
 
     def teardown(self) -> None:
         """Let go of the model."""
         self._recognizer = None
-        self._info_subscriptions = []
 
     def validate(self, parameters: SpeechParameters) -> None:
         """Refuse a model or a detector that cannot be loaded."""
@@ -132,11 +125,12 @@ class SpeechNode(EmotionNode):
         Some drivers announce their format once, latched, others every now and then, not latched. A subscription for
         latched messages gets none of the others, only warnings.
         """
-        if len(self._info_subscriptions) == 1 and any(
+        if not self._asks_for_latched and any(
             info.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
             for info in self.get_publishers_info_by_topic(self.resolve_topic_name(INFO))
         ):
-            self._info_subscriptions.append(self.subscribe(AudioInfo, INFO, self._on_info, qos.LATCHED))
+            self._asks_for_latched = True
+            self.subscribe(AudioInfo, INFO, self._on_info, qos.LATCHED, always=True)
 
     def _on_info(self, msg: AudioInfo) -> None:
         try:
