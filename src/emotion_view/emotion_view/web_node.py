@@ -68,7 +68,7 @@ class WebNode(EmotionNode):
         self._controls = {noun: ActionControl(self, noun, *names) for noun, *names in ACTIONS}
         self.every(SHOW_S, self._show, steady=True)
         self.every(LOOK_S, self._look_around, steady=True)
-        self.every(HISTORY_S, lambda: self._server.show({'history': self._history()}), steady=True)
+        self.every(HISTORY_S, self._remind, steady=True)
 
     def start(self) -> None:
         """Begin to serve."""
@@ -177,6 +177,10 @@ class WebNode(EmotionNode):
                 },
             }
         )
+
+    def _remind(self) -> None:
+        """Send the last minute, and a time: to a browser a connection that never brings anything new is dead."""
+        self._server.show({'history': self._history(), 'alive': time.monotonic()})
 
     def _look_around(self) -> None:
         self._published = {name for name, topic in self._topics.items() if self.count_publishers(topic)}

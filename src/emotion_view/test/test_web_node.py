@@ -383,6 +383,23 @@ def test_phone_has_no_sideways_scrolling_and_all_buttons_have_names(ros, web):
     assert web.locator('html').get_attribute('data-theme') != theme, 'it is remembered'
 
 
+def test_page_notices_a_connection_that_brings_nothing(ros, web):
+    beat = """() => new Promise((done, fail) => {
+        setTimeout(fail, 20_000)
+        const beats = new Set()
+        const socket = new WebSocket(`ws://${location.host}/live`)
+        socket.onmessage = ({ data }) => beats.add(JSON.parse(data).alive).size === 3 && done(socket.close())
+    })"""
+    web.evaluate(beat)  # also where nothing changes
+    web.process.suspend()  # nobody closes the connection, as where a robot loses its power
+    try:
+        until(ros, web, lambda: 'connection lost' in text(web, '#connection'), 'the page says so')
+    finally:
+        web.process.resume()
+    until(ros, web, lambda: 'connection lost' not in text(web, '#connection'), 'the page is back')
+    web.errors.clear()  # of the time without a server
+
+
 def test_page_comes_back_when_the_node_does(ros, web):
     out = ros.publisher(FusedEmotion, 'emotion/fused', qos.RESULT)
     web.process.kill()

@@ -5,6 +5,7 @@ const ANNOUNCE_MS = 3000 // a screen reader is told at most this often
 const PICTURE_MS = 2000 // an older picture is dimmed
 const GONE_MS = 10_000 // and then no longer shown
 const LONGEST_RETRY_MS = 5000
+const SILENT_MS = 12_000 // a connection that brings nothing for longer is dead: the node says something every 5 s
 const QUIET_DB = -60
 const UNCERTAIN = 'uncertain'
 const WORDS = { ok: '● ok', warn: '▲ warns', error: '✕ error', silent: '✕ silent' }
@@ -39,25 +40,37 @@ let socket = null
 let retry = 500
 let awaits = false // a picture was asked for and has not come
 let pictureAt = -Infinity
+let heardAt = Infinity
 
 function connect() {
   socket = new WebSocket(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/live`)
   socket.binaryType = 'arraybuffer'
+  heardAt = performance.now()
   socket.onopen = () => {
     retry = 500
     awaits = false
     show('connection', 'live', 'live')
     ask()
   }
-  socket.onmessage = event => (typeof event.data === 'string' ? take(JSON.parse(event.data)) : draw(event.data))
-  socket.onclose = async () => {
-    show('connection', 'lost', 'connection lost')
-    document.body.classList.add('lost')
-    const answer = await fetch('/', { method: 'HEAD', cache: 'no-store' }).catch(() => null)
-    if (answer?.status === 401) show('connection', 'lost', 'a token is needed: open the printed link again')
-    setTimeout(connect, retry * (0.8 + 0.4 * Math.random()))
-    retry = Math.min(retry * 2, LONGEST_RETRY_MS)
+  socket.onmessage = event => {
+    heardAt = performance.now()
+    if (typeof event.data === 'string') take(JSON.parse(event.data))
+    else draw(event.data)
   }
+  socket.onclose = lose
+}
+
+/** Lets go of a connection, and tries another; one to a robot without power would take a minute to close by itself. */
+async function lose() {
+  socket.onopen = socket.onmessage = socket.onclose = null
+  socket.close()
+  heardAt = Infinity
+  show('connection', 'lost', 'connection lost')
+  document.body.classList.add('lost')
+  const answer = await fetch('/', { method: 'HEAD', cache: 'no-store', signal: AbortSignal.timeout(LONGEST_RETRY_MS) }).catch(() => null)
+  if (answer?.status === 401) show('connection', 'lost', 'a token is needed: open the printed link again')
+  setTimeout(connect, retry * (0.8 + 0.4 * Math.random()))
+  retry = Math.min(retry * 2, LONGEST_RETRY_MS)
 }
 
 /** Asks for the next picture, unless nobody looks at this page. */
@@ -484,6 +497,7 @@ $('#big').onclick = () => {
 document.addEventListener('visibilitychange', ask)
 
 setInterval(() => {
+  if (performance.now() - heardAt > SILENT_MS) lose()
   remember()
   drawMissingPicture()
   if (!document.hidden) drawHistory()
