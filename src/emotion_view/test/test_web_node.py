@@ -391,9 +391,13 @@ def test_page_notices_a_connection_that_brings_nothing(ros, web):
         socket.onmessage = ({ data }) => beats.add(JSON.parse(data).alive).size === 3 && done(socket.close())
     })"""
     web.evaluate(beat)  # also where nothing changes
+    out = ros.publisher(FusedEmotion, 'emotion/fused', qos.RESULT)
+    until(ros, web, lambda: text(web, '#label') == 'happy', 'a face is shown', lambda: out.publish(fused('happy')))
     web.process.suspend()  # nobody closes the connection, as where a robot loses its power
     try:
         until(ros, web, lambda: 'connection lost' in text(web, '#connection'), 'the page says so')
+        assert text(web, '#hero').split() == ['–', 'connection', 'lost'], 'what was shown last is not shown as of now'
+        assert text(web, '#game-reason') == text(web, '#hearing-text') == 'connection lost'
     finally:
         web.process.resume()
     until(ros, web, lambda: 'connection lost' not in text(web, '#connection'), 'the page is back')

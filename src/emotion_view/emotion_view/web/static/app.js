@@ -8,6 +8,7 @@ const LONGEST_RETRY_MS = 5000
 const SILENT_MS = 12_000 // a connection that brings nothing for longer is dead: the node says something every 5 s
 const QUIET_DB = -60
 const UNCERTAIN = 'uncertain'
+const LOST = 'connection lost'
 const WORDS = { ok: '● ok', warn: '▲ warns', error: '✕ error', silent: '✕ silent' }
 const SESSION_TITLES = { waiting_face: 'Hold an expression', locked: 'Locked', listening: 'Speak now', show_result: 'Result' }
 
@@ -65,8 +66,12 @@ async function lose() {
   socket.onopen = socket.onmessage = socket.onclose = null
   socket.close()
   heardAt = Infinity
-  show('connection', 'lost', 'connection lost')
+  show('connection', 'lost', LOST)
   document.body.classList.add('lost')
+  take({
+    estimates: [], hearing: null, session: null, game: null, reasons: { session: LOST, game: LOST },
+    missing: { picture: LOST, face: LOST, voice: LOST, fused: LOST },
+  })
   const answer = await fetch('/', { method: 'HEAD', cache: 'no-store', signal: AbortSignal.timeout(LONGEST_RETRY_MS) }).catch(() => null)
   if (answer?.status === 401) show('connection', 'lost', 'a token is needed: open the printed link again')
   setTimeout(connect, retry * (0.8 + 0.4 * Math.random()))
@@ -247,7 +252,7 @@ function announce(shown) {
     return
   }
   ;[announced, announcedAt] = [label, performance.now()]
-  $('#announcement').textContent = shown ? `${label}, ${percent(shown.confidence)}` : 'nobody seen, nobody heard'
+  $('#announcement').textContent = shown ? `${label}, ${percent(shown.confidence)}` : $('#confidence').textContent
 }
 
 // ---- Time line
@@ -471,7 +476,7 @@ for (const button of document.querySelectorAll('[data-do]')) {
       const text = answer.headers.get('Content-Type')?.startsWith('application/json') ? (await answer.json()).message : await answer.text()
       say(outcome, text)
     } catch {
-      say(outcome, 'the connection is lost')
+      say(outcome, LOST)
     }
     setTimeout(() => drawControls(what), 1500) // by then the state has come
   }
