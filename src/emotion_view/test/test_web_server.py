@@ -289,6 +289,22 @@ def test_nothing_is_encoded_while_nobody_watches(server):
     asyncio.run(look())
 
 
+def test_frame_of_before_anybody_watched_is_not_sent(server, monkeypatch):
+    monkeypatch.setattr('emotion_view.web.server.FRESH_S', 0.2)
+
+    async def look():
+        async with browsing(server) as [client]:
+            server.offer(Frame(lambda: NOISE, [{'id': 'old'}]))
+            await asyncio.sleep(0.3)
+            asking = asyncio.create_task(picture_of(client))
+            await asyncio.sleep(0.1)
+            assert not asking.done()
+            server.offer(Frame(lambda: NOISE, [{'id': 'new'}]))
+            assert b'"new"' in (await asking)[:100]
+
+    asyncio.run(look())
+
+
 def test_bad_frame_is_reported_and_the_next_one_comes(server):
     async def look():
         async with browsing(server) as [client]:

@@ -38,6 +38,7 @@ CLOSE_S = 0.5  # how long a browser may take to say good-bye
 HEARTBEAT_S = 10.0  # a browser that does not answer within half of this is let go
 START_S = 10.0
 ANSWER_S = 5.0  # how long a node may take to accept a goal
+FRESH_S = 2.0  # an older frame is not sent: nobody may have watched since
 WATCHED_S = 2.0  # after its last wish for a picture a browser still counts as watching
 HEADERS = {
     'Content-Security-Policy': "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
@@ -162,6 +163,7 @@ class WebServer:
         self._loop = asyncio.get_running_loop()
         self._ending = asyncio.Event()
         self._frame: Frame | None = None
+        self._offered_at = 0.0
         self._frame_wake = asyncio.Event()
         app = web.Application(middlewares=[self._guard], client_max_size=BODY_LIMIT)
         app.on_response_prepare.append(_add_headers)
@@ -284,7 +286,7 @@ class WebServer:
             client.wake.set()
 
     def _offer(self, frame: Frame) -> None:
-        self._frame = frame
+        self._frame, self._offered_at = frame, time.monotonic()
         self._frame_wake.set()
 
     async def _send_pictures(self) -> None:
@@ -294,7 +296,10 @@ class WebServer:
             await self._frame_wake.wait()
             self._frame_wake.clear()
             began, frame, look = time.monotonic(), self._frame, self.look
-            if frame is None or not any(client.wants_picture and client.shown is not frame for client in self._clients):
+            if frame is None or began - self._offered_at > FRESH_S:
+                self._frame = None
+                continue
+            if not any(client.wants_picture and client.shown is not frame for client in self._clients):
                 continue
             if frame is not encoded:
                 try:
