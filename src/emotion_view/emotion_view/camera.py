@@ -66,6 +66,7 @@ class Camera:
     def _on_image(self, msg: Image | CompressedImage) -> None:
         self._heard_at = time.monotonic()
         if self._heard_at - self._faces_at > FACES_SILENT_S:
+            self._pairing.clear()
             self._show(msg, self._last_faces(msg))
             return
         for image in self._pairing.add(to_ns(msg.header.stamp), msg):

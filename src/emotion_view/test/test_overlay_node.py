@@ -89,6 +89,22 @@ def test_last_faces_are_drawn_where_a_slow_machine_finds_no_newer_ones(ros):  # 
     assert tuple(colors[1]) == (50, 50, 50)
 
 
+def test_frame_that_waited_for_faces_is_not_drawn_after_newer_ones(ros):  # noqa: F811
+    node, overlays, images, results = watched(ros)
+    start = node.now_ns()
+    for number, wait_s in enumerate((0.0, 1.2 * FACES_SILENT_S, 0.0)):  # faces come, none come, they come again
+        ros.spin_for(wait_s)
+        stamp = start + number * 2_000_000_000
+        if wait_s == 0.0:
+            results.publish(faces(stamp - 1))
+            ros.spin_until(lambda: node.health.counts['received emotion/faces'] == 1 + number // 2)
+        images.publish(image(stamp, 50 * number))
+        ros.spin_until(lambda: node.health.counts['received image_raw'] == number + 1)
+    results.publish(faces(stamp))
+    ros.spin_until(lambda: overlays and overlays[-1].data[0] == 100, 'the third is drawn')
+    assert node.health.counts['drawn'] == 2, 'the second was, too; not the first'
+
+
 def test_frames_are_drawn_without_a_face_node(ros):  # noqa: F811
     node = ros.add(OverlayNode())
     node.autostart()
