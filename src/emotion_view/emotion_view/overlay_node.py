@@ -47,9 +47,13 @@ class OverlayNode(EmotionNode):
         """Forget frames of a time that has not come yet."""
         self._camera.forget()
 
-    def teardown(self) -> None:
+    def stop(self) -> None:
         """Let the camera go."""
         self._camera.watch(False)
+
+    def teardown(self) -> None:
+        """Let the camera go where nobody deactivated the node before."""
+        self.stop()
 
     def apply(self, old: OverlayParameters) -> None:
         """Subscribe anew where the transport changed."""

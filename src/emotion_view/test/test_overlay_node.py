@@ -46,6 +46,14 @@ def test_nothing_is_drawn_while_nobody_watches(ros):  # noqa: F811
     assert ros.node.count_subscribers('image_raw') == 0
 
 
+def test_camera_is_let_go_while_the_node_is_not_active(ros):  # noqa: F811
+    node = watched(ros)[0]
+    node.trigger_deactivate()
+    ros.spin_until(lambda: ros.node.count_subscribers('image_raw') == 0, 'it is')
+    node.trigger_activate()
+    ros.spin_until(lambda: ros.node.count_subscribers('image_raw') == 1, 'it is taken again')
+
+
 def test_faces_are_drawn_on_the_frame_they_were_found_in(ros):  # noqa: F811
     node, overlays, images, results = watched(ros)
     start = node.now_ns()
