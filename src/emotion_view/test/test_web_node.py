@@ -11,6 +11,7 @@ from rclpy.action import ActionServer, CancelResponse
 from rclpy.task import Future
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
+from test_web_server import serving
 
 from emotion_core import qos
 from emotion_core.emotions import EMOTIONS
@@ -369,6 +370,17 @@ def test_forty_reconnects_of_a_browser_leak_nothing(ros, web):
     before = count()
     assert any(grow() < LEAK_BYTES for _ in range(ROUNDS)), 'each forty cost memory anew'
     until(ros, web, lambda: count() == before, 'all is as before')
+
+
+def test_link_works_from_the_page_of_another_site(browser):  # noqa: F811
+    page = browser.new_page()
+    with serving(token='sesame') as server:
+        link = f'<a href="http://127.0.0.1:{server.port}/?token=sesame">open</a>'
+        page.route('http://chat.example/', lambda route: route.fulfill(body=link, content_type='text/html'))
+        page.goto('http://chat.example/')
+        page.get_by_text('open').click()
+        page.locator('#label').wait_for()
+    page.close()
 
 
 def test_phone_has_no_sideways_scrolling_and_all_buttons_have_names(ros, web):

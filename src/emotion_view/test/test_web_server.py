@@ -230,7 +230,7 @@ def test_token_opens_the_page_once_and_then_the_cookie_does():
         status, headers, _ = ask(server, path='/?token=sesame')
         assert (status, headers['Location']) == (303, '/'), 'the token does not stay in the address bar'
         cookie = headers['Set-Cookie']
-        assert 'HttpOnly' in cookie and 'SameSite=Strict' in cookie
+        assert 'HttpOnly' in cookie and 'SameSite=Lax' in cookie
         assert ask(server, Cookie=cookie.split(';')[0])[0] == 200
         assert ask(server, Authorization=b'Bearer \xff')[0] == 401
         assert ask(server, 'POST', '/do/session/start', '{}', Authorization='Bearer sesame', **JSON)[0] == 200

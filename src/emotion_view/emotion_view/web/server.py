@@ -208,7 +208,7 @@ class WebServer:
         cookie = f'emotion_token_{request.url.port}'  # cookies do not tell ports apart
         if 'token' in request.query and request.path == '/' and self._access.knows(request.query['token']):
             response = web.Response(status=303, headers={'Location': '/'})  # a link without the token to share
-            response.set_cookie(cookie, request.query['token'], httponly=True, samesite='Strict', path='/')
+            response.set_cookie(cookie, request.query['token'], httponly=True, samesite='Lax', path='/')
             return response
         bearer = request.headers.get('Authorization', '').removeprefix('Bearer ')
         if not self._access.knows(request.cookies.get(cookie) or bearer):
