@@ -171,6 +171,14 @@ def test_page_says_whose_voice_it_is_where_there_are_several(ros, web):
     assert text(web, '#speaker') == 'Whose voice: f0001: its mouth moves with it (r 0.71)'
 
 
+def test_voice_without_a_face_has_its_button(ros, web):
+    out = ros.publisher(FusedEmotion, 'emotion/fused', qos.RESULT)
+    voice = fused('happy')
+    voice.subject_id = ''
+    until(ros, web, lambda: text(web, '#subjects') == 'voice only', 'it comes', lambda: out.publish(voice))
+    until(ros, web, lambda: text(web, '#subjects') == '', 'it goes')
+
+
 def test_page_shows_the_picture_with_its_faces(ros, web):
     until(
         ros,

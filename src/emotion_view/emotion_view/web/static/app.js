@@ -231,8 +231,9 @@ function drawEstimate() {
 function drawSubjects(estimates, shown) {
   const group = $('#subjects')
   const ids = estimates.map(({ id }) => id)
-  if (group.dataset.ids !== ids.join()) {
-    group.dataset.ids = ids.join()
+  const text = JSON.stringify(ids) // of nobody, and of a voice without a face: joined, both would be ''
+  if (group.dataset.ids !== text) {
+    group.dataset.ids = text
     group.replaceChildren(...ids.map(id => {
       const button = make('button', { type: 'button', 'data-id': id }, id || 'voice only')
       button.onclick = () => { chosen = id; drawEstimate() }
