@@ -28,6 +28,7 @@ SHOW_S = 0.1  # how often the page is told what is new
 HISTORY_S = 5.0  # how often the page gets the last minute anew, since a browser that was asleep has missed some of it
 LOOK_S = 0.5  # how often to look who publishes, and whether somebody watches
 SAME_CLOCK_MS = 10_000.0  # an age beyond this is that of another clock
+AGES = {'face_ms': 'faces', 'voice_ms': 'hearing'}  # how old results come -> what their node says all the time
 ACTIONS = (  # noun, type, action, service that aborts it
     ('session', CaptureEmotion, 'capture_emotion', 'abort_capture'),
     ('game', PlayGame, 'play_game', 'abort_game'),
@@ -165,7 +166,8 @@ class WebNode(EmotionNode):
 
     def _show(self) -> None:
         now = time.monotonic()
-        ages = {name: value for name, value in self.health.values().items() if '_ms_p' in name}
+        heard = tuple(age for age, name in AGES.items() if self._board.since(name, now) < self.parameters.max_age)
+        ages = {name: value for name, value in self.health.values().items() if name.startswith(heard)}
         self._server.show(
             {
                 **self._board.parts(now),

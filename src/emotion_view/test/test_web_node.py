@@ -222,6 +222,8 @@ def test_page_shows_the_picture_with_its_faces(ros, web):
     until(
         ros, web, narrow_at_the_edge, 'all of the label is in the picture', lambda: publish(left=WIDTH - 20, width=20)
     )
+    assert text(web, '#ages').startswith('face: frame taken → here')
+    until(ros, web, lambda: text(web, '#ages') == '', 'the face node has gone: nothing is as old')
     place = web.url
     web.goto('about:blank')
     ros.spin_until(lambda: ros.node.count_subscribers('image_raw') == 0, 'nobody looks: the camera is let go')
