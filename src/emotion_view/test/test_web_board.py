@@ -129,6 +129,14 @@ def test_only_nodes_of_the_own_namespace_are_listed():
     assert health.message('camera') == 'warm'
 
 
+def test_what_others_say_of_themselves_is_not_listed():
+    health = NodeHealth()
+    for name in ('battery', 'camera: device', 'robot1/camera', 'emotion_face'):
+        health.add(name, 0, 'charged', {'cells': '²', 'latency_ms_p50': 'low', 'latency_ms_p95': '1'}, 0.0)
+    assert [row['name'] for row in health.view(0.0)] == ['emotion_face', 'robot1/camera']
+    assert health.is_silent('battery', SILENT_S + 1)
+
+
 def test_rate_is_that_of_the_busiest_count_and_survives_a_restart():
     health = NodeHealth()
     values = {
@@ -138,9 +146,10 @@ def test_rate_is_that_of_the_busiest_count_and_survives_a_restart():
         'latency_ms_p50': '11.0',
         'latency_ms_p95': '28.5',
     }
-    health.add('n', 0, 'active', values, 0.0)
-    health.add('n', 0, 'active', {**values, 'received image_raw': '70', 'published': '3', 'problem: x': '990'}, 2.0)
+    health.add('camera', 0, 'active', values, 0.0)
+    later = {**values, 'received image_raw': '70', 'published': '3', 'problem: x': '990'}
+    health.add('camera', 0, 'active', later, 2.0)
     row = health.view(2.0)[0]
     assert (row['rate'], row['rate_of'], row['p50'], row['p95']) == (30.0, 'image_raw', 11.0, 28.5)
-    health.add('n', 0, 'active', {'received image_raw': '5'}, 3.0)
+    health.add('camera', 0, 'active', {'received image_raw': '5'}, 3.0)
     assert 'rate' not in health.view(3.0)[0]

@@ -1,5 +1,6 @@
 """How the nodes are, by what they say on /diagnostics; no ROS."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,6 +9,7 @@ SILENT_S = 3.0  # nodes speak once a second
 FORGET_S = 600.0  # a node that fell silent longer ago is no longer listed
 STATES = ('ok', 'warn', 'error', 'silent')  # the levels of diagnostic_msgs/DiagnosticStatus, STALE last
 LATENCIES = ('latency_ms', 'delay_ms')
+OWN = re.compile(r'(.*/)?(emotion_\w+|camera|microphone)')  # nodes of this project: others speak as seldom as they like
 
 
 @dataclass
@@ -21,7 +23,7 @@ class _Node:
 
 
 def _counts(values: Mapping[str, str]) -> dict[str, int]:
-    return {name: int(value) for name, value in values.items() if value.isdigit() and not name.startswith('problem')}
+    return {name: int(value) for name, value in values.items() if value.isdecimal() and not name.startswith('problem')}
 
 
 class NodeHealth:
@@ -57,9 +59,9 @@ class NodeHealth:
         return node.message if node and node.state in ('warn', 'error') else ''
 
     def view(self, now: float) -> list[dict[str, Any]]:
-        """Give one row per node, by name."""
+        """Give one row per node of this project, by name."""
         self._nodes = {name: node for name, node in self._nodes.items() if now - node.heard_at < FORGET_S}
-        return [self._row(name, node, now) for name, node in sorted(self._nodes.items())]
+        return [self._row(name, node, now) for name, node in sorted(self._nodes.items()) if OWN.fullmatch(name)]
 
     def _row(self, name: str, node: _Node, now: float) -> dict[str, Any]:
         row = {'name': name.removeprefix(self._prefix), 'state': node.state, 'message': node.message}
@@ -69,6 +71,8 @@ class NodeHealth:
         if busiest is not None and node.rates[busiest] > 0:
             row |= {'rate': round(node.rates[busiest], 1), 'rate_of': busiest.removeprefix('received ')}
         for latency in LATENCIES:
-            if f'{latency}_p50' in node.values:
-                return {**row, 'p50': float(node.values[f'{latency}_p50']), 'p95': float(node.values[f'{latency}_p95'])}
+            try:
+                return row | {share: float(node.values[f'{latency}_{share}']) for share in ('p50', 'p95')}
+            except (KeyError, ValueError):  # there is none, or it is no number
+                continue
         return row

@@ -357,7 +357,7 @@ function drawNodes(nodes) {
     say(row.children[2], node.message)
     say(row.children[3], node.rate ? `${node.rate < 10 ? node.rate.toFixed(1) : Math.round(node.rate)} Hz` : '')
     row.children[3].title = node.rate_of ?? ''
-    say(row.children[4], node.p50 === undefined ? '' : `${Math.round(node.p50)} / ${Math.round(node.p95)} ms`)
+    say(row.children[4], node.p50 == null ? '' : `${Math.round(node.p50)} / ${Math.round(node.p95)} ms`)
   })
   const bad = nodes.filter(({ state }) => state === 'error' || state === 'silent').length
   show('connection', bad ? 'lost' : 'live', bad ? `${bad} of ${nodes.length} nodes down` : `live, ${nodes.length} nodes`)
