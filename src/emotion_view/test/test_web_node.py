@@ -327,6 +327,9 @@ def test_buttons_start_and_end(ros, web, noun, kind, action, abort, state, shown
     until(ros, web, lambda: act.goals, 'the goal has come')
     until(ros, web, end.is_enabled, f'the {noun} is under way')
     assert start.is_disabled() and shown in text(web, f'#{noun}')
+    assert web.evaluate('document.activeElement.dataset.do') == f'{noun} start', 'the keyboard stays where it was'
+    web.keyboard.press('Enter')  # does nothing now
+    assert text(web, f'#{noun} [aria-live].prompt') == state.prompt
     assert state.prompt in text(web, '#prompt')
     end.click()
     until(ros, web, lambda: text(web, f'#{noun} .outcome') == 'ended by the page', 'the outcome is shown')

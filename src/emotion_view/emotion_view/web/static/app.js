@@ -383,14 +383,17 @@ const words = text => text.replaceAll('_', ' ')
 
 const results = {} // what came of the last session and of the last game
 
+/** Has a button do nothing; it keeps the focus, which one that is disabled for the browser would lose. */
+const disable = (button, isDisabled) => button.setAttribute('aria-disabled', isDisabled)
+
 /** Draws buttons and outcome; gives what goes on, or what came of the last one. */
 function drawControls(name) {
   const card = document.getElementById(name)
   const reason = state.reasons[name] ?? ''
   const shown = state[name]
   const active = goesOn(name)
-  $(`[data-do="${name} start"]`).disabled = Boolean(reason) || active
-  $(`[data-do="${name} abort"]`).disabled = !active
+  disable($(`[data-do="${name} start"]`), Boolean(reason) || active)
+  disable($(`[data-do="${name} abort"]`), !active)
   say($('.reason', card), reason || (active ? `a ${name} is under way` : ''))
   if (shown?.message) results[name] = shown
   else if (active) delete results[name]
@@ -469,9 +472,10 @@ function drawPrompt() {
 
 for (const button of document.querySelectorAll('[data-do]')) {
   button.onclick = async () => {
+    if (button.getAttribute('aria-disabled') === 'true') return
     const [what, how] = button.dataset.do.split(' ')
     const outcome = $('.outcome', document.getElementById(what))
-    button.disabled = true
+    disable(button, true)
     try {
       const answer = await fetch(`/do/${what}/${how}`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '{}' })
       const text = answer.headers.get('Content-Type')?.startsWith('application/json') ? (await answer.json()).message : await answer.text()
