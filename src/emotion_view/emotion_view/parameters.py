@@ -31,6 +31,11 @@ class WebParameters:
         'What visitors must bring; empty: a new one at each start, or none where only this machine can reach the page.',
         read_only=True,
     )
+    host_names: str = param(
+        '',
+        'More names that browsers may call this machine by, such as robot.lan, with commas between.',
+        read_only=True,
+    )
     image_transport: str = param(
         'raw', 'Which image topic to read: image_raw, or image_raw/compressed.', choices=('raw', 'compressed')
     )

@@ -73,7 +73,7 @@ class WebNode(EmotionNode):
 
     def start(self) -> None:
         """Begin to serve."""
-        access = Access(self.parameters.address, self.parameters.token)
+        access = Access(self.parameters.address, self.parameters.token, self.parameters.host_names)
         server = WebServer(access, self._look(), self._welcome, self._command, self._on_bad_frame)
         link = server.start(self.parameters.port)
         self._server = server

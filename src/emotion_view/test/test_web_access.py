@@ -51,6 +51,15 @@ def test_server_for_all_goes_by_addresses_and_its_own_name(monkeypatch):
     assert access.refuse_host('evil.example:8088') != ''
 
 
+@pytest.mark.parametrize('address', ['127.0.0.1', '0.0.0.0'])
+def test_server_goes_by_the_names_that_it_is_given(address):
+    access = Access(address, host_names='Robot.lan, robot.vpn.example')
+    for host in ('robot.lan:8088', 'ROBOT.vpn.example'):
+        assert access.refuse_host(host) == '', host
+    for host in ('lan', 'x.robot.lan', '', 'evil.example'):
+        assert 'host_names' in access.refuse_host(host), host
+
+
 @pytest.mark.parametrize(
     'origin, allowed',
     [

@@ -11,7 +11,7 @@ from rclpy.action import ActionServer, CancelResponse
 from rclpy.task import Future
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
-from test_web_server import serving
+from test_web_server import ask, serving
 
 from emotion_core import qos
 from emotion_core.emotions import EMOTIONS
@@ -42,7 +42,7 @@ PLAYERS = [GamePlayer(name='player 1', present=True, round_score=0.7), GamePlaye
 def opened(browser):  # noqa: F811
     """Run the node, and open its page; gives the page, which knows the node's process."""
     port = free_port()
-    with node_process('emotion_view.web_node', '-p', f'port:={port}') as process:
+    with node_process('emotion_view.web_node', '-p', f'port:={port}', '-p', 'host_names:=robot.lan') as process:
         page = browser.new_page(viewport={'width': 1200, 'height': 1000})
         page.errors = []
         page.on('pageerror', lambda error: page.errors.append(str(error)))
@@ -383,6 +383,10 @@ def test_forty_reconnects_of_a_browser_leak_nothing(ros, web):
     before = count()
     assert any(grow() < LEAK_BYTES for _ in range(ROUNDS)), 'each forty cost memory anew'
     until(ros, web, lambda: count() == before, 'all is as before')
+
+
+def test_page_goes_by_the_names_that_it_is_given(opened):
+    assert [ask(opened, host=host)[0] for host in ('robot.lan', 'evil.example')] == [200, 421]
 
 
 def test_link_works_from_the_page_of_another_site(browser):  # noqa: F811

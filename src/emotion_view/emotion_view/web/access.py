@@ -52,17 +52,19 @@ def free_port(wanted: int = 0) -> int:
 class Access:
     """The rules of one server."""
 
-    def __init__(self, address: str, token: str = ''):
+    def __init__(self, address: str, token: str = '', host_names: str = ''):
         """
         Take the address that the server listens on.
 
         :param token: What visitors must bring; empty: a random one, or none where only this machine gets in.
+        :param host_names: More names that this machine goes by, with commas between.
         """
         self.address = address
         self._is_local = is_local(address)
         self.token = token or ('' if self._is_local else secrets.token_urlsafe(16))
         host = socket.gethostname().lower()
         self._names = {'localhost', address.lower(), *(() if self._is_local else (host, f'{host}.local'))}
+        self._names |= {name.strip().lower() for name in host_names.split(',')} - {''}
 
     def link(self, port: int) -> str:
         """Give what a person opens in a browser."""
@@ -85,7 +87,10 @@ class Access:
         try:
             address = ipaddress.ip_address(name)
         except ValueError:
-            return 'this server does not go by that name: open the link that the node printed'
+            return (
+                'this server does not go by that name: open the link that the node printed, '
+                'or add the name to the parameter host_names'
+            )
         if self._is_local and not address.is_loopback:
             return 'this server is for its own machine only: open the link that the node printed'
         return ''
