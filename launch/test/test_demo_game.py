@@ -43,7 +43,7 @@ def test_each_round_is_won_clearly_by_who_shows_what_is_asked(lap, begin):
     seed = yaml.safe_load(demo_game.PARAMETERS)['/**/emotion_game']['ros__parameters']['seed']
     game, now, rounds = Game(Random(seed)), begin, {}
     game.begin(Rules(), now)
-    while game.is_playing:
+    while game.is_open:
         game.see(lap[round(now * duel.RATE_HZ) % len(lap)], now)
         game.tick(now)
         if game.state is State.SCORE:
