@@ -165,7 +165,7 @@ class BagWriter:
         except (OSError, sqlite3.Error) as error:
             reason = getattr(error, 'strerror', None) or str(error)
             self._failure = BagError(
-                f"cannot write to '{self.folder}': {reason}; what was recorded up to a second before is there"
+                f"cannot write to '{self.folder}': {reason}; all but the last moments of the recording is there"
             )
             self.counts = dict(self._saved)
             self.topics = {name: topic for name, topic in self.topics.items() if name in self._saved}

@@ -3,8 +3,9 @@
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
 from rclpy.node import Node
@@ -12,7 +13,7 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
 
 from emotion_evaluation.bag_writer import BagWriter
-from emotion_evaluation.definitions import message_class
+from emotion_evaluation.definitions import installed_types, message_class
 from emotion_evaluation.errors import BagError
 from emotion_evaluation.topics import DRAWN
 
@@ -31,13 +32,14 @@ DEFAULT_TOPICS = (
 INSTEAD_OF = {'image_raw/compressed': 'image_raw', 'audio_stamped': 'audio'}
 DISCOVERY_PERIOD_S = 0.3
 CHECKPOINT_PERIOD_S = 1.0
+CHECKPOINT_SHARE = 1 / 2000  # of the time so far, where that is longer: the summary grows, and is written each time
 DEPTH = 200  # messages of one topic that wait while this process is busy
 QUEUE_BYTES = 256 << 20  # that wait for the disk; more are dropped, and counted
 DRIVERS_SETTLE_S = 1.0  # after this the second choice is taken where the first has not appeared
 
 
 class Recorder(Node):
-    """Subscribes to what it finds, and hands the serialised messages to a thread that writes."""
+    """Subscribes to what it finds, and hands the serialised messages to a thread, which alone uses the writer."""
 
     def __init__(self, writer: BagWriter, topics: Sequence[str] = (), namespace: str = ''):
         """
@@ -55,11 +57,11 @@ class Recorder(Node):
         self._left_out = [] if topics else [self._absolute(topic) for topic in DRAWN]
         self._instead_of = {} if topics else {self._absolute(b): self._absolute(a) for a, b in INSTEAD_OF.items()}
         self._seen_s: dict[str, float] = {}  # topic -> when it was first seen [s, monotonic]
-        self._given_up: set[str] = set()
+        self._taken: set[str] = set()  # topics that are subscribed to, or cannot be
         self._latched_early: dict[str, bytes] = {}  # topic -> the last message that came before time began
-        self._queue: queue.SimpleQueue[tuple[str, int, bytes] | None] = queue.SimpleQueue()
-        self._waiting_bytes = 0
-        self._lock = threading.Lock()
+        # What to do with the writer, and how many bytes that brings.
+        self._queue: queue.SimpleQueue[tuple[int, Callable[[], None]] | None] = queue.SimpleQueue()
+        self._queued_bytes = self._written_bytes = 0  # since the beginning; each is counted by one thread
         self._thread = threading.Thread(target=self._write, name='bag writer')
         self._thread.start()
         self._next_look_s = 0.0
@@ -71,7 +73,7 @@ class Recorder(Node):
             return
         self._next_look_s = now_s + DISCOVERY_PERIOD_S
         found = {name for name, _ in self.get_topic_names_and_types() if self.count_publishers(name)}
-        for name in sorted(found - self._writer.topics.keys() - self._given_up):
+        for name in sorted(found - self._taken):
             if not self._is_wanted(name):
                 continue
             first_choice = self._instead_of.get(name)
@@ -97,17 +99,17 @@ class Recorder(Node):
         publishers = self.get_publishers_info_by_topic(name)
         if not publishers:
             return
+        self._taken.add(name)
         kind = publishers[0].topic_type
         profiles = [publisher.qos_profile for publisher in publishers]
         try:
             message = message_class(kind)
-            with self._lock:
-                self._writer.add_topic(name, kind, [_to_qos(profile) for profile in profiles])
+            installed_types([kind])
         except BagError as error:
-            self._given_up.add(name)
             self.notices.append(f"topic '{name}' is not recorded: {error}")
             return
 
+        self._queue.put((0, partial(self._writer.add_topic, name, kind, [_to_qos(profile) for profile in profiles])))
         profile = _subscription_qos(profiles)
         is_latched = profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
 
@@ -124,37 +126,41 @@ class Recorder(Node):
         self.create_subscription(message, name, keep, profile, raw=True)
 
     def _enqueue(self, name: str, data: bytes, received_ns: int) -> None:
-        if self._waiting_bytes > QUEUE_BYTES:
+        if self._queued_bytes - self._written_bytes > QUEUE_BYTES:
             self.dropped += 1
             return
         self.received += 1
-        with self._lock:
-            self._waiting_bytes += len(data)
-        self._queue.put((name, received_ns, data))
+        self._queued_bytes += len(data)
+        self._queue.put((len(data), partial(self._writer.write, name, received_ns, data)))
 
     def _write(self) -> None:
-        checkpoint_s = time.monotonic()
+        begin_s = checkpoint_s = time.monotonic()
         while self.failure is None:
             try:
                 item: Any = self._queue.get(timeout=CHECKPOINT_PERIOD_S)
             except queue.Empty:
                 item = ()
+            if item is None:
+                break
             try:
-                with self._lock:
-                    if item is None:
-                        break
-                    if item:
-                        self._waiting_bytes -= len(item[2])
-                        self._writer.write(*item)
-                    if time.monotonic() - checkpoint_s >= CHECKPOINT_PERIOD_S:
-                        self._writer.checkpoint()
-                        checkpoint_s = time.monotonic()
+                if item:
+                    size, do = item
+                    do()
+                    self._written_bytes += size
+                if time.monotonic() - checkpoint_s >= checkpoint_period_s(checkpoint_s - begin_s):
+                    self._writer.checkpoint()
+                    checkpoint_s = time.monotonic()
             except BagError as error:
                 self.failure = error
         try:
             self._writer.close()
         except BagError as error:
             self.failure = self.failure or error
+
+
+def checkpoint_period_s(recorded_s: float) -> float:
+    """Give how long after a checkpoint the next one is due, so that a long recording is not busy with its summary."""
+    return max(CHECKPOINT_PERIOD_S, CHECKPOINT_SHARE * recorded_s)
 
 
 def _subscription_qos(profiles: Sequence[QoSProfile]) -> QoSProfile:

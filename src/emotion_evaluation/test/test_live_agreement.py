@@ -137,6 +137,45 @@ def test_what_is_latched_before_simulated_time_begins_is_recorded_when_it_does(r
         assert bag.start_ns == bag.end_ns == 7_000_000_000
 
 
+def test_disk_that_stalls_stops_neither_the_stamps_nor_the_count_of_what_is_dropped(ros, tmp_path, monkeypatch):  # noqa: F811
+    from std_msgs.msg import String
+
+    from emotion_core import qos
+    from emotion_evaluation import recorder
+    from emotion_evaluation.bag_writer import BagWriter
+
+    goes_on = threading.Event()
+
+    class Stalling(BagWriter):
+        def write(self, *message):
+            goes_on.wait(20)
+            super().write(*message)
+
+    monkeypatch.setattr(recorder, 'QUEUE_BYTES', 200)
+    publishers = [ros.node.create_publisher(String, f'/{name}', qos.RESULT) for name in ('one', 'two')]
+    recording = ros.add(recorder.Recorder(Stalling(tmp_path / 'bag'), ['/one', '/two']))
+    try:
+        for publisher in publishers:  # the second topic is found during the stall
+            ros.spin_until(lambda: recording.look() or publisher.get_subscription_count(), 'the recorder listens')
+            before = recording.received + recording.dropped
+            for _ in range(10):
+                publisher.publish(String(data='word'))
+            ros.spin_until(lambda: recording.received + recording.dropped == before + 10, 'the words have come')
+        begin_ns = time.time_ns()
+    finally:
+        goes_on.set()
+        recording.end()
+    with Bag(tmp_path / 'bag') as bag:
+        assert bag.count == recording.received == 20 - recording.dropped < 20
+        assert bag.end_ns < begin_ns
+
+
+def test_recording_of_hours_is_completed_less_often():
+    from emotion_evaluation.recorder import checkpoint_period_s
+
+    assert [checkpoint_period_s(hours * 3600) for hours in (0, 0.5, 6)] == [1.0, 1.0, 10.8]
+
+
 def test_recorder_that_fails_ends_and_leaves_a_bag(tmp_path):
     code = (
         'import sys; from emotion_evaluation import cli, recorder\n'
