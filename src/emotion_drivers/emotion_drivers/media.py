@@ -9,6 +9,7 @@ from emotion_core.errors import DeviceError
 from emotion_core.stamps import NS_PER_S
 
 TIMEOUTS_S = (5.0, 3.0)  # to open a stream, and between two packets
+SEEK_BACK_NS = (0, 15 * NS_PER_S)  # where the first lands too late, the second does not in most files
 NS_PER_AV_TIME = 1000  # FFmpeg counts the duration of a container in microseconds
 
 
@@ -77,17 +78,25 @@ class Media:
             if not seek:
                 yield from ((0, frame) for frame in self.container.decode(self.stream))
                 return
-            ticks = math.floor((start_ns + self.origin_ns) / (NS_PER_S * self.stream.time_base))
-            self.container.seek(ticks, stream=self.stream)
-            frames = self._frames()
-            first = next(frames, None)
-            if first is None:  # some containers do not find where decoding must begin: from the very beginning then
+            for back_ns in SEEK_BACK_NS:
+                at_ns = max(start_ns - back_ns, 0) + self.origin_ns
+                self.container.seek(math.floor(at_ns / (NS_PER_S * self.stream.time_base)), stream=self.stream)
+                frames = self._frames()
+                first = next(frames, None)
+                if first is not None and not self._skips(start_ns, first[0]):
+                    yield first
+                    break
+            else:  # some containers do not find where decoding must begin: from the very beginning then
                 self.close()
                 self._open()
                 frames = self._frames()
-            else:
-                yield first
             yield from frames
+
+    def _skips(self, start_ns: int, first_ns: int) -> bool:
+        """Tell whether a frame from ``start_ns`` on is missing before the first one."""
+        rate = getattr(self.stream, 'average_rate', None)  # sound has none
+        begin_ns = (self.stream.start_time or 0) * self.stream.time_base * NS_PER_S - self.origin_ns
+        return first_ns - max(start_ns, begin_ns) >= (NS_PER_S / rate if rate else NS_PER_S)
 
     def _frames(self) -> Iterator[tuple[int, Any]]:
         tick = self.stream.time_base

@@ -46,12 +46,15 @@ def test_a_file_can_begin_anywhere(clip):
     assert next(video.pictures(0))[0] == 0
 
 
-def test_a_transport_stream_which_cannot_be_sought_can_begin_anywhere_too(tmp_path):
-    video = open_video(str(write_clip(tmp_path / 'clip.ts', codec='aac')))
+@pytest.mark.parametrize('seconds', [SECONDS, 24.0])  # in the second a key frame comes every ten seconds
+def test_a_transport_stream_which_cannot_be_sought_can_begin_anywhere_too(tmp_path, seconds):
+    video = open_video(str(write_clip(tmp_path / 'clip.ts', seconds, codec='aac')))
     positions = [position for position, _ in video.pictures(0)]
+    assert len(positions) == seconds * RATE_HZ
     assert np.diff(positions).tolist() == [FRAME_NS] * (len(positions) - 1)
     assert positions[0] < FRAME_NS  # its sound begins a little earlier
-    assert next(video.pictures(positions[13]))[0] == positions[13]
+    for index in (13, len(positions) // 2, 13, len(positions) - 1):
+        assert next(video.pictures(positions[index]))[0] == positions[index]
 
 
 def test_a_lower_frame_rate_takes_fewer_frames_and_leaves_their_positions(clip):
