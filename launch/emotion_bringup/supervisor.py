@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import io
 import os
 import shlex
 import signal
@@ -49,6 +50,8 @@ class Supervisor:
             **environ,
         }
         self._out = out
+        if isinstance(out, io.TextIOWrapper):  # what its encoding lacks must not end the graph
+            out.reconfigure(errors='replace')
         self._width = max((len(child.name) for child in self._children), default=0)
         self._running: dict[str, asyncio.subprocess.Process] = {}
         self._ending = asyncio.Event()

@@ -102,6 +102,14 @@ def test_each_line_says_which_node_it_came_from():
     assert sorted(lines) == ['[one]    a', '[one]    b', '[second] c']
 
 
+def test_line_that_the_output_cannot_encode_ends_nothing():
+    out = io.TextIOWrapper(io.BytesIO(), encoding='ascii')
+    program = 'import sys; sys.stdout.buffer.write("a → b…\\n".encode()); print("c")'
+    assert Supervisor([Child('one', [sys.executable, '-c', program])], os.environ, out).run() == 0
+    lines = out.buffer.getvalue().decode().splitlines()
+    assert {'[one] a ? b?', '[one] c', '[one] ended (exit code 0)'} <= set(lines)
+
+
 def test_killed_child_is_back_within_five_seconds(run):
     running = run(('one', SLEEPER, True))
     first = pid_in(running.read_until('started, process'))
