@@ -81,11 +81,11 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
 def _from_names(options: argparse.Namespace, console: Console) -> int:
     if options.out is not None and len(options.names) > 1:
         raise LabelError('each bag gets a CSV file beside it: leave -o out')
-    for path in options.names:
+    targets = [_unwritten(options.out or labels_beside(path)) for path in options.names]
+    for path, target in zip(options.names, targets):
         label = label_in_name(path)
         with Bag(path) as bag:
             interval = Interval(bag.start_ns, bag.end_ns, options.subject, label)
-            target = options.out or labels_beside(path)
             ground_truth.write_csv(target, [interval], bag.start_ns)
         say(console, f'{target}: {label}')
     return 0
@@ -93,9 +93,7 @@ def _from_names(options: argparse.Namespace, console: Console) -> int:
 
 def _along(options: argparse.Namespace, console: Console) -> int:
     """Label along a bag, whose time goes by here; another terminal may show it with ``emotion replay``."""
-    target = options.out or labels_beside(options.bag)
-    if target.exists():
-        raise LabelError(f"'{target}' is there already: choose another file with -o")
+    target = _unwritten(options.out or labels_beside(options.bag))
     with Bag(options.bag) as bag:
         begin_ns, end_ns = bag.start_ns, bag.end_ns
     total = (end_ns - begin_ns) / NS_PER_S
@@ -118,6 +116,8 @@ def _along(options: argparse.Namespace, console: Console) -> int:
 
 def _live(options: argparse.Namespace, console: Console) -> int:
     """Publish what is typed, for a recorder."""
+    if options.out is not None:
+        _unwritten(options.out)
     import rclpy
     from rclpy.signals import SignalHandlerOptions
 
@@ -154,6 +154,13 @@ def _live(options: argparse.Namespace, console: Console) -> int:
         ground_truth.write_csv(options.out, intervals, 0)
         say(console, f'{_count(intervals)} in {options.out}')
     return 0
+
+
+def _unwritten(target: Path) -> Path:
+    """Give the file back; raises LabelError where it is there, for it may hold what somebody typed."""
+    if target.exists():
+        raise LabelError(f"'{target}' is there already: remove it, or choose another file with -o")
+    return target
 
 
 def _count(intervals: Sequence[Interval]) -> str:

@@ -107,6 +107,15 @@ def test_bags_whose_names_have_dots_have_labels_of_their_own(tmp_path):
     assert [read_csv(labels_of(bag, None, 3), 0)[0].label for bag in names[:2]] == ['happy', 'sad']
 
 
+def test_labels_that_are_there_are_not_overwritten_by_those_in_names(tmp_path, capsys):
+    for name in ('happy', 'sad'):
+        write_strings(tmp_path / name, 3)
+    (tmp_path / 'sad.csv').write_text('typed by hand')
+    assert main('label', ['--names', str(tmp_path / 'happy'), str(tmp_path / 'sad')]) == 1
+    assert f"'{tmp_path / 'sad.csv'}' is there already" in capsys.readouterr().err
+    assert (tmp_path / 'sad.csv').read_text() == 'typed by hand' and not (tmp_path / 'happy.csv').exists()
+
+
 @pytest.mark.parametrize('name, label', [('happy_03.mcap', 'happy'), ('anna-Sadness', 'sad'), ('02_calm_x', 'neutral')])
 def test_name_tells_the_label(tmp_path, name, label):
     assert label_in_name(tmp_path / name) == label
