@@ -1,6 +1,7 @@
 """``emotion record``."""
 
 import argparse
+import shutil
 import signal
 import time
 from datetime import datetime
@@ -69,14 +70,18 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
         recorder.destroy_node()
         rclpy.try_shutdown()
     show(console, _summary(writer))
-    size = sum(file.stat().st_size for file in folder.iterdir())
-    say(console, f"'{folder}': {sum(writer.counts.values())} messages, {size / 1e6:.1f} MB")
+    count = sum(writer.counts.values())
+    if count:
+        size = sum(file.stat().st_size for file in folder.iterdir())
+        say(console, f"'{folder}': {count} messages, {size / 1e6:.1f} MB")
+    else:  # the same command shall work when there is something to record
+        shutil.rmtree(folder)
     if recorder.dropped:
         say(console, f'{recorder.dropped} messages were dropped: the disk is too slow for these topics', 'red')
     if recorder.failure is not None:
         say(console, f'emotion record: {recorder.failure}', 'red')
         return 1
-    if not sum(writer.counts.values()):
+    if not count:
         say(console, f'nothing was recorded: {hint}', 'red')
         return 1
     return 0

@@ -190,6 +190,14 @@ def test_recorder_that_fails_ends_and_leaves_a_bag(tmp_path):
         assert bag.count == 0
 
 
+def test_recording_of_nothing_leaves_nothing(tmp_path):
+    words = ['record', '-o', str(tmp_path / 'bag'), '--topics', '/nothing', '--duration', '0.1']
+    command = [sys.executable, '-m', 'emotion_bringup.cli', *words]
+    for _ in range(2):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=START_S)
+        assert done.returncode == 1 and 'nothing was recorded' in done.stderr and not list(tmp_path.iterdir())
+
+
 def test_remap_start_and_duration(ros, tmp_path):  # noqa: F811
     from bags import write_strings
     from std_msgs.msg import String
