@@ -50,11 +50,16 @@ EXAMPLES = {
 """,
 }
 GRAPH = 'a running graph'
-TAKES = {  # what each way of recording and of evaluating takes
+TAKES = {  # what each way of recording, labelling and evaluating takes
     'record': {
         '--scenario': '--out --storage --data',
         '--storage': '--out --topics --namespace --duration --use-sim-time',  # another than MCAP
         GRAPH: '--out --storage --topics --namespace --compression --duration --use-sim-time',
+    },
+    'label': {
+        '--names': '--out --subject',
+        'bag': '--out --subject --rate',
+        GRAPH: '--out --subject --namespace',
     },
     'evaluate': {
         '--dataset': '--out --no-report --data --model --limit --detector',

@@ -84,15 +84,14 @@ def load(name: str, data: Path) -> Dataset:
     :param data: The folder that holds a named one.
     :raises BagError: when it is not there, or holds nothing usable.
     """
-    named = {'fer2013': _fer2013, 'ravdess': _ravdess, 'nemo': _nemo}
-    if name in named:
-        return named[name](data)
+    if name in NAMED:
+        return NAMED[name](data)
     path = Path(name)
     if path.is_dir():
         return _of_files(path, _in_folders(path))
     if path.suffix.lower() == '.csv' and path.is_file():
         return _of_files(path, _in_table(path))
-    raise BagError(f"'{name}' is neither one of {', '.join(named)} nor a folder or CSV file that is there")
+    raise BagError(f"'{name}' is neither one of {', '.join(NAMED)} nor a folder or CSV file that is there")
 
 
 def _fer2013(data: Path) -> Dataset:
@@ -130,6 +129,9 @@ def _clips(name: str, description: str, clips: Sequence, speakers: Sequence[str]
         if clip.speaker.split('/')[1] in speakers
     ]
     return Dataset(name, description, SPEECH, items)
+
+
+NAMED = {'fer2013': _fer2013, 'ravdess': _ravdess, 'nemo': _nemo}
 
 
 class _File(NamedTuple):

@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -22,9 +23,13 @@ def run(options: argparse.Namespace, arguments: list[str], console: Console) -> 
     """Measure a model on a data set; gives the exit code."""
     if options.limit is not None and options.limit < 1:
         raise BagError('--limit must be at least 1')
+    if options.data != Path('.') and options.dataset not in datasets.NAMED:
+        raise BagError(f"'{options.dataset}' is a path, there is no use for --data: leave it out")
     prepare(options.out)
     with console.status('reading'):
         data = datasets.load(options.dataset, options.data).part(options.limit)
+    if options.detector and data.task != datasets.FACE:
+        raise BagError('with sounds there is no use for --detector: leave it out')
     columns = (TextColumn('{task.description}'), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(escape(data.name), total=len(data.items))

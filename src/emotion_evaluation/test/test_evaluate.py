@@ -439,6 +439,13 @@ def test_option_that_is_none_gets_a_sentence(command, sentence, capsys):
     assert sentence in capsys.readouterr().err
 
 
+def test_detector_of_faces_is_refused_with_sounds(tmp_path, capsys):
+    (tmp_path / 'sad').mkdir()
+    shutil.copy(ASSETS / 'glad.ogg', tmp_path / 'sad')
+    assert main('evaluate', ['--dataset', str(tmp_path), '--detector', 'haar', '--out', str(tmp_path / 'out')]) == 1
+    assert 'with sounds there is no use for --detector' in capsys.readouterr().err
+
+
 def test_table_of_pictures_that_is_no_text_gets_a_sentence(tmp_path, capsys):
     (tmp_path / 'table.csv').write_bytes('path,label\nmüde.jpg,sad\n'.encode('latin-1'))
     assert main('evaluate', ['--dataset', str(tmp_path / 'table.csv'), '--out', str(tmp_path / 'out')]) == 1
@@ -461,6 +468,10 @@ def test_table_in_a_pipe_is_not_cut():
         ('evaluate nowhere --limit 5', '--limit'),
         ('record --scenario --topics /x --compression lz4', '--topics, --compression'),
         ('record --data x', '--data'),
+        ('label walk --rate 3 --namespace foo --names x', 'bag, --rate, --namespace'),
+        ('label walk --namespace foo', '--namespace'),
+        ('label --rate 3', '--rate'),
+        ('evaluate --dataset nowhere --data x', '--data'),
         ('record --storage sqlite3 --compression lz4', '--compression'),
     ],
 )
@@ -476,7 +487,7 @@ def test_every_option_goes_with_something():
     for command, ways in TAKES.items():
         known = {option for action in make_parser(command)._actions for option in action.option_strings}
         taken = {*ways, *' '.join(ways.values()).split()}
-        assert known - taken == {'-h', '--help', *({'-o'} if command == 'record' else ())}
+        assert known - taken == {'-h', '--help', *({'-o'} if command != 'evaluate' else ())}
 
 
 def test_sound_without_a_label_is_an_error_that_names_the_line(tmp_path, capsys):
