@@ -17,9 +17,9 @@ from emotion_core.errors import EmotionError, ModelError
 from emotion_core.layout import LAYOUT, label_and_person
 from emotion_evaluation.errors import BagError
 from emotion_speech.vad import RATE
+from emotion_training import sound
 
 PICTURES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
-SOUNDS = ('.wav', '.flac', '.ogg', '.opus', '.mp3')
 FACE, SPEECH = 'fer', 'ser'
 # What the bundled models were not trained on, and neither chosen by.
 RAVDESS_TEST, NEMO_TEST = ('21', '22', '23', '24'), ('KD0', 'WR0')
@@ -143,14 +143,17 @@ class _File(NamedTuple):
 
 def _in_folders(path: Path) -> list[_File]:
     found = []
-    for file in sorted(item for item in path.rglob('*') if _is_known(item)):
-        folders = file.relative_to(path).parts[:-1]
-        if any(folder.startswith('.') for folder in folders):
+    for file in sorted(item for item in path.rglob('*') if item.is_file()):
+        *folders, name = file.relative_to(path).parts
+        if any(part.startswith('.') for part in (*folders, name)):
+            continue
+        if not _is_known(file):
+            found.append(_File(file, file.suffix or 'without a suffix', None, ''))
             continue
         name, who = label_and_person(folders)
         label = _label(name, f"'{file}'") if folders else None
         found.append(_File(file, name or 'in no folder', label, who))
-    if not found:
+    if not any(_is_known(item.path) for item in found):
         raise BagError(f"'{path}' holds no pictures or sounds in {LAYOUT}")
     return found
 
@@ -176,7 +179,7 @@ def _in_table(path: Path) -> list[_File]:
 def _of_files(path: Path, files: list[_File]) -> Dataset:
     """Make a data set of files, and say what is left out of it."""
     pictures = [file for file in files if file.path.suffix.lower() in PICTURES]
-    if pictures and len(pictures) < len(files):
+    if pictures and any(file.path.suffix.lower() in sound.SUFFIXES for file in files):
         raise BagError(f"'{path}' holds pictures and sounds: measure them one after the other")
     kind, read = (FACE, _read_picture) if pictures else (SPEECH, _read_sound)
     items = [
@@ -199,7 +202,7 @@ def _of_files(path: Path, files: list[_File]) -> Dataset:
 
 
 def _is_known(path: Path) -> bool:
-    return path.suffix.lower() in (*PICTURES, *SOUNDS)
+    return path.suffix.lower() in (*PICTURES, *sound.SUFFIXES)
 
 
 def _label(name: str, where: str) -> int | None:
@@ -221,10 +224,10 @@ def _read_picture(path: Path) -> np.ndarray:
 def _read_sound(path: Path) -> np.ndarray:
     from emotion_drivers.audio import SoundFile
 
-    sound = SoundFile(str(path), RATE, 1)
+    file = SoundFile(str(path), RATE, 1)
     try:
-        return np.concatenate([np.zeros(0, np.float32), *(block[:, 0] / 32768 for block in sound.samples(0))]).astype(
+        return np.concatenate([np.zeros(0, np.float32), *(block[:, 0] / 32768 for block in file.samples(0))]).astype(
             np.float32
         )
     finally:
-        sound.close()
+        file.close()

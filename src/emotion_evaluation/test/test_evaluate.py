@@ -404,10 +404,12 @@ def test_people_have_folders_inside_or_around_those_of_the_labels(tmp_path):
         (tmp_path / 'sounds' / folder).mkdir(parents=True)
         shutil.copy(ASSETS / 'glad.ogg', tmp_path / 'sounds' / folder)
     shutil.copy(ASSETS / 'glad.ogg', tmp_path / 'sounds')
+    for name in ('ben/sad/voice.m4a', 'ben/sad/notes.txt', '.DS_Store'):
+        (tmp_path / 'sounds' / name).touch()
     data = datasets.load(str(tmp_path / 'sounds'), tmp_path)
     assert {(EMOTIONS[item.label], item.source) for item in data.items} == {('happy', 'anna'), ('sad', 'ben')}
-    left_out = '(1 disgust, 1 in no folder left out)'
-    assert data.description == f'2 sounds of {tmp_path / "sounds"}, 2 people {left_out}'
+    left_out = '(1 .txt, 1 disgust, 1 in no folder left out)'
+    assert data.description == f'3 sounds of {tmp_path / "sounds"}, 2 people {left_out}'
     for folder in ('joy', 'sad'):
         (tmp_path / 'of_nobody' / folder).mkdir(parents=True)
         shutil.copy(ASSETS / 'glad.ogg', tmp_path / 'of_nobody' / folder)
