@@ -17,6 +17,7 @@ from emotion_drivers.timeline import PlayClock
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 FOLDER_RATE_HZ = 30.0  # as a camera
 SLOT_TOLERANCE_NS = NS_PER_S // 1000  # containers round positions to as much as 1 ms
+CREDIT = 2  # periods by which frames of a stream may come early: networks deliver in bursts
 LONGEST_AGE_S = 1.0  # of a frame that a camera gives; a larger difference means that its clock is another
 RAW_PIXELS = 640 * 480  # more do not fit USB 2 uncompressed at 30 Hz
 
@@ -52,6 +53,21 @@ class _Thinner:
         if self._rate_hz and slot == self._slot:
             return False
         self._slot = slot
+        return True
+
+
+class _Pacer:
+    """Keeps at most ``rate_hz`` of the frames that arrive, and loses none of such a stream to jitter; 0 keeps all."""
+
+    def __init__(self, rate_hz: float):
+        self._period_ns = round(NS_PER_S / rate_hz) if rate_hz else 0
+        self._due_ns = 0
+
+    def __call__(self, stamp_ns: int) -> bool:
+        latest_ns = stamp_ns + CREDIT * self._period_ns
+        if latest_ns < self._due_ns <= latest_ns + self._period_ns:  # beyond that the clock was set back
+            return False
+        self._due_ns = min(max(self._due_ns, stamp_ns), latest_ns) + self._period_ns
         return True
 
 
@@ -154,7 +170,7 @@ class VideoStream:
 
     def capture(self, clock: PlayClock) -> Iterator[Frame]:
         """Give frames as they come, stamped with their arrival: the sender's clock is not known."""
-        wanted = _Thinner(self._frame_rate)
+        wanted = _Pacer(self._frame_rate)
         for _, frame in self._media.decode(seek=False):
             stamp_ns = clock.now_ns()
             if wanted(stamp_ns):

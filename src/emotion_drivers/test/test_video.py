@@ -10,7 +10,7 @@ from clips import DARK, FLASH_S, RATE_HZ, SECONDS, WHITE, write_clip
 from emotion_core.errors import DeviceError
 from emotion_core.stamps import NS_PER_S
 from emotion_drivers.timeline import PlayClock
-from emotion_drivers.video import Camera, fit, open_video
+from emotion_drivers.video import Camera, _Pacer, fit, open_video
 
 FRAME_NS = NS_PER_S // RATE_HZ
 
@@ -160,6 +160,16 @@ def test_a_stream_gives_its_frames_and_says_when_it_has_gone():
         server.shutdown()
         server.server_close()
     assert np.allclose(means, range(0, 250, 50), atol=2)
+
+
+@pytest.mark.parametrize('jitter_ms', [0, 2, 4, 8])
+@pytest.mark.parametrize('rate_hz, share', [(25, 1.0), (30, 1.0), (60, 0.5)])
+def test_a_stream_is_thinned_to_the_rate_and_not_by_its_jitter(rate_hz, share, jitter_ms):
+    late_s = np.random.default_rng(0).normal(0, jitter_ms / 1000, 3000)
+    stamps = np.maximum.accumulate(NS_PER_S * (1000 + np.arange(3000) / rate_hz + late_s))
+    wanted = _Pacer(30.0)
+    assert sum(wanted(int(stamp)) for stamp in stamps) == pytest.approx(3000 * share, abs=3)
+    assert wanted(int(stamps[0])) and all(map(_Pacer(0.0), range(9)))  # also where the clock is set back
 
 
 class ThreeFrames:
