@@ -95,7 +95,8 @@ class DriverNode(EmotionNode):
                 return
             except ClockJumped as jump:
                 start_ns = round(self.parameters.start_at * NS_PER_S)
-                self.problem('clock jumped back', f'{jump}: the file goes on where it is at that time')
+                then = 'goes on where it is at that time' if start_ns else 'begins again'
+                self.problem('clock jumped back', f'{jump}: the file {then}')
                 continue
             except EmotionError as error:
                 kind, sentence = 'no source', str(error)
