@@ -137,7 +137,7 @@ def plan(graph: Graph, values: Mapping[str, str], now: float | None = None) -> l
     params_file = Path(chosen['params_file']).expanduser()
     if not params_file.is_file():
         raise LaunchError(f"there is no params_file '{params_file}'")
-    _check_params_file(params_file)
+    params = _read_params_file(params_file)
 
     nodes = [node for node in graph.nodes if all(chosen[name].lower() == value for name, value in node.when.items())]
     truths = {name: TRUTH[value.lower()] for name, value in chosen.items() if known[name].default in TRUTH}
@@ -164,14 +164,14 @@ def plan(graph: Graph, values: Mapping[str, str], now: float | None = None) -> l
                 parameters,
                 params_file.resolve(),
                 chosen['log_level'],
-                truths['use_respawn'],
+                truths['use_respawn'] and not (node.is_player and _ends_with_its_file(params, node.name)),
             )
         )
     return processes
 
 
-def _check_params_file(path: Path) -> None:
-    """Raise LaunchError for a file that no node could read; each would say so again and again."""
+def _read_params_file(path: Path) -> dict[str, Any]:
+    """Read a file of parameters; raises LaunchError where no node could: each would say so again and again."""
     try:
         content = yaml.safe_load(path.read_text(encoding='utf-8'))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -181,12 +181,23 @@ def _check_params_file(path: Path) -> None:
             f"params_file '{path}' has no parameters of a node, as "
             "'emotion_face: {ros__parameters: {max_faces: 2}}' has"
         )
+    return content
 
 
 def _has_parameters(content: Any) -> bool:
     return isinstance(content, dict) and (
         isinstance(content.get('ros__parameters'), dict) or any(_has_parameters(inner) for inner in content.values())
     )
+
+
+def _ends_with_its_file(content: Any, name: str, key: str = '') -> bool:
+    """Tell whether parameters, of which ``key`` says whose they are, let a node end for good with its file."""
+    if not isinstance(content, dict):
+        return False
+    is_of_it = key.rsplit('/')[-1] in (name, '*', '**')
+    if is_of_it and isinstance(own := content.get('ros__parameters'), dict) and own.get('exit_at_end') is True:
+        return True
+    return any(_ends_with_its_file(inner, name, str(key)) for key, inner in content.items())
 
 
 def start_of(processes: Sequence[Process]) -> float:
@@ -255,7 +266,9 @@ ARGUMENTS = {
         Argument('namespace', '', 'Namespace of all nodes and topics.'),
         Argument('use_sim_time', 'false', 'Take the time from /clock: true or false.'),
         Argument('autostart', 'true', 'Configure and activate the nodes; false leaves that to a lifecycle manager.'),
-        Argument('use_respawn', 'true', 'Start a node again when it ends: true or false.'),
+        Argument(
+            'use_respawn', 'true', 'Start a node again when it ends, except a driver with exit_at_end: true or false.'
+        ),
         Argument('log_level', 'info', 'Least severe message to log.', ('debug', 'info', 'warn', 'error', 'fatal')),
         Argument(
             'drivers',

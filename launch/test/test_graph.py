@@ -162,6 +162,16 @@ def test_file_of_parameters_that_no_node_could_read_is_refused_before_any_starts
     plan(GRAPHS['multimodal'], {'params_file': str(path)})
 
 
+@pytest.mark.parametrize('key', ['camera', '/**/camera', '/robot/camera'])
+def test_driver_that_shall_end_with_its_file_is_not_started_again(tmp_path, key):
+    path = tmp_path / 'params.yaml'
+    path.write_text(f'{key}: {{ros__parameters: {{exit_at_end: true}}}}')
+    processes = planned(params_file=str(path), use_respawn='true')
+    assert [name for name, process in processes.items() if not process.respawn] == ['camera']
+    path.write_text(f'{key}: {{ros__parameters: {{exit_at_end: false}}}}')
+    assert all(process.respawn for process in planned(params_file=str(path), use_respawn='true').values())
+
+
 def test_words_are_split_at_the_first_sign():
     values = parse_values(['camera:=rtsp://host:8554/a:=b', 'overlay:='])
     assert values == {'camera': 'rtsp://host:8554/a:=b', 'overlay': ''}
