@@ -12,6 +12,7 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 from rosbags.interfaces import Qos, QosDurability, QosReliability
 from rosgraph_msgs.msg import Clock
 
+from emotion_core.errors import InputError
 from emotion_core.messages import to_stamp
 from emotion_core.stamps import NS_PER_S
 from emotion_evaluation import ground_truth
@@ -19,7 +20,7 @@ from emotion_evaluation.bag import Bag, Record, TopicInfo
 from emotion_evaluation.definitions import installed_types, message_class
 from emotion_evaluation.errors import BagError
 
-CLOCK_TYPE = 'rosgraph_msgs/msg/Clock'
+CLOCK_TYPE, STATIC_TYPE = 'rosgraph_msgs/msg/Clock', 'tf2_msgs/msg/TFMessage'
 CLOCK_PERIOD_NS = NS_PER_S // 100
 DEPTH = 100
 ACKNOWLEDGED_S = 1.0
@@ -141,9 +142,24 @@ class Player(Node):
             self._clock_pub.publish(Clock(clock=to_stamp(now_ns)))
 
     def _publish_latched(self, begin_ns: int) -> None:
-        newest = {record.topic: record.data for record in self._read(self._latched, None, begin_ns)}
-        for topic, data in newest.items():
-            self._by_topic[topic].publish(data)
+        holding: dict[tuple[str, object], Record] = {}
+        for record in self._read(self._latched, None, begin_ns):
+            key = record.topic, self._about(record)
+            holding.pop(key, None)  # so that they come in the order in which they came
+            holding[key] = record
+        for record in holding.values():
+            self._by_topic[record.topic].publish(record.data)
+
+    def _about(self, record: Record) -> object:
+        """Give what a latched message is about: a later one about the same takes its place."""
+        if record.type == STATIC_TYPE:
+            return record.data  # of several broadcasters, each with frames of its own
+        if record.type == ground_truth.TYPE:
+            try:
+                return self._bag.deserialize(record).subject_id
+            except InputError:  # damaged
+                return record.data
+        return None
 
     def _advertise(self, info: TopicInfo, name: str) -> None:
         try:

@@ -217,6 +217,42 @@ def test_remap_start_and_duration(ros, tmp_path):  # noqa: F811
     assert [msg.data for msg in heard] == [f'word {number}' for number in range(5, 15)]
 
 
+def test_replay_from_the_middle_begins_with_all_that_holds(ros, tmp_path, monkeypatch):  # noqa: F811
+    from bags import MS, START_NS, STRING
+    from std_msgs.msg import String
+
+    from emotion_core.testing import EVERY_STATE
+    from emotion_evaluation import ground_truth, player
+    from emotion_evaluation.bag_writer import BagWriter
+    from emotion_evaluation.definitions import installed_types
+    from emotion_msgs.msg import GroundTruth
+
+    monkeypatch.setattr(player, 'STATIC_TYPE', STRING)  # tf2_msgs is not everywhere
+    kinds = {'/emotion/ground_truth': ground_truth.TYPE, '/frames': STRING}
+    types = installed_types(kinds.values())
+    writer = BagWriter(tmp_path / 'bag', types=types)
+    header = types.types['std_msgs/msg/Header'](types.types['builtin_interfaces/msg/Time'](1, 0), '')
+    marks = [types.types[ground_truth.TYPE](header, *words.split()) for words in ('anna sad', 'ben fear', 'anna happy')]
+    frames = [types.types[STRING](word) for word in ('base', 'head', 'base')]
+    for name, messages in zip(kinds, (marks, frames)):
+        writer.add_topic(name, kinds[name], [scenario_bag.LATCHED])
+        for number, message in enumerate(messages):
+            writer.write(name, START_NS + number * MS, bytes(types.serialize_cdr(message, kinds[name])))
+    writer.write('/emotion/ground_truth', START_NS + 3 * MS, b'\0\1\0\0 damaged')
+    writer.add_topic('/end', STRING)
+    writer.write('/end', START_NS + 1000 * MS, bytes(types.serialize_cdr(types.types[STRING]('end'), STRING)))
+    writer.close()
+    with Bag(tmp_path / 'bag') as bag:
+        playing = ros.add(Player(bag))
+        labels = ros.collect(GroundTruth, '/emotion/ground_truth', EVERY_STATE)
+        words = ros.collect(String, '/frames', EVERY_STATE)
+        ros.spin_until(lambda: len(playing.unheard()) == 1, 'the test listens')
+        playing.play(start_s=0.9, duration_s=0.01)
+        ros.spin_until(lambda: len(labels) >= 2 and len(words) >= 2, 'what holds has come')
+    assert [(label.subject_id, label.label) for label in labels] == [('ben', 'fear'), ('anna', 'happy')]
+    assert [word.data for word in words] == ['head', 'base']
+
+
 def test_topic_with_two_types_is_played_with_the_first(ros, tmp_path):  # noqa: F811
     from bags import STRING
     from rosbags.rosbag2 import StoragePlugin, Writer
