@@ -16,7 +16,7 @@ from emotion_bringup.transport import transport_variables
 from emotion_core.messages import to_pixels
 
 ON_THIS_HOST = ('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
-PAUSE_S = 0.002  # between two looks for messages: what a latency is measured to
+LOOK_S = 0.05  # between two questions whether to go on
 
 
 def stay_on_this_host() -> None:
@@ -34,8 +34,7 @@ def run_beside(supervisor: Supervisor, node: Node, go_on: Callable[[], bool]) ->
         serving = asyncio.create_task(supervisor.serve())
         try:
             while not serving.done() and go_on():
-                executor.spin_once(timeout_sec=0)
-                await asyncio.sleep(PAUSE_S)
+                await asyncio.to_thread(executor.spin_once, timeout_sec=LOOK_S)  # ends with the first message
         finally:
             supervisor.stop()
             code = await serving
