@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from emotion_bringup.beside import ON_THIS_HOST, run_to_end, stay_on_this_host
-from emotion_bringup.graph import GRAPHS, Process, plan, start_of
+from emotion_bringup.graph import GRAPHS, LaunchError, Process, plan, start_of
 from emotion_bringup.supervisor import Supervisor
 from emotion_bringup.transport import PROFILE_VARIABLES
 from emotion_bringup.up import to_child
@@ -172,7 +172,12 @@ def describe(milliseconds: list[float]) -> str:
 
 
 def bench(seconds: float, json_file: str | None = None) -> int:
-    """Measure and print; gives the exit code."""
+    """Measure and print; gives the exit code, and raises LaunchError where the file cannot be written."""
+    if json_file:  # before the work that fills it
+        try:
+            open(json_file, 'a').close()
+        except OSError as error:
+            raise LaunchError(f"cannot write '{json_file}': {error.strerror}") from error
     console = Console()
     with console.status(f'measuring the running graph, about {seconds + WARM_UP_S + 8:.0f} s'):
         report, speech_ms = measure(seconds)

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import rclpy  # noqa: F401  (the bench listens to a running graph)
 
-from emotion_bringup.bench import GAP_S, describe, latencies_from, true_ends, write_input
+from emotion_bringup.bench import GAP_S, bench, describe, latencies_from, true_ends, write_input
+from emotion_bringup.graph import LaunchError
 from emotion_drivers import scenario
 
 
@@ -21,6 +22,11 @@ def test_latency_counts_from_the_true_end_and_pauses_do_not_count():
 def test_times_are_told_and_so_is_that_there_are_none():
     assert describe([10.0, 10.0, 20.0]) == '10 / 19 ms'
     assert describe([]) == 'none came: measure for longer'
+
+
+def test_file_that_cannot_be_written_is_found_before_the_measurement(tmp_path):
+    with pytest.raises(LaunchError, match='cannot write .*nowhere/x.json'):
+        bench(5.0, str(tmp_path / 'nowhere' / 'x.json'))
 
 
 def test_input_ends_where_its_sound_ends(tmp_path):
