@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
 
 import cv2
 from rclpy.executors import SingleThreadedExecutor
@@ -11,6 +13,7 @@ from rclpy.node import Node
 from rich.console import Console
 from sensor_msgs.msg import Image
 
+from emotion_bringup.graph import LaunchError
 from emotion_bringup.supervisor import Supervisor
 from emotion_bringup.transport import transport_variables
 from emotion_core.messages import to_pixels
@@ -23,6 +26,19 @@ def stay_on_this_host() -> None:
     """Set the environment of a graph that nobody else should see: its transport, and discovery on this host alone."""
     os.environ.update(transport_variables(os.environ))
     os.environ.setdefault(*ON_THIS_HOST)
+
+
+def open_log() -> TextIO:
+    """
+    Open the file that takes what the nodes of a demo say.
+
+    :raises LaunchError: when it cannot be written, as after a run of another user.
+    """
+    path = Path(os.environ.get('EMOTION_ROS_STATE', tempfile.gettempdir())) / 'demo.log'
+    try:
+        return open(path, 'w')
+    except OSError as error:
+        raise LaunchError(f"cannot write '{path}': {error.strerror}; is it another user's? Remove it then") from error
 
 
 def run_beside(supervisor: Supervisor, node: Node, go_on: Callable[[], bool]) -> int:

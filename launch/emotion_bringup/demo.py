@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 from sensor_msgs.msg import Image
 
-from emotion_bringup.beside import run_to_end, save_picture, stay_on_this_host
+from emotion_bringup.beside import open_log, run_to_end, save_picture, stay_on_this_host
 from emotion_bringup.graph import GRAPHS, plan, start_of
 from emotion_bringup.supervisor import Supervisor
 from emotion_bringup.up import to_child
@@ -194,9 +194,8 @@ def demo(picture: Path | None = None) -> int:
     console = Console()
     kept: list[Image] | None = None if picture is None else []
     stay_on_this_host()
-    log = Path(os.environ.get('EMOTION_ROS_STATE', tempfile.gettempdir())) / 'demo.log'
     latest = Latest()
-    with tempfile.TemporaryDirectory(prefix='emotion_demo_') as folder, open(log, 'w') as out:
+    with tempfile.TemporaryDirectory(prefix='emotion_demo_') as folder, open_log() as out:
         clip = Path(folder) / 'scenario.mp4'
         with console.status('drawing the scenario'):
             scenario.make(clip)
@@ -219,10 +218,11 @@ def demo(picture: Path | None = None) -> int:
             rclpy.try_shutdown()
     if latest.fused_count == 0:
         console.print(
-            f'[red]No fused result arrived.[/] What the nodes said is in {log}; `./emotion doctor` looks for the cause.'
+            f'[red]No fused result arrived.[/] What the nodes said is in {out.name}; '
+            '`./emotion doctor` looks for the cause.'
         )
         return 1
-    console.print(f'{latest.fused_count} fused results. What the nodes said is in {log}.', soft_wrap=True)
+    console.print(f'{latest.fused_count} fused results. What the nodes said is in {out.name}.', soft_wrap=True)
     if kept is not None and not save_picture(next(iter(kept), None), picture, console):
         return 1
     console.print(NEXT, highlight=False, markup=False, soft_wrap=True)

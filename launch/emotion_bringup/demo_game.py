@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from sensor_msgs.msg import Image
 
-from emotion_bringup.beside import run_to_end, save_picture, stay_on_this_host
+from emotion_bringup.beside import open_log, run_to_end, save_picture, stay_on_this_host
 from emotion_bringup.demo import NAMESPACE
 from emotion_bringup.graph import GRAPHS, plan
 from emotion_bringup.supervisor import Supervisor
@@ -124,8 +124,7 @@ def demo_game(picture: Path | None = None) -> int:
     """
     console = Console()
     stay_on_this_host()
-    log = Path(os.environ.get('EMOTION_ROS_STATE', tempfile.gettempdir())) / 'demo.log'
-    with tempfile.TemporaryDirectory(prefix='emotion_demo_') as folder, open(log, 'w') as out:
+    with tempfile.TemporaryDirectory(prefix='emotion_demo_') as folder, open_log() as out:
         clip, params_file = Path(folder) / 'duel.mkv', Path(folder) / 'params.yaml'
         params_file.write_text(PARAMETERS)
         with console.status('drawing two faces'):
@@ -144,9 +143,11 @@ def demo_game(picture: Path | None = None) -> int:
     outcome = player.goal and player.goal.outcome
     if outcome is None or not outcome.succeeded:
         why = outcome.message if outcome else 'the game did not come to its end'
-        console.print(f'[red]No game:[/] {why}. What the nodes said is in {log}.', soft_wrap=True)
+        console.print(f'[red]No game:[/] {why}. What the nodes said is in {out.name}.', soft_wrap=True)
         return 1
-    console.print(f'Game over: {outcome.message}. What the nodes said is in {log}.', soft_wrap=True, highlight=False)
+    console.print(
+        f'Game over: {outcome.message}. What the nodes said is in {out.name}.', soft_wrap=True, highlight=False
+    )
     if picture is not None and not save_picture(player.picture, picture, console):
         return 1
     console.print(NEXT, highlight=False, markup=False, soft_wrap=True)

@@ -1,5 +1,6 @@
 """The file ./emotion, without setting anything up."""
 
+import errno
 import importlib.machinery
 import importlib.util
 import os
@@ -190,6 +191,21 @@ def test_other_python_means_another_environment(emotion, package, monkeypatch):
     made = checkout(emotion, package.parents[1])
     monkeypatch.setattr(sys, 'base_prefix', '/another/python')
     assert made.missing([])['environment']
+
+
+def test_state_that_belongs_to_another_user_is_a_sentence(emotion, package, monkeypatch):
+    made = checkout(emotion, package.parents[1])
+
+    def refuse(*_):
+        raise PermissionError(errno.EACCES, 'Permission denied', f'{made.state}/lock')
+
+    monkeypatch.setattr(emotion, 'Checkout', lambda *_: made)
+    monkeypatch.setattr(emotion, 'open', refuse, raising=False)
+    monkeypatch.setattr(emotion, 'read_arguments', lambda _: None)
+    monkeypatch.setattr(sys, 'argv', ['emotion', 'up'])
+    (package / 'setup.py').write_text('# changed')
+    with pytest.raises(SystemExit, match=f'cannot write to {made.state}/lock: Permission denied.*chown -R'):
+        emotion.main()
 
 
 def test_foreign_folders_in_cmake_files_are_mended(emotion, tmp_path):

@@ -5,7 +5,9 @@ import time
 import numpy as np
 import pytest
 
+from emotion_bringup.beside import open_log
 from emotion_bringup.demo import STALE_S, Latest, describe_moment
+from emotion_bringup.graph import LaunchError
 from emotion_core.emotions import EMOTIONS
 from emotion_core.store import ModelStore
 from emotion_drivers import scenario
@@ -31,6 +33,13 @@ def test_voice_is_shown_for_as_long_as_the_fusion_uses_it():
     assert 'face happy 80%' in line and 'voice sad 80%' in line and '+ 0.41 voice (clear, 4.9 s old)' in line
     latest.speech = probs('sad'), now - STALE_S['speech']
     assert 'voice –' in describe_moment(12.0, latest)
+
+
+def test_log_that_cannot_be_written_is_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setenv('EMOTION_ROS_STATE', str(tmp_path))
+    (tmp_path / 'demo.log').mkdir()  # as good as another user's
+    with pytest.raises(LaunchError, match='cannot write .*demo.log'):
+        open_log()
 
 
 @pytest.fixture(scope='module')
