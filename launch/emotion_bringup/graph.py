@@ -56,6 +56,7 @@ class Node:
     given: Mapping[str, str | tuple[str, Callable[[str], Any]]] = field(default_factory=dict)  # parameter -> argument
     fixed: Mapping[str, Any] = field(default_factory=dict)  # parameter -> value
     when: Mapping[str, str] = field(default_factory=dict)  # argument -> value that it must have
+    inputs: tuple[str, ...] = ()  # arguments that name a topic it listens to
     is_lifecycle: bool = True  # has an autostart parameter
 
     @property
@@ -83,6 +84,7 @@ class Process:
     name: str
     namespace: str
     parameters: Mapping[str, Any]  # win over those of the file
+    remaps: Mapping[str, str]  # topic in the node -> its name here
     params_file: Path
     log_level: str
     respawn: bool
@@ -97,6 +99,7 @@ class Process:
             '-r',
             f'__node:={self.name}',
             *namespace,
+            *(part for name, topic in self.remaps.items() for part in ('-r', f'{name}:={topic}')),
             '--params-file',
             str(self.params_file),
             *(part for pair in pairs for part in ('-p', pair)),
@@ -134,6 +137,7 @@ def plan(graph: Graph, values: Mapping[str, str], now: float | None = None) -> l
         raise LaunchError(
             f"namespace '{chosen['namespace']}' is not a ROS name: letters, digits and '_', parts joined by '/'"
         )
+    _check_inputs(chosen)
     params_file = Path(chosen['params_file']).expanduser()
     if not params_file.is_file():
         raise LaunchError(f"there is no params_file '{params_file}'")
@@ -162,12 +166,39 @@ def plan(graph: Graph, values: Mapping[str, str], now: float | None = None) -> l
                 node.name,
                 _absolute(chosen['namespace']),
                 parameters,
+                _remaps(node, chosen),
                 params_file.resolve(),
                 chosen['log_level'],
                 truths['use_respawn'] and not (node.is_player and _ends_with_its_file(params, node.name)),
             )
         )
     return processes
+
+
+def _check_inputs(chosen: Mapping[str, str]) -> None:
+    """Raise LaunchError for an input that is no topic, or is to come from two places."""
+    for name, device in INPUTS.items():
+        topic = chosen.get(name, ARGUMENTS[name].default)
+        if not topic.strip('/') or not NAMESPACE.fullmatch(topic):
+            raise LaunchError(
+                f"argument '{name}' is '{topic}', which is not a ROS name: letters, digits and '_', parts joined by '/'"
+            )
+        if topic != ARGUMENTS[name].default and chosen[device]:
+            raise LaunchError(f"'{name}:={topic}' is what somebody else publishes: leave out '{device}:='")
+    if chosen.get('image', '').endswith('/compressed'):
+        raise LaunchError("'image' names the raw topic: leave out '/compressed', and add image_transport:=compressed")
+
+
+def _remaps(node: Node, chosen: Mapping[str, str]) -> dict[str, str]:
+    """Give the topics that a node listens to and that have another name here."""
+    remaps = {}
+    if 'image' in node.inputs and 'image' in chosen:
+        remaps |= {f'image_raw{suffix}': chosen['image'] + suffix for suffix in ('', '/compressed')}
+    if 'audio' in node.inputs and 'audio' in chosen:
+        folder, slash, _ = chosen['audio'].rpartition('/')
+        remaps |= {'audio': chosen['audio']}
+        remaps |= {name: folder + slash + name for name in ('audio_info', 'audio_stamped')}
+    return {name: topic for name, topic in remaps.items() if name != topic}
 
 
 def _read_params_file(path: Path) -> dict[str, Any]:
@@ -262,6 +293,17 @@ ARGUMENTS = {
             '',
             "Microphone index or name, sound or video file, or 'null'; empty: as params_file says, else 'default'.",
         ),
+        Argument(
+            'image',
+            'image_raw',
+            'Topic of the images; any other than image_raw is published by somebody else, and no camera is started.',
+        ),
+        Argument(
+            'audio',
+            'audio',
+            'Topic of the sound, with audio_info and audio_stamped beside it; any other than audio is published by '
+            'somebody else, and no microphone is started.',
+        ),
         Argument('params_file', str(config_file('emotion.yaml')), 'YAML file with parameters of the nodes.'),
         Argument('namespace', '', 'Namespace of all nodes and topics.'),
         Argument('use_sim_time', 'false', 'Take the time from /clock: true or false.'),
@@ -295,22 +337,34 @@ ARGUMENTS = {
         Argument(
             'image_transport',
             '',
-            "Read image_raw or image_raw/compressed; empty: as params_file says, else 'raw'.",
+            "Read the images as they are, or their topic's /compressed; empty: as params_file says, else 'raw'.",
             ('', 'raw', 'compressed'),
         ),
     )
 }
 
-CAMERA = Node('emotion_drivers', 'camera', 'camera', given={'source': 'camera'}, when={'drivers': 'builtin'})
+INPUTS = {'image': 'camera', 'audio': 'microphone'}  # argument that names a topic -> that of the driver behind it
+
+CAMERA = Node(
+    'emotion_drivers',
+    'camera',
+    'camera',
+    given={'source': 'camera'},
+    when={'drivers': 'builtin', 'image': 'image_raw'},
+)
 MICROPHONE = Node(
-    'emotion_drivers', 'microphone', 'microphone', given={'source': 'microphone'}, when={'drivers': 'builtin'}
+    'emotion_drivers',
+    'microphone',
+    'microphone',
+    given={'source': 'microphone'},
+    when={'drivers': 'builtin', 'audio': 'audio'},
 )
 USB_CAMERA = Node(
     'usb_cam',
     'usb_cam_node_exe',
     'camera',
     given={'video_device': ('camera', _video_device)},
-    when={'drivers': 'usb_cam'},
+    when={'drivers': 'usb_cam', 'image': 'image_raw'},
     is_lifecycle=False,
 )
 AUDIO_CAPTURE = Node(
@@ -319,14 +373,25 @@ AUDIO_CAPTURE = Node(
     'microphone',
     given={'device': 'microphone'},
     fixed={'format': 'wave'},
-    when={'drivers': 'usb_cam'},
+    when={'drivers': 'usb_cam', 'audio': 'audio'},
     is_lifecycle=False,
 )
-FACE = Node('emotion_face', 'face', 'emotion_face', given={'model': 'face_model', 'image_transport': 'image_transport'})
-SPEECH = Node('emotion_speech', 'speech', 'emotion_speech', given={'model': 'speech_model'})
+FACE = Node(
+    'emotion_face',
+    'face',
+    'emotion_face',
+    given={'model': 'face_model', 'image_transport': 'image_transport'},
+    inputs=('image',),
+)
+SPEECH = Node('emotion_speech', 'speech', 'emotion_speech', given={'model': 'speech_model'}, inputs=('audio',))
 FUSION = Node('emotion_fusion', 'fusion', 'emotion_fusion', given={'method': 'fusion_method'})
 OVERLAY = Node(
-    'emotion_view', 'overlay', 'emotion_overlay', given={'image_transport': 'image_transport'}, when={'overlay': 'true'}
+    'emotion_view',
+    'overlay',
+    'emotion_overlay',
+    given={'image_transport': 'image_transport'},
+    when={'overlay': 'true'},
+    inputs=('image',),
 )
 WEB_OF_SOUND = Node(
     'emotion_view',
@@ -334,6 +399,7 @@ WEB_OF_SOUND = Node(
     'emotion_web',
     given={'port': ('web_port', _port), 'address': 'web_address'},
     when={'web': 'true'},
+    inputs=tuple(INPUTS),
 )
 WEB = replace(WEB_OF_SOUND, given={**WEB_OF_SOUND.given, 'image_transport': 'image_transport'})
 
@@ -355,13 +421,13 @@ GRAPHS = {
             'face',
             'Camera to emotion per face.',
             (CAMERA, USB_CAMERA, FACE, OVERLAY, WEB),
-            _arguments('microphone', 'speech_model', 'fusion_method'),
+            _arguments('microphone', 'audio', 'speech_model', 'fusion_method'),
         ),
         Graph(
             'speech',
             'Microphone to emotion of the voice.',
             (MICROPHONE, AUDIO_CAPTURE, SPEECH, WEB_OF_SOUND),
-            _arguments('camera', 'face_model', 'fusion_method', 'overlay', 'image_transport'),
+            _arguments('camera', 'image', 'face_model', 'fusion_method', 'overlay', 'image_transport'),
         ),
     )
 }

@@ -47,6 +47,7 @@ def _node(process: Process) -> Node:
         name=process.name,
         namespace=process.namespace,
         parameters=[str(process.params_file), parameters],
+        remappings=list(process.remaps.items()),
         arguments=['--ros-args', '--log-level', process.log_level],
         respawn=process.respawn,
         respawn_delay=RESPAWN_DELAY_S,

@@ -18,7 +18,7 @@ import soundfile
 from audio_common_msgs.msg import AudioData, AudioDataStamped
 from diagnostic_msgs.msg import DiagnosticArray
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from emotion_core import qos
 from emotion_core.messages import to_header, to_ns, to_stamp
@@ -304,6 +304,29 @@ def test_voice_is_given_to_the_smaller_face_whose_mouth_moves_with_it(ros):  # n
     assert spoken.speaker_reason.startswith(f'{spoken.subject_id}: its mouth moves with it (r 0.')
     sizes = {face.emotion.subject_id: face.box.width for msg in faces for face in msg.faces}
     assert len(sizes) == 2 and sizes[spoken.subject_id] == min(sizes.values())
+
+
+def test_topics_of_other_names_are_listened_to(ros):  # noqa: F811
+    names = 'image:=/cam/color/image', 'image_transport:=compressed', 'audio:=/mic/sound'
+    with graph('multimodal', *names, 'namespace:=robot') as process:
+        inputs = ('/cam/color/image/compressed', '/mic/sound')
+        ros.spin_until(lambda: all(map(ros.node.count_subscribers, inputs)), 'the graph listens', START_S)
+        images = ros.publisher(CompressedImage, '/cam/color/image/compressed', qos.SENSOR)
+        audio = ros.publisher(AudioData, '/mic/sound', qos.AUDIO)
+        faces = ros.collect(FaceEmotions, '/robot/emotion/faces', qos.RESULT)
+        heard = ros.collect(SpeechActivity, '/robot/emotion/speech/activity', qos.RESULT)
+        picture = array('B', (scenario.ASSETS / 'portrait.jpg').read_bytes())
+
+        def look() -> bool:
+            now_ns = time.time_ns()
+            images.publish(CompressedImage(header=to_header(now_ns, 'camera'), format='jpeg', data=picture))
+            audio.publish(AudioData(data=array('B', bytes(3200))))
+            return heard and any(msg.faces for msg in faces)
+
+        ros.spin_until(look, 'a face is seen and sound is heard', START_S)
+        for topic in ('/mic/audio_info', '/mic/audio_stamped'):
+            assert ros.node.count_subscribers(topic) == 1, topic
+        assert 'camera' not in pids_of(process) and 'microphone' not in pids_of(process)
 
 
 def test_bad_input_is_counted_and_the_graph_lives(ros):  # noqa: F811

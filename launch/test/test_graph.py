@@ -18,6 +18,8 @@ from emotion_bringup.transport import PROFILE_VARIABLES, transport_variables
 EXPECTED = [
     'camera',
     'microphone',
+    'image',
+    'audio',
     'params_file',
     'namespace',
     'use_sim_time',
@@ -44,9 +46,15 @@ def planned(graph='multimodal', **values):
 def test_multimodal_has_every_argument_and_the_others_those_that_matter_to_them():
     names = {name: [argument.name for argument in graph.arguments] for name, graph in GRAPHS.items()}
     assert names['multimodal'] == EXPECTED
-    assert [name for name in EXPECTED if name not in names['face']] == ['microphone', 'speech_model', 'fusion_method']
+    assert [name for name in EXPECTED if name not in names['face']] == [
+        'microphone',
+        'audio',
+        'speech_model',
+        'fusion_method',
+    ]
     assert [name for name in EXPECTED if name not in names['speech']] == [
         'camera',
+        'image',
         'face_model',
         'fusion_method',
         'overlay',
@@ -107,6 +115,37 @@ def test_driver_packages_of_a_distribution_take_the_place_of_the_own_drivers():
     assert not {'camera', 'microphone'} & planned(drivers='none').keys()
 
 
+IMAGE = {'image_raw': '/cam/color/image', 'image_raw/compressed': '/cam/color/image/compressed'}
+AUDIO = {'audio': 'mic/sound', 'audio_info': 'mic/audio_info', 'audio_stamped': 'mic/audio_stamped'}
+
+
+def test_topics_of_other_names_reach_all_who_listen_and_need_no_driver():
+    assert not any(process.remaps for process in planned('game', web='true').values())
+    processes = planned('session', web='true', image='/cam/color/image', audio='mic/sound')
+    assert {name: process.remaps for name, process in processes.items() if process.remaps} == {
+        'emotion_face': IMAGE,
+        'emotion_overlay': IMAGE,
+        'emotion_speech': AUDIO,
+        'emotion_web': {**IMAGE, **AUDIO},
+    }
+    assert not {'camera', 'microphone'} & processes.keys()
+    words = processes['emotion_face'].ros_arguments()
+    assert words[words.index('image_raw:=/cam/color/image') - 1] == '-r'
+    assert planned('face', web='true', image='/cam/color/image')['emotion_web'].remaps == IMAGE
+    assert planned('speech', web='true', audio='mic/sound')['emotion_web'].remaps == AUDIO
+
+
+def test_topic_of_one_input_leaves_the_other_to_its_driver():
+    processes = planned(drivers='usb_cam', image='/image')
+    assert 'camera' not in processes and processes['microphone'].package == 'audio_capture'
+    assert planned(audio='/audio')['emotion_speech'].remaps == {
+        'audio': '/audio',
+        'audio_info': '/audio_info',
+        'audio_stamped': '/audio_stamped',
+    }
+    assert planned(audio='sound')['emotion_speech'].remaps == {'audio': 'sound'}
+
+
 def test_overlay_can_be_left_out():
     assert 'emotion_overlay' not in planned(overlay='False')
 
@@ -137,6 +176,10 @@ def test_ros_arguments_keep_strings_strings():
         ({'overlay': 'yes'}, "argument 'overlay' is 'yes': it must be one of true, false"),
         ({'namespace': 'my robot'}, "namespace 'my robot' is not a ROS name"),
         ({'params_file': '/nowhere.yaml'}, "there is no params_file '/nowhere.yaml'"),
+        ({'image': ''}, "argument 'image' is '', which is not a ROS name"),
+        ({'audio': 'my mic'}, "argument 'audio' is 'my mic', which is not a ROS name"),
+        ({'image': '/cam/compressed'}, "leave out '/compressed', and add image_transport:=compressed"),
+        ({'image': '/cam', 'camera': '0'}, "'image:=/cam' is what somebody else publishes: leave out 'camera:='"),
     ],
 )
 def test_wrong_arguments_are_refused_with_a_sentence(values, sentence):
