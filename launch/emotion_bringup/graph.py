@@ -9,12 +9,14 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from emotion_core.errors import EmotionError
+from emotion_core.parameters import describe
 
 START_DELAY_S = 4.0  # from launch until files begin to play: the nodes are up by then
 NAMESPACE = re.compile(r'/?([A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*)?')
@@ -129,7 +131,7 @@ def plan(graph: Graph, values: Mapping[str, str], now: float | None = None) -> l
     known = {argument.name: argument for argument in graph.arguments}
     for name in values:
         if name not in known:
-            raise LaunchError(f"graph '{graph.name}' has no argument '{name}'; it has {', '.join(known)}")
+            raise LaunchError(f"graph '{graph.name}' has no argument '{name}'{_hint(graph, name)}")
     chosen = {name: values.get(name, argument.default) for name, argument in known.items()}
     for name, value in chosen.items():
         known[name].check(value)
@@ -173,6 +175,28 @@ def plan(graph: Graph, values: Mapping[str, str], now: float | None = None) -> l
             )
         )
     return processes
+
+
+def parameters_of(node: Node) -> type:
+    """Give the dataclass with the parameters of a node of ours."""
+    return getattr(import_module(f'{node.package}.parameters'), f'{node.executable.capitalize()}Parameters')
+
+
+def _hint(graph: Graph, name: str) -> str:
+    """Say what there is instead of an argument that is not there."""
+    owners = {
+        node.name: node.given.get(name)
+        for node in graph.nodes
+        if node.is_lifecycle and name in (item.name for item in describe(parameters_of(node)))
+    }
+    if not owners:
+        return f'; it has {", ".join(argument.name for argument in graph.arguments)}'
+    arguments = [source[0] if isinstance(source, tuple) else source for source in owners.values() if source]
+    return f': it is a parameter of {" and ".join(owners)}; ' + (
+        f'pass {" or ".join(f"{argument}:=…" for argument in arguments)}'
+        if arguments
+        else f"set it in a copy of '{config_file('emotion.yaml')}', and pass that as params_file:=…"
+    )
 
 
 def _check_inputs(chosen: Mapping[str, str]) -> None:

@@ -9,6 +9,7 @@ from emotion_bringup.graph import (
     Argument,
     LaunchError,
     config_file,
+    parameters_of,
     parse_values,
     plan,
     show_arguments,
@@ -180,6 +181,9 @@ def test_ros_arguments_keep_strings_strings():
         ({'audio': 'my mic'}, "argument 'audio' is 'my mic', which is not a ROS name"),
         ({'image': '/cam/compressed'}, "leave out '/compressed', and add image_transport:=compressed"),
         ({'image': '/cam', 'camera': '0'}, "'image:=/cam' is what somebody else publishes: leave out 'camera:='"),
+        ({'adapt': 'false'}, "has no argument 'adapt': it is a parameter of emotion_speech; set it in a copy of"),
+        ({'model': 'x'}, 'of emotion_face and emotion_speech; pass face_model:=… or speech_model:=…'),
+        ({'port': '80'}, "has no argument 'port': it is a parameter of emotion_web; pass web_port:=…"),
     ],
 )
 def test_wrong_arguments_are_refused_with_a_sentence(values, sentence):
@@ -239,30 +243,15 @@ def test_truth_is_read_in_any_case():
 
 def test_keys_of_the_configuration_are_parameters_of_the_nodes():
     from emotion_core.parameters import check
-    from emotion_drivers.parameters import CameraParameters, MicrophoneParameters
-    from emotion_face.parameters import FaceParameters
-    from emotion_fusion.parameters import FusionParameters
-    from emotion_game.parameters import GameParameters
-    from emotion_session.parameters import SessionParameters
-    from emotion_speech.parameters import SpeechParameters
-    from emotion_view.parameters import OverlayParameters, WebParameters
 
-    classes = {
-        'camera': CameraParameters,
-        'microphone': MicrophoneParameters,
-        'emotion_face': FaceParameters,
-        'emotion_speech': SpeechParameters,
-        'emotion_fusion': FusionParameters,
-        'emotion_overlay': OverlayParameters,
-        'emotion_web': WebParameters,
-        'emotion_session': SessionParameters,
-        'emotion_game': GameParameters,
-    }
+    nodes = {node.name: node for graph in GRAPHS.values() for node in graph.nodes if node.is_lifecycle}
+    classes = {name: parameters_of(node) for name, node in nodes.items()}
+    assert len(set(classes.values())) == len(nodes) == 9
     for key, value in yaml.safe_load(config_file('emotion.yaml').read_text()).items():
         assert key.startswith('/**/'), 'so that any namespace works'
         for name, item in value['ros__parameters'].items():
             check(classes[key.removeprefix('/**/')], name, item)
-    for node in {node.name: node for graph in GRAPHS.values() for node in graph.nodes if node.is_lifecycle}.values():
+    for node in nodes.values():
         for name in node.given:
             assert name in classes[node.name].__dataclass_fields__, f'{node.name} has no parameter {name}'
 
