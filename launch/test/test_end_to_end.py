@@ -29,7 +29,8 @@ from emotion_evaluation import two_people
 from emotion_evaluation.scenario_bag import to_utterance
 from emotion_msgs.msg import EmotionProbs, FaceEmotions, FusedEmotion, SpeechActivity
 
-SHARED = Path(__file__).resolve().parents[2].parent / 'shared' / 'data'
+EXAMPLE = Path(__file__).resolve().parents[2] / 'examples' / 'listen.py'
+SHARED = EXAMPLE.parents[2] / 'shared' / 'data'
 SECONDS = 5  # each picture and its voice
 PAIRS = ('happy_00', 'angry_00')
 START_S = 60.0  # a loaded machine with two cores starts six Python processes
@@ -136,6 +137,25 @@ def test_pictures_and_voices_reach_the_fused_estimate(ros, pairs):  # noqa: F811
     assert msg.face_reason and msg.speech_reason and msg.is_speaker
     assert msg.face.model.startswith('fer_compact@') and msg.speech.model.startswith('ser_compact@')
     assert msg.subject_id == msg.face.subject_id != ''
+
+
+def test_example_that_listens_prints_what_is_fused(ros):  # noqa: F811
+    running = subprocess.Popen([sys.executable, '-u', str(EXAMPLE)], stdout=subprocess.PIPE, text=True)
+    try:
+        publisher = ros.publisher(FusedEmotion, 'emotion/fused', qos.RESULT)
+        msg = FusedEmotion(subject_id='f0001', label='happy', confidence=0.75, face_weight=1.0, face_reason='clear')
+        msg.fused.probabilities = [0.05, 0.05, 0.75, 0.05, 0.05, 0.05]
+        for label in ('happy', 'happy', FusedEmotion.UNCERTAIN):
+            msg.label = label
+            publisher.publish(msg)
+        lines = [running.stdout.readline() for _ in range(6)]
+    finally:
+        running.send_signal(signal.SIGINT)
+        rest, _ = running.communicate(timeout=20)
+    assert running.returncode == 0 and rest == ''
+    assert (lines[0], lines[3]) == ('f0001: happy 75%\n', 'f0001: uncertain, at most 75%\n')
+    assert lines[1] == lines[4] == '  angry 5%, fear 5%, happy 75%, neutral 5%, sad 5%, surprise 5%\n'
+    assert lines[2] == lines[5] == '  face 1.00 (clear), voice 0.00 ()\n'
 
 
 def make_video(path, pairs):
