@@ -1,15 +1,17 @@
 """Writes docs/nodes.md from the code: every node's topics, quality of service and parameters."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from importlib.metadata import distribution
+from typing import Any
 
 import rclpy
+import yaml
 from rclpy.action import get_action_server_names_and_types_by_node
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 
-from emotion_bringup.graph import GRAPHS
+from emotion_bringup.graph import GRAPHS, config_file
 from emotion_core.node import EmotionNode
 from emotion_core.parameters import describe
 
@@ -19,7 +21,9 @@ Generated from the code: `python -m emotion_bringup.node_docs > docs/nodes.md`.
 
 Every node is a lifecycle node with the parameter `autostart` (default true: configure and activate at start), reports
 on `/diagnostics` once a second, and takes `qos_overrides` for the topics below. Names are relative: a namespace moves
-them all. An action or a service in a table is one that the node offers.
+them all. An action or a service in a table is one that the node offers. The commands are for a distribution, which has
+the ros2 tool; `./emotion up` and the launch files start what belongs together, with the parameters of
+[launch/config/emotion.yaml](../launch/config/emotion.yaml): where one is not the default it stands beside it.
 """
 DRIVERS = 'ros2 run emotion_drivers'
 OWN_SERVICES = ('rcl_interfaces/', 'lifecycle_msgs/', 'type_description_interfaces/')
@@ -75,7 +79,13 @@ def _offers(node: EmotionNode) -> Iterator[str]:
             yield f'| `{name.lstrip("/")}` | {package}/{kind} | {what} | |'
 
 
-def _parameters(parameters: type) -> Iterator[str]:
+def _configured(name: str) -> dict[str, Any]:
+    """Give the parameters that a node has by the file of ``up``."""
+    content = yaml.safe_load(config_file('emotion.yaml').read_text(encoding='utf-8'))
+    return content.get(f'/**/{name}', {}).get('ros__parameters', {})
+
+
+def _parameters(parameters: type, configured: Mapping[str, Any]) -> Iterator[str]:
     yield '| parameter | default | range | meaning |\n|---|---|---|---|'
     for item in describe(parameters):
         allowed = ', '.join(item.choices)
@@ -83,6 +93,8 @@ def _parameters(parameters: type) -> Iterator[str]:
             low, high = ('' if bound is None else f'{bound:g}' for bound in (item.low, item.high))
             allowed = f'{low} … {high}'.strip()
         default = f'`{item.default}`' if item.default != '' else "`''`"
+        value = configured.get(item.name, item.default)
+        default += f'; with `up` `{value}`' if value != item.default else ''
         yield f'| `{item.name}` | {default} | {allowed} | {item.doc}{" Set at start only." if item.read_only else ""} |'
 
 
@@ -104,7 +116,7 @@ def render() -> str:
                 *_topics(node),
                 *_offers(node),
                 '',
-                *_parameters(type(node.parameters)),
+                *_parameters(type(node.parameters), _configured(name)),
                 '',
             ]
         finally:
