@@ -41,8 +41,9 @@ Go on with a camera and a microphone:
   ./emotion devices                            what there is, with the values to pass
   ./emotion up camera:=0 microphone:=default   the live graph; Ctrl-C ends it
   ./emotion up web:=true                       and the page in a browser
-  eval "$(./emotion env)"                      make this shell a ROS shell: results are on emotion/fused,
-                                               the picture is on emotion/overlay
+  eval "$(./emotion env)"                      rclpy and the workspace in this shell; the ros2 tool is not
+                                               among the wheels
+  python examples/listen.py                    prints what is on emotion/fused, from that shell
 """
 
 
