@@ -17,6 +17,7 @@ BAG_COMMANDS = {
     'label': 'Write ground truth.',
     'evaluate': 'Measure recognisers and fusion on bags or data sets.',
 }
+FETCHED = ('yunet', 'fer_mobilefacenet')  # emotion_core.store.FETCHABLE, likewise
 EXAMPLES = """examples:
   ./emotion demo                                   see it work, no hardware needed
   ./emotion up                                     camera 0 and the default microphone
@@ -118,7 +119,11 @@ def build_parser() -> argparse.ArgumentParser:
     ).add_subparsers(dest='action', metavar='action', required=True)
     models.add_parser('list', help='what there is')
     fetch = models.add_parser('fetch', help='get a public model')
-    fetch.add_argument('name')
+    fetch.add_argument(
+        'name',
+        choices=FETCHED,
+        help=f'{FETCHED[0]}: finds faces, better than Haar cascades; {FETCHED[1]}: a face model, not calibrated',
+    )
     fetch.add_argument('--file', help='a copy that was already downloaded, instead of the network')
     importing = models.add_parser(
         'import',
@@ -173,7 +178,11 @@ def build_parser() -> argparse.ArgumentParser:
     command('train', 'Train a model; --help says which, and of what data.')
     for name, text in BAG_COMMANDS.items():
         command(name, text)
-    env = command('env', 'Print what to `eval` to have environment and workspace in a shell.')
+    env = command(
+        'env',
+        'Print what to `eval` to have environment and workspace in a shell.',
+        '  eval "$(./emotion env)"; python examples/listen.py\n',
+    )
     env.add_argument('--training', action='store_true', help='with what training needs')
     return parser
 
@@ -223,7 +232,7 @@ def run(options: argparse.Namespace, others: list[str]) -> int:
     if options.command == 'train':
         from emotion_training.cli import main as train
 
-        return train(others, 'emotion train')
+        return train(others, './emotion train')
     from emotion_core.errors import EmotionError
 
     try:
@@ -262,7 +271,7 @@ def run(options: argparse.Namespace, others: list[str]) -> int:
         if options.command == 'manifest':
             from emotion_training import manifest_command
 
-            return manifest_command.main(others)
+            return manifest_command.main(others, './emotion manifest')
         if options.command == 'doctor':
             from emotion_bringup.doctor import doctor
 

@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -246,6 +247,17 @@ def test_setup_file_acts_like_that_of_a_distribution(emotion, tmp_path):
 )
 def test_layers_of_a_subcommand(emotion, arguments, layers):
     assert emotion.wanted_layers(arguments) == layers
+
+
+def test_help_of_env_is_told_where_all_is_set_up(emotion, monkeypatch, capsys):
+    made = SimpleNamespace(env='', missing=lambda layers: {'layers': []})
+    monkeypatch.setattr(emotion, 'Checkout', lambda *_: made)
+    monkeypatch.setattr(emotion.signal, 'signal', lambda *_: None)
+    for name, value in (('argv', ['emotion', 'env', '--help']), ('path', [*sys.path]), ('dont_write_bytecode', True)):
+        monkeypatch.setattr(sys, name, value)
+    with pytest.raises(SystemExit) as ending:
+        emotion.main()
+    assert ending.value.code == 0 and capsys.readouterr().out.startswith('usage: emotion env')
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ import pytest
 
 from emotion_bringup import cli, models, up
 from emotion_core.errors import EmotionError
+from emotion_core.store import FETCHABLE
 
 
 def exit_code(*argv):
@@ -27,8 +28,15 @@ def test_help_of_each_subcommand_names_it(capsys):
     for command in ('demo', 'up', 'devices', 'models', 'doctor', 'test'):
         assert exit_code(command, '--help') == 0
         assert capsys.readouterr().out.startswith(f'usage: emotion {command}')
-    assert exit_code('train', 'fer', '--help') == 0
-    assert capsys.readouterr().out.startswith('usage: emotion train fer')
+    for command in (('train', 'fer'), ('manifest', 'ravdess')):
+        assert exit_code(*command, '--help') == 0
+        assert capsys.readouterr().out.startswith(f'usage: ./emotion {" ".join(command)}')
+
+
+def test_models_to_fetch_are_named(capsys):
+    assert set(cli.FETCHED) == set(FETCHABLE)
+    assert exit_code('models', 'fetch', 'nosuch') == 2
+    assert "invalid choice: 'nosuch'" in capsys.readouterr().err
 
 
 def test_show_args_lists_the_arguments_of_the_named_graph(capsys):
