@@ -18,7 +18,7 @@ class Opinion(NamedTuple):
     """What a classifier says about one segment."""
 
     probabilities: np.ndarray  # (6,), sum 1
-    quality: float  # expected chance that the most probable emotion is right, [0, 1]
+    quality: float  # how often inputs of this quality are told right on average, [0, 1]
     quality_terms: dict[str, float]
     quality_reason: str
     heard: Heard | None = None  # what ``remember`` takes
