@@ -19,7 +19,7 @@ class Evidence:
     start_ns: int
     source: str  # FACE, SPEECH, or what was made of them
     probabilities: np.ndarray  # (6,), sum 1
-    quality: float = 1.0  # expected chance that the most probable emotion is right, [0, 1]
+    quality: float = 1.0  # how often inputs of this quality are told right on average, [0, 1]
     quality_terms: dict[str, float] = field(default_factory=dict)
     quality_reason: str = ''  # what lowers the quality most, such as 'blurred, 34 px'
     subject_id: str = ''

@@ -23,7 +23,7 @@ class Trusted(NamedTuple):
     """A distribution as it can be believed, and how far."""
 
     probabilities: np.ndarray  # (6,), sum 1
-    quality: float  # expected chance that the most probable emotion is right, [0, 1]
+    quality: float  # how often inputs of this quality are told right on average, [0, 1]
     reason: str  # what lowers the quality most; '' when nothing does
 
 
@@ -113,7 +113,7 @@ class Reliability:
         return ', '.join(words[:REASONS])
 
     def __call__(self, quality_terms: dict[str, float]) -> float:
-        """Give the expected chance, in [0, 1], that the most probable emotion is right."""
+        """Give how often inputs with these terms are told right on average, in [0, 1]."""
         return float(1 / (1 + np.exp(-(self.intercept + sum(self.contributions(quality_terms).values())))))
 
 

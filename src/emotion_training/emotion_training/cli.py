@@ -78,7 +78,7 @@ def make_parser(prog: str = 'python -m emotion_training') -> argparse.ArgumentPa
         model.add_argument('--tier', choices=TIERS[name], default=COMPACT, help='default: %(default)s')
         if WAVLM in TIERS[name]:
             model.add_argument(
-                '--manifest', nargs='+', type=Path, metavar='CSV', help='wavlm: what `emotion manifest` wrote'
+                '--manifest', nargs='+', type=Path, metavar='CSV', help='wavlm: what `./emotion manifest` wrote'
             )
         if name == 'fer':
             model.add_argument(

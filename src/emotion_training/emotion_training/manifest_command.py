@@ -252,7 +252,7 @@ def _corpus(options: argparse.Namespace) -> Corpus:
     if '/' in name or not name:
         raise TrainingError(f"'{name}' cannot be the name of a corpus: give a plain word with --name")
     if name in CORPORA:
-        raise TrainingError(f"'{name}' is the name of a known corpus: `emotion manifest {name}`, or another --name")
+        raise TrainingError(f"'{name}' is the name of a known corpus: `./emotion manifest {name}`, or another --name")
     return folder_corpus(name, options.speaker, {label: emotion for label, _, emotion in pairs})
 
 
