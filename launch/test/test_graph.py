@@ -37,6 +37,15 @@ EXPECTED = [
     'web_address',
     'image_transport',
 ]
+# Arguments that each node of a graph is given, with another value than the default; of params_file a test makes one.
+OF_ALL = {
+    'params_file': None,
+    'namespace': 'robot1',
+    'use_sim_time': 'true',
+    'autostart': 'false',
+    'use_respawn': 'false',
+    'log_level': 'debug',
+}
 NOW = 1000.0
 
 
@@ -69,8 +78,16 @@ def test_each_argument_is_used_by_a_node_of_its_graph():
             source[0] if isinstance(source, tuple) else source for node in graph.nodes for source in node.given.values()
         }
         used |= {name for node in graph.nodes for name in node.when}
-        used |= {'params_file', 'namespace', 'use_sim_time', 'autostart', 'use_respawn', 'log_level'}
-        assert used == {argument.name for argument in graph.arguments}
+        assert used | set(OF_ALL) == {argument.name for argument in graph.arguments}
+
+
+@pytest.mark.parametrize('name, value', OF_ALL.items())
+def test_argument_of_all_nodes_reaches_each_process(name, value, tmp_path):
+    if name == 'params_file':
+        value = tmp_path / 'mine.yaml'
+        value.write_text('emotion_face: {ros__parameters: {max_faces: 2}}')
+    before, after = (plan(GRAPHS['multimodal'], values, 0.0) for values in ({}, {name: str(value)}))
+    assert len(before) == len(after) and not any(a == b for a, b in zip(before, after))
 
 
 def test_multimodal_starts_six_nodes_and_the_others_their_part():

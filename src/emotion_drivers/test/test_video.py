@@ -175,8 +175,10 @@ def test_a_stream_is_thinned_to_the_rate_and_not_by_its_jitter(rate_hz, share, j
 class ThreeFrames:
     """In place of cv2.VideoCapture: a camera that is unplugged after three frames, each taken 40 ms before it comes."""
 
+    wishes: dict[int, float] = {}
+
     def __init__(self, path, backend):
-        self.count, self.wishes = 0, {}
+        self.count = 0
 
     def isOpened(self):  # noqa: N802
         return True
@@ -204,7 +206,13 @@ def test_frames_of_a_camera_are_stamped_with_when_they_were_taken(monkeypatch, t
     monkeypatch.setattr(cv2, 'VideoCapture', ThreeFrames)
     clock, frames = PlayClock(), []
     with pytest.raises(DeviceError, match='is it unplugged'):
-        for frame in Camera(str(tmp_path / 'video0'), width=1280, height=720).capture(clock):
+        for frame in Camera(str(tmp_path / 'video0'), 1280, 720, 30.0).capture(clock):
             frames.append(frame)
             assert 0.039 < (clock.now_ns() - frame.stamp_ns) / NS_PER_S < 0.5
     assert [int(frame.image[0, 0, 0]) for frame in frames] == [1, 3]
+    assert ThreeFrames.wishes == {
+        cv2.CAP_PROP_FOURCC: cv2.VideoWriter_fourcc(*'MJPG'),
+        cv2.CAP_PROP_FRAME_WIDTH: 1280,
+        cv2.CAP_PROP_FRAME_HEIGHT: 720,
+        cv2.CAP_PROP_FPS: 30.0,
+    }

@@ -19,7 +19,6 @@ from emotion_face.recognizer import NEAR_FACES, Recognizer, Settings
 S = 1_000_000_000
 FRAME = S // 30
 ANYTHING = Settings(min_face=0.0)  # scripted boxes are on frames without a face
-pytestmark = pytest.mark.skipif('fer_compact' not in ModelStore().list(), reason='fer_compact is not there')
 
 
 @pytest.fixture(scope='module')
@@ -118,6 +117,19 @@ def test_faces_of_a_frame_are_classified_in_one_run():
     detector.detections = []
     recognizer.predict(blank(), S)
     assert Counting.runs == [2]  # and none for a frame without faces
+
+
+def test_what_looks_like_no_face_is_dropped_and_takes_no_id():
+    class Doubting(FaceClassifier):
+        def __call__(self, crops):
+            return super().__call__(crops)[0], np.array([0.2, 0.9][: len(crops)])
+
+    classifier = Doubting(ModelStore().find('fer_compact'))
+    detector = Script((100.0, 100.0, 80.0, 90.0), (300.0, 100.0, 60.0, 60.0))
+    (face,) = Recognizer(classifier, detector).predict(blank(), 0).faces
+    assert face.detection == detector.detections[1] and face.evidence.subject_id == 'f0001'
+    assert face.evidence.quality_terms['face'] == 0.9
+    assert len(Recognizer(classifier, detector, ANYTHING).predict(blank(), 0).faces) == 2
 
 
 def test_result_says_when_where_and_by_what(classifier):

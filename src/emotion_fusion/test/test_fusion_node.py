@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from rclpy.parameter import Parameter
@@ -105,13 +107,16 @@ def test_stamps_of_another_clock_still_fuse_with_a_warning(ros):  # noqa: F811
 
 @pytest.mark.parametrize(
     'age, kind, sentence',
-    [(-3.0, 'another clock', 'face stamps are 3.0 s ahead of'), (4.0, 'late evidence', 'face results are 4.0 s old')],
+    [
+        (-3.0, 'another clock', r"face stamps are [23]\.\d s ahead of this node's clock"),
+        (4.0, 'late evidence', r'face results are [4-7]\.\d s old'),
+    ],
 )
 def test_clocks_that_are_a_little_out_of_step_are_told(ros, age, kind, sentence):  # noqa: F811
     node, fused, face, _ = start(ros)
     face.publish(probs('face', 'happy', node.now_ns() - round(age * S), 'f0001'))
     ros.spin_until(lambda: fused)
-    assert node.health.problems[kind] == 1 and sentence in node.health.last_problem
+    assert node.health.problems[kind] == 1 and re.match(sentence, node.health.last_problem)
 
 
 def test_jump_back_forgets_the_future(ros):  # noqa: F811

@@ -9,7 +9,7 @@ import pytest
 from rclpy.parameter import Parameter
 from std_srvs.srv import Trigger
 
-from emotion_core.actions import Goal
+from emotion_core.actions import HANG_S, Goal
 from emotion_core.emotions import EMOTIONS
 from emotion_core.evidence import Evidence
 from emotion_core.messages import to_header, to_probs
@@ -216,13 +216,13 @@ def test_destroyed_node_offers_its_action_no_more(world):
         assert world.ros.node.count_publishers(f'capture_emotion/_action/{topic}') == 0
 
 
-def test_killed_node_fails_the_client_within_a_second(ros):  # noqa: F811
+def test_killed_node_fails_the_client_long_before_a_server_would_seem_to_hang(ros):  # noqa: F811
     with node_process('emotion_session.node', stdout=sys.stderr) as process:
         goal = World(ros).send()
         os.kill(process.pid, signal.SIGKILL)
         killed = time.monotonic()
         ros.spin_until(lambda: goal.done, 'the client notices')
-        assert time.monotonic() - killed < 1.0
+        assert time.monotonic() - killed < HANG_S / 2  # 0.75 s on a machine with nothing else to do
         assert goal.outcome.status == 'lost' and '/capture_emotion is gone' in goal.outcome.message
 
 

@@ -5,7 +5,7 @@ from speech_sounds import RATE, real_clips, room, talk, tone_voice
 
 from emotion_core.emotions import EMOTIONS
 from emotion_core.evidence import Evidence
-from emotion_core.store import bundled_folders
+from emotion_core.store import ModelStore
 from emotion_speech.classifier import Opinion, SpeechClassifier
 from emotion_speech.quality import segment_quality
 from emotion_speech.recognizer import ARRIVAL_JITTER_S, Recognizer
@@ -239,10 +239,7 @@ def test_silero_finds_each_real_sentence_whole():
 
 
 def shipped(**options) -> SpeechClassifier:
-    folders = [folder / 'ser_compact' for folder in bundled_folders() if (folder / 'ser_compact').is_dir()]
-    if not folders:
-        pytest.skip('no model ships with this tree')
-    return SpeechClassifier(folders[0], **options)
+    return SpeechClassifier(ModelStore().find('ser_compact'), **options)
 
 
 def test_the_shipped_model_knows_a_real_voice_that_it_heard_until_a_long_silence():
@@ -251,9 +248,7 @@ def test_the_shipped_model_knows_a_real_voice_that_it_heard_until_a_long_silence
     known = []
     for start_s in (0, 5, 10, 40, 45):  # the same sentence cannot be another's
         results = recognizer.feed(clip, RATE, T0 + start_s * NS) + recognizer.flush()
-        known.append(next(one.quality_terms.get('speaker_known') for one in results if one.is_final))
-    if None in known:
-        pytest.skip('the model that ships does not compare a voice with what it said before')
+        known.append(next(one.quality_terms['speaker_known'] for one in results if one.is_final))
     assert known[0] == known[3] == 0 and 0 < known[1] < known[2] and known[4] > 0
 
 

@@ -10,9 +10,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from speech_sounds import RATE, room, talk
 
 from emotion_core import qos
-from emotion_core.errors import ModelError
 from emotion_core.messages import to_evidence, to_header, to_ns
-from emotion_core.store import ModelStore
 from emotion_core.testing import ros  # noqa: F401
 from emotion_msgs.msg import EmotionProbs, SpeechActivity
 from emotion_speech.node import SpeechNode
@@ -29,10 +27,6 @@ class Rig:
     """An active speech node, with publishers to feed it and lists of what it says."""
 
     def __init__(self, ros):  # noqa: F811
-        try:
-            ModelStore().find('ser_compact')
-        except ModelError as error:
-            pytest.skip(str(error))
         self.ros = ros
         self.node = ros.add(SpeechNode())
         self.node.set_parameters([Parameter('vad', value='rms')])  # the test's voice is none that a network knows
@@ -101,7 +95,7 @@ def test_a_sentence_becomes_probabilities_with_the_stamps_of_its_audio(rig):
     assert (to_ns(msg.evidence_start) - T0) / NS == pytest.approx(1.7, abs=0.07)
     assert (to_ns(msg.header.stamp) - T0) / NS == pytest.approx(3.0, abs=0.07)
     assert tuple(term.name for term in msg.quality_terms) == (*TERMS, 'speaker_known')
-    assert [update.is_final for update in rig.results] == [False, False, True]
+    assert [update.is_final for update in rig.results][-2:] == [False, True]
 
 
 def test_activity_is_told_ten_times_a_second(rig):

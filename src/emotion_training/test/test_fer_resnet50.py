@@ -114,7 +114,19 @@ def test_both_corpora_are_learned_and_reported_on_their_own(raf, tmp_path):
 
 def test_command_trains_exports_and_measures_and_goes_on(raf, tmp_path, small, monkeypatch, capsys):
     monkeypatch.setattr(resnet, 'load_imagenet', lambda network, file: False)
-    command = ['fer', '--tier', 'resnet50', '--data', str(raf), '--out', str(tmp_path), '--epochs', '8']
+    command = [
+        'fer',
+        '--tier',
+        'resnet50',
+        '--data',
+        str(raf),
+        '--out',
+        str(tmp_path),
+        '--threads',
+        '1',
+        '--epochs',
+        '8',
+    ]
     assert cli.main([*command, '--only', 'train', 'export', 'test', 'reliability']) == 0
     run = tmp_path / 'fer_resnet50'
     log = [json.loads(line) for line in (run / trainer.LOG_FILE).read_text().splitlines()]

@@ -56,6 +56,7 @@ def manifest(data, tmp_path_factory):
 
 def test_wavlm_from_a_folder_to_a_model_that_a_node_runs(data, manifest, tiny, tmp_path, capsys):
     arguments = ['ser', '--tier', 'wavlm', '--manifest', str(manifest), '--data', str(data), '--out', str(tmp_path)]
+    arguments += ['--threads', '1']
     status = cli.main([*arguments, '--weights', str(tiny), '--epochs', '2', '--only', 'train', 'export', 'test'])
     assert status == 0, capsys.readouterr().out
     run = tmp_path / 'wavlm_ser_base'
@@ -90,7 +91,8 @@ def test_reliability_of_one_validation_speaker_is_measured_on_parts_of_the_clips
     (tmp_path / 'one.csv').write_text('\n'.join(lines) + '\n')
     arguments = ['--manifest', str(tmp_path / 'one.csv'), '--data', str(data), '--weights', str(tiny), '--epochs', '1']
     steps = ['--only', 'train', 'export', 'reliability']
-    assert cli.main(['ser', '--tier', 'wavlm', *arguments, '--out', str(tmp_path), *steps]) == 0, capsys.readouterr()
+    command = ['ser', '--tier', 'wavlm', *arguments, '--threads', '1', '--out', str(tmp_path), *steps]
+    assert cli.main(command) == 0, capsys.readouterr()
     figures = OnnxModel(tmp_path / 'wavlm_ser_base' / 'model', 'ser').card.metrics['reliability']
     assert figures['held_out'] == 'each of 5 groups of clips of one speaker by a fit on the others'
     recipe = WavlmRecipe([tmp_path / 'one.csv'], data, tmp_path)
