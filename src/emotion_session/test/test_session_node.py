@@ -1,5 +1,6 @@
 import os
 import signal
+import subprocess
 import sys
 import time
 from itertools import groupby
@@ -224,6 +225,39 @@ def test_killed_node_fails_the_client_long_before_a_server_would_seem_to_hang(ro
         ros.spin_until(lambda: goal.done, 'the client notices')
         assert time.monotonic() - killed < HANG_S / 2  # 0.75 s on a machine with nothing else to do
         assert goal.outcome.status == 'lost' and '/capture_emotion is gone' in goal.outcome.message
+
+
+HANGING = """
+import time
+from dataclasses import make_dataclass
+from emotion_core.actions import ExclusiveServer
+from emotion_core.node import EmotionNode, run
+from emotion_msgs.action import CaptureEmotion
+
+class Hanging(EmotionNode):
+    def __init__(self):
+        super().__init__('hanging', make_dataclass('Nothing', [], frozen=True))
+
+    def setup(self):
+        hang = lambda goal: time.sleep(60)
+        self.keep(ExclusiveServer(self, CaptureEmotion, 'capture_emotion', lambda: None, hang))
+
+run(Hanging)
+"""
+
+
+def test_server_that_hangs_is_lost_though_its_process_lives(ros):  # noqa: F811
+    process = subprocess.Popen([sys.executable, '-c', HANGING])
+    try:
+        goal = Goal(ros.node, CaptureEmotion, 'capture_emotion', GOAL, discovery_s=30.0)
+        ros.spin_until(lambda: goal._is_sent, 'the server is found')
+        asked = time.monotonic()
+        ros.spin_until(lambda: goal.done, 'the client gives up')
+        assert HANG_S - 1 < time.monotonic() - asked < HANG_S + 5
+        assert goal.outcome.status == 'lost' and '/capture_emotion is gone' in goal.outcome.message
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_absent_server_is_a_sentence(ros):  # noqa: F811

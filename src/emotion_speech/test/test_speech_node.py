@@ -14,7 +14,9 @@ from emotion_core.messages import to_evidence, to_header, to_ns
 from emotion_core.testing import ros  # noqa: F401
 from emotion_msgs.msg import EmotionProbs, SpeechActivity
 from emotion_speech.node import SpeechNode
+from emotion_speech.parameters import SpeechParameters
 from emotion_speech.quality import TERMS
+from emotion_speech.segmenter import Segmentation
 
 NS = 10**9
 T0 = 1_700_000_000 * NS
@@ -228,8 +230,27 @@ def test_muted_it_ends_what_was_said_and_goes_on_with_the_same_voice(rig):
     rig.node.set_parameters([Parameter('mute', value=False)])
     rig.say(sentence, start_ns=T0 + 10 * NS)
     _, second = rig.wait_for_final(2)
-    known = {term.name: term.value for term in second.quality_terms}['speaker_known']
-    assert known > 0 and not rig.health.problems['gap in the audio']
+    assert speaker_known(second) > 0 and not rig.health.problems['gap in the audio']
+
+
+def speaker_known(msg: EmotionProbs) -> float:
+    return {term.name: term.value for term in msg.quality_terms}['speaker_known']
+
+
+@pytest.mark.parametrize('adapt', [True, False])
+def test_a_voice_is_compared_with_what_it_said_before_where_that_is_wanted(rig, adapt):
+    rig.node.set_parameters([Parameter('adapt', value=adapt)])
+    rig.announce(INFO)
+    rig.say(np.tile(talk((2.0, 1.0)), 2))
+    first, second = rig.wait_for_final(2)
+    assert speaker_known(first) == 0 and (speaker_known(second) > 0) == adapt
+
+
+def test_parameters_say_when_speech_starts_and_ends():
+    asked = {'vad_threshold': 0.3, 'min_speech': 0.1, 'pre_roll': 0.2, 'hang_over': 0.4, 'max_segment': 5.0}
+    asked['update_period'] = 0.6
+    segmentation = SpeechParameters(**asked).segmentation
+    assert segmentation == Segmentation(threshold=asked.pop('vad_threshold'), **asked)
 
 
 def test_a_clock_that_jumps_back_starts_a_new_stream(rig):
