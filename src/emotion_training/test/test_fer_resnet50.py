@@ -112,21 +112,14 @@ def test_both_corpora_are_learned_and_reported_on_their_own(raf, tmp_path):
     assert np.concatenate(list(data.batches)).shape == (30, 3, 224, 224)
 
 
+def _command(data, runs):
+    """Give a command line of training; on one thread, for these networks are tiny."""
+    return ['fer', '--tier', 'resnet50', '--data', str(data), '--out', str(runs), '--threads', '1']
+
+
 def test_command_trains_exports_and_measures_and_goes_on(raf, tmp_path, small, monkeypatch, capsys):
     monkeypatch.setattr(resnet, 'load_imagenet', lambda network, file: False)
-    command = [
-        'fer',
-        '--tier',
-        'resnet50',
-        '--data',
-        str(raf),
-        '--out',
-        str(tmp_path),
-        '--threads',
-        '1',
-        '--epochs',
-        '8',
-    ]
+    command = [*_command(raf, tmp_path), '--epochs', '8']
     assert cli.main([*command, '--only', 'train', 'export', 'test', 'reliability']) == 0
     run = tmp_path / 'fer_resnet50'
     log = [json.loads(line) for line in (run / trainer.LOG_FILE).read_text().splitlines()]
@@ -160,24 +153,7 @@ def test_with_learned_weights_the_head_comes_first_and_the_first_layers_stay(raf
         return {'accuracy': 0.0, 'macro_f1': 0.0}
 
     monkeypatch.setattr(HeldOut, 'score', score)
-    assert (
-        cli.main(
-            [
-                'fer',
-                '--tier',
-                'resnet50',
-                '--data',
-                str(raf),
-                '--out',
-                str(tmp_path),
-                '--epochs',
-                '5',
-                '--only',
-                'train',
-            ]
-        )
-        == 0
-    )
+    assert cli.main([*_command(raf, tmp_path), '--epochs', '5', '--only', 'train']) == 0
     head, deep = {'fc.weight', 'fc.bias'}, {'layer4.weight', 'layer4.bias'}
     assert seen == [head] + [head | deep] * 4
 
