@@ -127,12 +127,14 @@ def keep_memory() -> None:
 
 
 def as_function(network: nn.Module) -> ModelFunction:
-    """Give a network as a function of arrays, wherever its weights are."""
+    """Give a network as a function of arrays, wherever its weights are; it calculates as in training."""
     place = next(network.parameters()).device
 
     @torch.inference_mode()
     def logits(batch: np.ndarray) -> np.ndarray:
-        return network(torch.from_numpy(batch).to(place)).cpu().numpy()
+        with autocast(place):
+            said = network(torch.from_numpy(batch).to(place))
+        return said.float().cpu().numpy()
 
     return logits
 
