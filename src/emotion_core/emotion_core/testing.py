@@ -31,11 +31,15 @@ FIRST_DOMAIN, DOMAINS = 10, 90  # of the domain ids whose ports are free on ever
 class RosTest:
     """A node of the test's own, and an executor that spins it together with the nodes under test."""
 
-    def __init__(self):
-        """Join a domain of this process's own, unless the environment names one."""
+    def __init__(self, *arguments: str):
+        """
+        Join a domain of this process's own, unless the environment names one.
+
+        :param arguments: What stands behind ``--ros-args`` for every node, such as parameters that are read at start.
+        """
         gc.collect()  # rclpy leaves the test before in the graph until then, and the middleware may miss parts of it
         os.environ.setdefault('ROS_DOMAIN_ID', str(FIRST_DOMAIN + os.getpid() % DOMAINS))
-        rclpy.init(domain_id=int(os.environ['ROS_DOMAIN_ID']))
+        rclpy.init(args=['--ros-args', *arguments], domain_id=int(os.environ['ROS_DOMAIN_ID']))
         self._executor = SingleThreadedExecutor()
         self._nodes: list[Node] = []
         self.node = self.add(Node('test'))
@@ -83,9 +87,9 @@ class RosTest:
 
 
 @pytest.fixture
-def ros() -> Iterator[RosTest]:
-    """Give a RosTest for one test."""
-    test = RosTest()
+def ros(request: pytest.FixtureRequest) -> Iterator[RosTest]:
+    """Give a RosTest for one test, with the arguments that it is parametrised with."""
+    test = RosTest(*getattr(request, 'param', ()))
     yield test
     test.close()
 

@@ -13,6 +13,7 @@ from emotion_fusion.node import FusionNode
 from emotion_msgs.msg import EmotionProbs, FusedEmotion, QualityTerm, SpeechActivity
 
 S = 1_000_000_000
+FIXED = '-p', 'method:=fixed', '-p', 'face_weight:=0.8', '-p', 'speech_weight:=0.4'
 
 
 def probs(source, emotion, stamp_ns, subject=''):
@@ -46,6 +47,18 @@ def test_both_modalities_with_weights_reasons_and_the_stamps_of_the_input(ros): 
     assert 'quality 0.80' in both.face_reason and 'quality 0.80' in both.speech_reason
     assert both.face.model == 'm@12345678'
     assert both.speaker_reason == 'f0001: only face'
+
+
+@pytest.mark.parametrize('ros', [FIXED], indirect=True)
+def test_method_and_weights_are_those_of_the_parameters(ros):  # noqa: F811
+    node, fused, face, speech = start(ros)
+    now = node.now_ns()
+    speech.publish(probs('speech', 'sad', now))
+    face.publish(probs('face', 'happy', now, 'f0001'))
+    both = ros.spin_until(lambda: [msg for msg in fused if msg.face_weight > 0 and msg.speech_weight > 0])[0]
+    assert (both.method, both.face_weight, both.speech_weight) == ('fixed', pytest.approx(2 / 3), pytest.approx(1 / 3))
+    expected = (2 * both.face.probabilities + both.speech.probabilities) / 3
+    assert both.fused.probabilities == pytest.approx(expected, abs=1e-6)
 
 
 def test_the_voice_is_given_to_the_face_whose_mouth_moves_with_it(ros):  # noqa: F811

@@ -3,6 +3,7 @@ import signal
 import sys
 import time
 from itertools import groupby
+from random import Random
 
 import numpy as np
 import pytest
@@ -121,6 +122,24 @@ def test_no_frames(world, alive, outcome):
     end = world.until_done(frames=False, alive=alive)
     assert (end.status, end.result.outcome) == ('aborted', outcome)
     assert ('no image comes' if alive else 'emotion_face is gone') in end.message
+
+
+def test_one_player_alone_is_no_game(world):
+    world.node.set_parameters([Parameter('players_timeout', value=1.0)])
+    world.send()
+    end = world.until_done(p2=None)
+    assert (end.status, end.result.outcome) == ('aborted', GameState.OUTCOME_NO_PLAYERS)
+    assert end.message == 'there were no two players in the picture' and end.result.winner == GameState.NOBODY
+
+
+@pytest.mark.parametrize('ros', [('-p', 'seed:=7')], indirect=True)
+def test_seed_tells_the_targets(world):
+    world.send(PlayGame.Goal(rounds=2, round_seconds=1.0))
+    world.until(lambda: world.state.round == 2, 'the second round')
+    random = Random(7)
+    first = random.choice(EMOTIONS)
+    expected = [first, random.choice([emotion for emotion in EMOTIONS if emotion != first])]
+    assert [target for target, _ in groupby(state.target for state in world.states if state.target)] == expected
 
 
 def test_new_game_while_what_came_of_the_last_one_is_shown(world):

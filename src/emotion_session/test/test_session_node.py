@@ -55,12 +55,17 @@ class World(ActionWorld):
         self.until(lambda: self.states and self.state.state == state, f'state {state}', **how)
 
 
-@pytest.fixture
-def world(ros):  # noqa: F811
+def start(ros, **parameters):  # noqa: F811
     node = ros.add(SessionNode())
-    node.set_parameters([Parameter('use_sim_time', value=True)])
+    parameters['use_sim_time'] = True
+    node.set_parameters([Parameter(name, value=value) for name, value in parameters.items()])
     node.autostart()
     return World(ros, node)
+
+
+@pytest.fixture
+def world(ros):  # noqa: F811
+    return start(ros)
 
 
 def test_capture_and_its_state_agree_at_every_step(world):
@@ -94,6 +99,12 @@ def test_prompts_are_in_the_language_asked_for(world):
     assert world.until_done().status == 'canceled'
 
 
+def test_prompts_are_in_the_language_of_the_parameters_where_none_is_asked_for(ros):  # noqa: F811
+    world = start(ros, languages='tlh, de-AT')
+    assert world.state.prompt == 'bereit'
+    assert world.send().feedback[0].state.prompt == 'komm vor die Kamera'
+
+
 @pytest.mark.parametrize(
     'how, outcome, sentence',
     [
@@ -108,6 +119,14 @@ def test_each_failure_has_its_outcome_and_sentence(world, how, outcome, sentence
     end = world.until_done(**how)
     assert (end.status, end.result.outcome) == ('aborted', outcome)
     assert sentence in end.message and world.states[-1].prompt
+
+
+def test_expression_that_is_never_sure_enough_does_not_lock(world):
+    world.send(CaptureEmotion.Goal(min_confidence=0.8, lock_seconds=0.1, face_timeout=1.0))
+    end = world.until_done()
+    assert (end.status, end.result.outcome) == ('aborted', SessionState.OUTCOME_NO_LOCK)
+    assert end.message == 'somebody was there, but no expression was held for long enough'
+    assert world.state.prompt == 'no expression was held for long enough'
 
 
 def test_node_that_is_gone_is_named(world):

@@ -1,7 +1,9 @@
 import array
 
+import cv2
 import numpy as np
-from sensor_msgs.msg import Image
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import CompressedImage, Image
 
 from emotion_core import qos
 from emotion_core.messages import to_header
@@ -111,6 +113,16 @@ def test_frame_that_waited_for_faces_is_not_drawn_after_newer_ones(ros):  # noqa
     results.publish(faces(stamp))
     ros.spin_until(lambda: overlays and overlays[-1].data[0] == 100, 'the third is drawn')
     assert node.health.counts['drawn'] == 2, 'the second was, too; not the first'
+
+
+def test_frames_come_from_the_topic_of_the_transport(ros):  # noqa: F811
+    node, overlays, *_ = watched(ros)
+    node.set_parameters([Parameter('image_transport', value='compressed')])
+    images = ros.publisher(CompressedImage, 'image_raw/compressed', qos.SENSOR)
+    ros.spin_until(lambda: ros.node.count_subscribers('image_raw') == 0, 'the other topic is let go')
+    png = cv2.imencode('.png', np.full((HEIGHT, WIDTH, 3), 80, np.uint8))[1].tobytes()
+    images.publish(CompressedImage(header=to_header(node.now_ns()), format='png', data=png))
+    assert ros.spin_until(lambda: overlays, 'an overlay comes')[0].data[0] == 80
 
 
 def test_frames_are_drawn_without_a_face_node(ros):  # noqa: F811
