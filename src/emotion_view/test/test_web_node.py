@@ -1,7 +1,10 @@
 """The page in a real browser, beside a node in a process of its own, over real DDS."""
 
 import array
+import asyncio
 import time
+from contextlib import suppress
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -11,7 +14,7 @@ from rclpy.action import ActionServer, CancelResponse
 from rclpy.task import Future
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
-from test_web_server import ask, serving
+from test_web_server import ask, browsing, picture_of, serving
 
 from emotion_core import qos
 from emotion_core.emotions import EMOTIONS
@@ -383,6 +386,32 @@ def test_forty_reconnects_of_a_browser_leak_nothing(ros, web):
     before = count()
     assert any(grow() < LEAK_BYTES for _ in range(ROUNDS)), 'each forty cost memory anew'
     until(ros, web, lambda: count() == before, 'all is as before')
+
+
+def is_served(server):
+    with suppress(OSError):  # not yet
+        return ask(server)[0] == 200
+
+
+def test_browser_gets_no_more_pictures_a_second_than_the_parameter_allows(ros):  # noqa: F811
+    server = SimpleNamespace(port=free_port())
+    images = ros.node.create_publisher(Image, 'image_raw', qos.SENSOR)
+
+    async def look():
+        async with browsing(server) as [client]:
+            times = []
+            while len(times) < 4:
+                asking = asyncio.create_task(picture_of(client))
+                while not asking.done():
+                    images.publish(image(time.time_ns(), 100))
+                    await asyncio.sleep(0.02)
+                times.append(time.monotonic())
+        return times
+
+    with node_process('emotion_view.web_node', '-p', f'port:={server.port}', '-p', 'picture_rate:=4.0'):
+        ros.spin_until(lambda: is_served(server), 'the page is served')
+        times = asyncio.run(look())
+    assert times[-1] - times[0] > 0.9 * 3 / 4
 
 
 def test_page_goes_by_the_names_that_it_is_given(opened):
