@@ -50,6 +50,8 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
         return run_speakers(options, arguments, console)
     if not options.bags:
         raise BagError('name a bag, or a data set: --dataset; or measure --robustness or --speakers')
+    if options.threshold != compare.THRESHOLD and not options.compare:
+        raise BagError('without --compare there is no use for --threshold: leave it out')
     old = compare.load(options.compare) if options.compare else None
     bags = [bag for path in options.bags for bag in find_bags(path)]
     setup = make_setup(options)

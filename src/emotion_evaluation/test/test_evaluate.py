@@ -468,6 +468,7 @@ def test_table_in_a_pipe_is_not_cut():
         ('evaluate --speakers --detector haar --remap a:=b', '--remap, --detector'),
         ('evaluate --robustness --dataset nowhere --labels x', '--labels, --robustness'),
         ('evaluate nowhere --limit 5', '--limit'),
+        ('evaluate nowhere --threshold 0.1', '--threshold'),
         ('record --scenario --topics /x --compression lz4', '--topics, --compression'),
         ('record --data x', '--data'),
         ('label walk --rate 3 --namespace foo --names x', 'bag, --rate, --namespace'),
