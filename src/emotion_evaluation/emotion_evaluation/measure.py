@@ -10,12 +10,11 @@ import numpy as np
 from emotion_core import metrics
 from emotion_core.emotions import EMOTIONS, UNCERTAIN
 from emotion_core.evidence import Evidence
-from emotion_core.stamps import NS_PER_S
+from emotion_core.stamps import NS_PER_S, other_clock_ns
 from emotion_evaluation.ground_truth import EVERYONE, Interval
 from emotion_evaluation.offline import Run
 from emotion_fusion.fuser import Fused
 from emotion_fusion.parameters import FusionParameters
-from emotion_fusion.stream import other_clock_ns
 
 STEP_NS = NS_PER_S // 10  # between two moments at which the robot is asked
 STEPS_A_MINUTE = 60 * NS_PER_S // STEP_NS
@@ -125,7 +124,7 @@ def sample(run: Run, truth: Sequence[Interval], parameters: FusionParameters, na
             samples.rows['label'].add(samples.rows['fused'].probabilities[-1], label)
     for frame in run.frames:
         for evidence, _ in frame.faces:
-            stamp_ns = frame.stamp_ns + other_clock_ns(evidence, frame.received_ns)
+            stamp_ns = frame.stamp_ns + other_clock_ns(evidence.stamp_ns, frame.received_ns)
             found = where.find(stamp_ns, stamp_ns + 1, whose(evidence))
             if found is not None:
                 samples.frames.append((truth[found].emotion, evidence.probabilities, where.key(found)))
@@ -133,7 +132,7 @@ def sample(run: Run, truth: Sequence[Interval], parameters: FusionParameters, na
         if evidence.is_final:
             speaker = _fresh_fused(fused[EVERYONE].at(known_ns), known_ns)
             owner = whose(speaker.evidence) if speaker else EVERYONE
-            offset_ns = other_clock_ns(evidence, known_ns)
+            offset_ns = other_clock_ns(evidence.stamp_ns, known_ns)
             found = where.find(evidence.start_ns + offset_ns, evidence.stamp_ns + offset_ns, owner)
             if found is not None:
                 samples.utterances.append((truth[found].emotion, evidence.probabilities, where.key(found)))
@@ -152,7 +151,7 @@ def assign(run: Run, truth: Sequence[Interval]) -> dict[str, str]:
     present: dict[str, set[int]] = {}
     for frame in run.frames:
         for evidence, _ in frame.faces:
-            stamp_ns = frame.stamp_ns + other_clock_ns(evidence, frame.received_ns)
+            stamp_ns = frame.stamp_ns + other_clock_ns(evidence.stamp_ns, frame.received_ns)
             present.setdefault(evidence.subject_id, set()).add(stamp_ns // STEP_NS)
     labelled = {
         subject: {
@@ -316,7 +315,7 @@ def _fresh(found: tuple[int, Evidence] | None, now_ns: int, max_age: float) -> E
     if found is None:
         return None
     known_ns, evidence = found
-    stamp_ns = evidence.stamp_ns + other_clock_ns(evidence, known_ns)
+    stamp_ns = evidence.stamp_ns + other_clock_ns(evidence.stamp_ns, known_ns)
     return evidence if now_ns - stamp_ns < max_age * NS_PER_S else None
 
 

@@ -19,12 +19,11 @@ import numpy as np
 
 from emotion_core.errors import InputError
 from emotion_core.evidence import Evidence
-from emotion_core.images import decode, decode_compressed
-from emotion_core.messages import to_evidence, to_ns, to_probs
-from emotion_core.stamps import JUMP_NS, NS_PER_S
+from emotion_core.messages import to_evidence, to_ns, to_pixels, to_probs
+from emotion_core.stamps import NS_PER_S, Newest
 from emotion_core.store import ModelStore
 from emotion_evaluation.bag import Bag, Record
-from emotion_evaluation.topics import COMPRESSED, STAMPED, Topics
+from emotion_evaluation.topics import STAMPED, Topics
 from emotion_face.classifier import FaceClassifier
 from emotion_face.detector import Box, Detection, FaceDetector, make_detector
 from emotion_face.parameters import FaceParameters
@@ -155,16 +154,14 @@ def fuse(run: Run, parameters: FusionParameters) -> Iterator[tuple[int, Fused]]:
     events += [(known_ns, 1, loudness) for known_ns, loudness in run.loudness]
     events += [(tick_ns, 3, None) for tick_ns in range(run.start_ns + period_ns, end_ns + 1, period_ns)]
     stream = FusionStream(parameters)
-    newest_ns: dict[str, int] = {}
+    newest = Newest()
     for now_ns, _, item in sorted(events, key=lambda event: event[:2]):
         if item is None:
             yield from ((now_ns, fused) for fused in stream.tick(now_ns))
             continue
         topic = item.source if isinstance(item, Evidence) else 'activity'
-        if item.stamp_ns < newest_ns.get(topic, item.stamp_ns) - JUMP_NS:
+        if newest.fell_back_ns(item.stamp_ns, topic):
             stream.reset()
-            newest_ns.clear()
-        newest_ns[topic] = max(item.stamp_ns, newest_ns.get(topic, 0))
         if isinstance(item, Evidence):
             yield now_ns, stream.take(item, now_ns)
         else:
@@ -200,14 +197,12 @@ def _look(
     else:
         ahead = None
         recognizer = FaceRecognizer(classifier, detector, parameters.settings)
-    newest_ns: int | None = None
+    newest = Newest()
     try:
         for record, stamp_ns, frame_id, image in _images(bag, topics.image, run, ahead):
-            if newest_ns is not None and stamp_ns < newest_ns - JUMP_NS:
+            if newest.fell_back_ns(stamp_ns):
                 recognizer.reset()
                 run.problem(topics.image, 'clock jumped back', 'stamps fall back: the faces before are forgotten')
-                newest_ns = None
-            newest_ns = stamp_ns if newest_ns is None else max(newest_ns, stamp_ns)
             result = recognizer.predict(image, stamp_ns, frame_id)
             faces = tuple((as_sent(face.evidence), face.detection.box) for face in result.faces)
             run.frames.append(Frame(record.received_ns, stamp_ns, faces))
@@ -238,18 +233,12 @@ def _images(bag: Bag, topic: str, run: Run, ahead: '_Ahead | None') -> Iterator[
         except InputError as error:
             run.problem(topic, error.kind, str(error))
             continue
-        get_image = partial(_decode, msg, record.type)
+        get_image = partial(to_pixels, msg)
         if ahead is not None:
             get_image = ahead.prepare(get_image, stamp_ns).result
         waiting.append((record, stamp_ns, msg.header.frame_id, get_image))
         yield from turn(0 if ahead is None else AHEAD)
     yield from turn(0)
-
-
-def _decode(msg: Any, message_type: str) -> np.ndarray:
-    if message_type == COMPRESSED:
-        return decode_compressed(msg.data)
-    return decode(msg.data, msg.width, msg.height, msg.encoding, msg.step, bool(msg.is_bigendian))
 
 
 class _Ahead:
@@ -322,7 +311,7 @@ def _listen(bag: Bag, topics: Topics, parameters: SpeechParameters, run: Run) ->
             f'no audio_info tells what {topics.audio} is: it was taken for {spec.sample_format} at '
             f'{spec.sample_rate} Hz with {spec.channels} channel{"" if spec.channels == 1 else "s"}'
         )
-    newest_ns: int | None = None
+    newest = Newest()
     received_ns, frame_id = run.start_ns, ''
 
     def keep(results: list[Evidence]) -> None:
@@ -345,12 +334,10 @@ def _listen(bag: Bag, topics: Topics, parameters: SpeechParameters, run: Run) ->
             run.problem(record.topic, error.kind, str(error))
             continue
         received_ns = record.received_ns
-        if newest_ns is not None and stamp_ns and stamp_ns < newest_ns - JUMP_NS:
+        if stamp_ns and newest.fell_back_ns(stamp_ns):
             recognizer.reset()
             run.problem(topics.audio, 'clock jumped back', 'stamps fall back: the sound before is forgotten')
-            newest_ns = None
         if stamp_ns:
-            newest_ns = stamp_ns if newest_ns is None else max(newest_ns, stamp_ns)
             keep(recognizer.feed(samples, spec.sample_rate, stamp_ns, STAMP_JITTER_S))
         else:  # the last sample was heard just before the block came
             stamp_ns = received_ns - len(samples) * NS_PER_S // spec.sample_rate

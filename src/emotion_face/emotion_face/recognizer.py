@@ -1,8 +1,6 @@
 """Frames in, the emotions of all faces out: detection, tracking, alignment, quality and classification together."""
 
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -50,7 +48,6 @@ class FrameResult:
     height: int  # [px]
     detector: str
     faces: list[Face]
-    milliseconds: dict[str, float]  # what each step took
 
 
 class _Look(NamedTuple):
@@ -94,26 +91,22 @@ class Recognizer:
         :param stamp_ns: When it was taken [ns since the epoch]; at or after the one before.
         :param frame_id: The camera's frame, given on.
         """
-        clock = _StopWatch()
         if image.shape[:2] != self._shape:  # where faces were says nothing about it
             self.reset()
             self._shape = image.shape[:2]
-        with clock('detection'):
-            found = self._detect(image, stamp_ns)
+        found = self._detect(image, stamp_ns)
         # A weak detector makes faces up: what is none must not become a track.
-        seen = [look for look in self._look(image, found, clock) if look.faceness >= self._settings.min_face]
-        with clock('tracking'):
-            detections, grays = [look.detection for look in seen], [looks_of(look.gray) for look in seen]
-            tracks = self._tracker.update(detections, grays, stamp_ns)[: self._settings.max_faces]
+        seen = [look for look in self._look(image, found) if look.faceness >= self._settings.min_face]
+        detections, grays = [look.detection for look in seen], [looks_of(look.gray) for look in seen]
+        tracks = self._tracker.update(detections, grays, stamp_ns)[: self._settings.max_faces]
         carried = [track.detection for track in tracks if not any(track.detection is item for item in detections)]
-        by_id = {id(look.detection): look for look in [*seen, *self._look(image, carried, clock)]}
+        by_id = {id(look.detection): look for look in [*seen, *self._look(image, carried)]}
         looks = [by_id[id(track.detection)] for track in tracks]
-        with clock('quality'):
-            terms = [_quality(image, look) for look in looks]
-            trusted = [self._classifier.trust(look.probabilities, term) for look, term in zip(looks, terms)]
-        with clock('mouths'):  # of one face alone: whose voice it is is no question then
-            mouths = [(track.id, look.gray) for track, look in zip(tracks, looks) if track.is_seen]
-            moved = self._mouths.update(mouths if len(tracks) > 1 else [], stamp_ns)
+        terms = [_quality(image, look) for look in looks]
+        trusted = [self._classifier.trust(look.probabilities, term) for look, term in zip(looks, terms)]
+        mouths = [(track.id, look.gray) for track, look in zip(tracks, looks) if track.is_seen]
+        # Of one face alone: whose voice it is is no question then.
+        moved = self._mouths.update(mouths if len(tracks) > 1 else [], stamp_ns)
         faces = [
             Face(
                 track.detection,
@@ -135,7 +128,7 @@ class Recognizer:
             for track, quality_terms, (distribution, quality, reason) in zip(tracks, terms, trusted)
         ]
         height, width = image.shape[:2]
-        return FrameResult(stamp_ns, frame_id, width, height, self._detector.name, faces, clock.milliseconds)
+        return FrameResult(stamp_ns, frame_id, width, height, self._detector.name, faces)
 
     def _detect(self, image: np.ndarray, stamp_ns: int) -> list[Detection]:
         """Search the whole frame when it is time to, and otherwise near the faces that are known."""
@@ -148,15 +141,13 @@ class Recognizer:
         found = sorted(self._detector.search(image), key=lambda item: -item.box[2] * item.box[3])
         return found[: self._settings.max_faces]
 
-    def _look(self, image: np.ndarray, detections: Sequence[Detection], clock: '_StopWatch') -> list[_Look]:
+    def _look(self, image: np.ndarray, detections: Sequence[Detection]) -> list[_Look]:
         """Cut the faces out, and say what each shows."""
         if not detections:
             return []
-        with clock('alignment'):
-            crops = [crop_face(image, item, self._detector.name, self._classifier.side) for item in detections]
-            grays = [cv2.cvtColor(crop.pixels, cv2.COLOR_BGR2GRAY) for crop in crops]
-        with clock('classification'):
-            judged = self._classifier([crop.pixels for crop in crops])
+        crops = [crop_face(image, item, self._detector.name, self._classifier.side) for item in detections]
+        grays = [cv2.cvtColor(crop.pixels, cv2.COLOR_BGR2GRAY) for crop in crops]
+        judged = self._classifier([crop.pixels for crop in crops])
         return [_Look(*look) for look in zip(detections, crops, grays, *judged)]
 
 
@@ -164,16 +155,3 @@ def _quality(image: np.ndarray, look: _Look) -> dict[str, float]:
     face, size = look.detection, (image.shape[1], image.shape[0])
     terms = face_quality(look.gray, look.crop.size_px, face.box, size, face.score, face.landmarks)
     return terms | {'face': float(look.faceness)}
-
-
-class _StopWatch:
-    """Adds up what named steps take."""
-
-    def __init__(self) -> None:
-        self.milliseconds: dict[str, float] = {}
-
-    @contextmanager
-    def __call__(self, step: str) -> Iterator[None]:
-        begin = time.perf_counter()
-        yield
-        self.milliseconds[step] = self.milliseconds.get(step, 0.0) + (time.perf_counter() - begin) * 1e3

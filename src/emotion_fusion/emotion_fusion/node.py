@@ -7,11 +7,11 @@ from emotion_core.evidence import Evidence
 from emotion_core.messages import to_evidence
 from emotion_core.node import EmotionNode
 from emotion_core.node import run as run_node
-from emotion_core.stamps import NS_PER_S
+from emotion_core.stamps import NS_PER_S, other_clock_ns
 from emotion_fusion.fuser import Fused
 from emotion_fusion.messages import to_fused_emotion, to_loudness
 from emotion_fusion.parameters import FusionParameters
-from emotion_fusion.stream import TICK_S, FusionStream, other_clock_ns
+from emotion_fusion.stream import TICK_S, FusionStream
 from emotion_msgs.msg import EmotionProbs, FusedEmotion, SpeechActivity
 
 QUIET_S = 5.0
@@ -58,7 +58,7 @@ class FusionNode(EmotionNode):
     def _check_age(self, evidence: Evidence, now_ns: int) -> None:
         """Tell of stamps that cannot be of this clock, and of evidence that is too old to count when it comes."""
         source, age_s = evidence.source, (now_ns - evidence.stamp_ns) / NS_PER_S
-        if other_clock_ns(evidence, now_ns) or age_s < -FUTURE_S:
+        if other_clock_ns(evidence.stamp_ns, now_ns) or age_s < -FUTURE_S:
             where = 'behind' if age_s > 0 else 'ahead of'
             self.problem(
                 'another clock',

@@ -1,15 +1,12 @@
 """When there is something new to say: evidence in as it arrives, estimates out; the clock is the caller's."""
 
-from typing import Protocol
-
-from emotion_core.evidence import Evidence
-from emotion_core.stamps import NS_PER_S
-from emotion_fusion.fuser import SPEECH, Fused, Fuser
+from emotion_core.evidence import SPEECH, Evidence
+from emotion_core.stamps import NS_PER_S, other_clock_ns
+from emotion_fusion.fuser import Fused, Fuser
 from emotion_fusion.parameters import FusionParameters
 from emotion_fusion.speaker import Loudness
 
 TICK_S = 0.2  # how often estimates age without new evidence
-SAME_CLOCK_NS = 10 * NS_PER_S  # stamps further than this from the clock are of another clock
 
 
 class FusionStream:
@@ -35,12 +32,12 @@ class FusionStream:
 
         :raises InputError: when it is of another source, or its numbers cannot be used.
         """
-        self._fuser.add(evidence, other_clock_ns(evidence, now_ns))
+        self._fuser.add(evidence, other_clock_ns(evidence.stamp_ns, now_ns))
         return self._give(self._fuser.speaker if evidence.source == SPEECH else evidence.subject_id, now_ns)
 
     def hear(self, loudness: Loudness, now_ns: int) -> None:
         """Take how loud it is, which tells whose voice the next evidence of speech is."""
-        self._fuser.hear(loudness, other_clock_ns(loudness, now_ns))
+        self._fuser.hear(loudness, other_clock_ns(loudness.stamp_ns, now_ns))
 
     def tick(self, now_ns: int) -> list[Fused]:
         """Give the estimates that have aged, and forget what is stale; to be called every TICK_S."""
@@ -60,15 +57,3 @@ class FusionStream:
     def _give(self, subject_id: str, now_ns: int) -> Fused:
         self._given_ns[subject_id] = now_ns
         return self._fuser.fuse(subject_id, now_ns)
-
-
-class Stamped(Protocol):
-    """What has a time."""
-
-    stamp_ns: int  # [ns since the epoch]
-
-
-def other_clock_ns(item: Stamped, now_ns: int) -> int:
-    """Give how far the clock is ahead of the one that something was stamped by; 0 when they are the same."""
-    behind_ns = now_ns - item.stamp_ns
-    return behind_ns if abs(behind_ns) > SAME_CLOCK_NS else 0

@@ -7,7 +7,7 @@ from emotion_core.evidence import Evidence
 from emotion_core.goal_node import GoalNode
 from emotion_core.messages import to_evidence, to_ns
 from emotion_core.node import run as run_node
-from emotion_core.stamps import NS_PER_S
+from emotion_core.stamps import other_clock_ns
 from emotion_fusion.fuser import Fused
 from emotion_msgs.action import CaptureEmotion
 from emotion_msgs.msg import EmotionProbs, FaceEmotions, SessionState, SpeechActivity
@@ -18,7 +18,6 @@ from emotion_session.prompts import choose_language, prompt
 from emotion_session.session import CAMERA, MICROPHONE, Outcome, Session, State
 
 FACES, ACTIVITY = 'emotion/faces', 'emotion/speech/activity'
-SAME_CLOCK_NS = 10 * NS_PER_S  # stamps further than this from the node's clock are of another clock
 
 # Outcome -> key of the prompt, sentence for whoever runs the robot.
 ENDINGS = {
@@ -73,7 +72,8 @@ class SessionNode(GoalNode):
     def _on_faces(self, msg: FaceEmotions) -> None:
         now_ns = self.now_ns()
         faces = [self._on_our_clock(to_evidence(face.emotion), now_ns) for face in msg.faces]
-        stamp_ns = faces[0].stamp_ns if faces else _on_clock(to_ns(msg.header.stamp), now_ns)
+        stamp_ns = to_ns(msg.header.stamp)
+        stamp_ns += other_clock_ns(stamp_ns, now_ns)
         before = self._session.state
         self._session.see(faces, stamp_ns, now_ns)
         if before is State.WAITING_FACE and self._session.state is State.LOCKED:
@@ -89,9 +89,7 @@ class SessionNode(GoalNode):
 
     @staticmethod
     def _on_our_clock(evidence: Evidence, now_ns: int) -> Evidence:
-        shift_ns = _on_clock(evidence.stamp_ns, now_ns) - evidence.stamp_ns
-        if not shift_ns:
-            return evidence
+        shift_ns = other_clock_ns(evidence.stamp_ns, now_ns)
         return replace(evidence, stamp_ns=evidence.stamp_ns + shift_ns, start_ns=evidence.start_ns + shift_ns)
 
     # What goes on.
@@ -149,11 +147,6 @@ class SessionNode(GoalNode):
         else:
             key = 'hearing' if session.speaking or session.speech else 'speak'
         return prompt(self._language, key, session.face.label if key == 'locked' else '')
-
-
-def _on_clock(stamp_ns: int, now_ns: int) -> int:
-    """Give a stamp, or the present time where the stamp is of another clock."""
-    return stamp_ns if abs(now_ns - stamp_ns) <= SAME_CLOCK_NS else now_ns
 
 
 def main(args: list[str] | None = None) -> None:

@@ -10,6 +10,7 @@ from emotion_core.messages import IMAGES, to_ns
 from emotion_core.node import EmotionNode
 from emotion_core.stamps import NS_PER_S
 from emotion_msgs.msg import FaceEmotions
+from emotion_view.messages import to_faces
 from emotion_view.pairing import Pairing
 
 FACES_SILENT_S = 0.5  # without faces for this long, frames do not wait for theirs
@@ -57,7 +58,12 @@ class Camera:
         self._faces = None
 
     def add_faces(self, msg: FaceEmotions) -> None:
-        """Take the faces of a frame, and show it."""
+        """
+        Take the faces of a frame, and show it.
+
+        :raises InputError: when they cannot be shown; their frame is shown without them.
+        """
+        to_faces(msg)
         self._faces, self._faces_at = msg, time.monotonic()
         image = self._pairing.pop(to_ns(msg.header.stamp))
         if image is not None:

@@ -41,7 +41,7 @@ def draw_game(canvas: Canvas, view: GameView, faces: Sequence[FaceView], width: 
         canvas.centred(view.prompt, middle, 44, 1.0, TEXT_COLOR, width - 2 * MARGIN)
     if view.stage == 'playing' and (view.paused or view.turn):
         canvas.centred(view.prompt, middle, canvas.height - 66, 1.0, TEXT_COLOR, width - 2 * MARGIN)
-    if view.stage in ('score', 'gameover') and view.winner:
+    if view.stage in ('score', 'gameover') and view.winner in (1, 2, TIE):
         _draw_winner(canvas, view, middle, width)
     if view.stage in ('playing', 'score'):
         _draw_bars(canvas, view, width)

@@ -1,10 +1,15 @@
-"""From the messages of the emotion nodes to what the overlay shows."""
+"""From the messages of the emotion nodes to what the overlay shows; what cannot be drawn is refused here."""
 
+import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from emotion_core.emotions import EMOTIONS
+from emotion_core.errors import InputError
+from emotion_core.evidence import SUM_TOLERANCE
+from emotion_core.messages import to_evidence
 from emotion_msgs.msg import EmotionProbs, FaceEmotions, FusedEmotion, GameState, SessionState, SpeechActivity
 from emotion_view.scene import FaceView, FusedView, GameView, Hearing, Opinion, PlayerView, SessionView
 
@@ -21,31 +26,52 @@ GAME_STAGES = {
     GameState.SCORE: 'score',
     GameState.GAMEOVER: 'gameover',
 }
+LARGEST_PX = 1_000_000  # of a box: a multiple of any picture, that OpenCV takes
 
 
 def to_faces(msg: FaceEmotions) -> tuple[FaceView, ...]:
-    """Give the faces of one frame."""
+    """
+    Give the faces of one frame.
+
+    :raises InputError: when what is said of one cannot be used.
+    """
     views = []
     for face in msg.faces:
-        best = int(np.argmax(face.emotion.probabilities))
+        emotion = to_evidence(face.emotion)
         box = (face.box.x_offset, face.box.y_offset, face.box.width, face.box.height)
-        views.append(FaceView(box, face.emotion.subject_id, EMOTIONS[best], float(face.emotion.probabilities[best])))
+        box = tuple(min(size, LARGEST_PX) for size in box)
+        views.append(FaceView(box, emotion.subject_id, emotion.label, float(emotion.probabilities.max())))
     return tuple(views)
 
 
-def _probabilities(msg: EmotionProbs) -> np.ndarray | None:
-    return np.asarray(msg.probabilities) if msg.source else None
+def probabilities_of(msg: EmotionProbs) -> np.ndarray | None:
+    """Give probabilities of shape (6,), or None where there was no evidence; raises InputError for unusable ones."""
+    return to_evidence(msg).probabilities if msg.source else None
+
+
+def _check(msg: Any, *shares: str, number: str = '') -> None:
+    """Refuse a message in which a field is no share of 1, or one is no number."""
+    for name in shares:
+        if not -SUM_TOLERANCE <= getattr(msg, name) <= 1 + SUM_TOLERANCE:
+            raise InputError('bad number', f'{name} is {getattr(msg, name)}: it must be in [0, 1]')
+    if number and not math.isfinite(getattr(msg, number)):
+        raise InputError('bad number', f'{number} is {getattr(msg, number)}')
 
 
 def to_fused_view(msg: FusedEmotion) -> FusedView:
-    """Give one fused estimate."""
+    """
+    Give one fused estimate.
+
+    :raises InputError: when its numbers cannot be used.
+    """
+    _check(msg, 'confidence', 'face_weight', 'speech_weight')
     return FusedView(
         subject_id=msg.subject_id,
         label=msg.label,
         confidence=msg.confidence,
-        fused=_probabilities(msg.fused),
-        face=_probabilities(msg.face),
-        speech=_probabilities(msg.speech),
+        fused=probabilities_of(msg.fused),
+        face=probabilities_of(msg.face),
+        speech=probabilities_of(msg.speech),
         face_weight=msg.face_weight,
         speech_weight=msg.speech_weight,
         face_reason=msg.face_reason,
@@ -76,16 +102,23 @@ def to_hearing(msg: SpeechActivity) -> Hearing:
 
 
 def _opinion(msg: EmotionProbs) -> Opinion | None:
-    if not msg.source:
+    probabilities = probabilities_of(msg)
+    if probabilities is None:
         return None
-    best = int(np.argmax(msg.probabilities))
-    return Opinion(EMOTIONS[best], float(msg.probabilities[best]), np.asarray(msg.probabilities), msg.quality_reason)
+    best = int(np.argmax(probabilities))
+    return Opinion(EMOTIONS[best], float(probabilities[best]), probabilities, msg.quality_reason)
 
 
 def to_session_view(msg: SessionState) -> SessionView | None:
-    """Give a capture; None when none goes on."""
+    """
+    Give a capture; None when none goes on.
+
+    :raises InputError: when its numbers cannot be used.
+    """
     if not msg.active:
         return None
+    _check(msg, 'lock_progress', number='seconds_left')
+    _check(msg.fused, 'confidence')
     fused = _opinion(msg.fused.fused)
     return SessionView(
         stage='result' if msg.outcome == SessionState.OUTCOME_SUCCESS else SESSION_STAGES.get(msg.state, 'failed'),
@@ -102,9 +135,16 @@ def to_session_view(msg: SessionState) -> SessionView | None:
 
 
 def to_game_view(msg: GameState) -> GameView | None:
-    """Give a game; None when none goes on."""
+    """
+    Give a game; None when none goes on.
+
+    :raises InputError: when its numbers cannot be used.
+    """
     if not msg.active:
         return None
+    _check(msg, number='seconds_left')
+    for player in msg.players:
+        _check(player, 'target_probability', 'round_score', number='total_score')
     players = tuple(
         PlayerView(
             name=player.name,

@@ -13,6 +13,7 @@ from emotion_core.errors import InputError
 from emotion_core.messages import to_ns, to_pixels
 from emotion_core.node import EmotionNode
 from emotion_core.node import run as run_node
+from emotion_core.stamps import other_clock_ns
 from emotion_msgs.action import CaptureEmotion, PlayGame
 from emotion_msgs.msg import EmotionProbs, FaceEmotions, FusedEmotion, GameState, SessionState, SpeechActivity
 from emotion_view.camera import Camera
@@ -27,7 +28,6 @@ from emotion_view.web.server import Look, WebServer
 SHOW_S = 0.1  # how often the page is told what is new
 HISTORY_S = 5.0  # how often the page gets the last minute anew, since a browser that was asleep has missed some of it
 LOOK_S = 0.5  # how often to look who publishes, and whether somebody watches
-SAME_CLOCK_MS = 10_000.0  # an age beyond this is that of another clock
 AGES = {'face_ms': 'faces', 'voice_ms': 'hearing'}  # how old results come -> what their node says all the time
 ACTIONS = (  # noun, type, action, service that aborts it
     ('session', CaptureEmotion, 'capture_emotion', 'abort_capture'),
@@ -139,9 +139,9 @@ class WebNode(EmotionNode):
 
     def _observe_age(self, name: str, stamp: Any) -> None:
         """Keep how old a result is on arrival, from the acquisition of its input."""
-        age_ms = (self.now_ns() - to_ns(stamp)) / 1e6
-        if 0 <= age_ms < SAME_CLOCK_MS:
-            self.health.observe(name, age_ms)
+        stamp_ns, now_ns = to_ns(stamp), self.now_ns()
+        if stamp_ns <= now_ns and not other_clock_ns(stamp_ns, now_ns):
+            self.health.observe(name, (now_ns - stamp_ns) / 1e6)
 
     # What goes out.
 

@@ -11,7 +11,7 @@ from emotion_msgs.msg import (
     SessionState,
     SpeechActivity,
 )
-from emotion_view.messages import to_faces
+from emotion_view.messages import probabilities_of, to_faces
 
 
 def _names(kind: type, *names: str) -> dict[int, str]:
@@ -24,7 +24,8 @@ WINNERS = _names(GameState, 'NOBODY', 'PLAYER_1', 'PLAYER_2', 'TIE')
 
 
 def _probabilities(msg: EmotionProbs) -> list[float] | None:
-    return [float(p) for p in msg.probabilities] if msg.source else None
+    probabilities = probabilities_of(msg)
+    return None if probabilities is None else probabilities.tolist()
 
 
 def faces(msg: FaceEmotions) -> list[dict[str, Any]]:
