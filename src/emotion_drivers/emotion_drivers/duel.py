@@ -1,14 +1,12 @@
 """Two faces that show expressions, each in an order of its own: they play the demo of the game."""
 
-import os
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from emotion_drivers.scenario import ASSETS, ENCODER, HEAD, HEIGHT, RATE_HZ, SENSOR_NOISE, WIDTH
+from emotion_drivers.scenario import ASSETS, HEAD, HEIGHT, RATE_HZ, SENSOR_NOISE, WIDTH, write_clip
 
 SECONDS = 6.0  # of the clip, which can be looped: it ends as it begins
 SCALE = 1.05
@@ -154,24 +152,9 @@ def _lay(below: np.ndarray, above: np.ndarray, opacity: np.ndarray) -> np.ndarra
 
 def make(path: Path) -> None:
     """
-    Write the clip, MKV with H.264; a file that is there is complete.
+    Write the clip; a file that is there is complete.
 
-    :param path: Where to; the folder must be there.
+    :param path: Where to, MKV; the folder must be there.
     """
-    import av
-
-    path = Path(path)
-    partial = path.with_name(f'.{os.getpid()}.{path.name}')
     duel = Duel()
-    try:
-        with av.open(str(partial), 'w', format='matroska', options={'fflags': '+bitexact'}) as container:
-            video = container.add_stream('libx264', rate=RATE_HZ, options=ENCODER)
-            video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, 'yuv420p'
-            for index in range(int(SECONDS * RATE_HZ)):
-                frame = av.VideoFrame.from_ndarray(duel.draw(index / RATE_HZ), format='bgr24')
-                frame.pts, frame.time_base = index, Fraction(1, RATE_HZ)
-                container.mux(video.encode(frame))
-            container.mux(video.encode())
-        partial.rename(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_clip(path, (duel.draw(index / RATE_HZ) for index in range(int(SECONDS * RATE_HZ))))

@@ -1,6 +1,7 @@
 """The demo scenario: one face and one voice, going through what a robot meets, as a clip with a common time line."""
 
 import os
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
@@ -106,34 +107,46 @@ def soundtrack() -> tuple[np.ndarray, int]:
 
 def make(path: Path, seconds: float = SECONDS) -> None:
     """
-    Write the scenario as a clip, MKV with H.264 and FLAC; a file that is there is complete.
+    Write the scenario as a clip with sound; a file that is there is complete.
+
+    :param path: Where to, MKV; the folder must be there.
+    :param seconds: How much of the scenario, from its beginning [s].
+    """
+    scene = Scene()
+    write_clip(path, (scene.draw(index / RATE_HZ) for index in range(int(seconds * RATE_HZ))), soundtrack())
+
+
+def write_clip(path: Path, pictures: Iterable[np.ndarray], sound: tuple[np.ndarray, int] | None = None) -> None:
+    """
+    Write pictures at RATE_HZ as MKV with H.264, and FLAC where there is sound; a file that is there is complete.
 
     :param path: Where to; the folder must be there.
-    :param seconds: How much of the scenario, from its beginning [s].
+    :param pictures: uint8 of shape (480, 640, 3), BGR.
+    :param sound: int16 of shape (samples,), and its rate [Hz]; as long as the pictures, or longer.
     """
     import av
 
     path = Path(path)
     partial = path.with_name(f'.{os.getpid()}.{path.name}')
-    scene = Scene()
-    sound, rate = soundtrack()
     try:
         with av.open(str(partial), 'w', format='matroska', options={'fflags': '+bitexact'}) as container:
             video = container.add_stream('libx264', rate=RATE_HZ, options=ENCODER)
             video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, 'yuv420p'
-            audio = container.add_stream('flac', rate=rate)
-            audio.layout = 'mono'
-            for index in range(int(seconds * RATE_HZ)):
-                frame = av.VideoFrame.from_ndarray(scene.draw(index / RATE_HZ), format='bgr24')
+            if sound is not None:
+                samples, rate = sound
+                audio = container.add_stream('flac', rate=rate)
+                audio.layout = 'mono'
+            for index, picture in enumerate(pictures):
+                frame = av.VideoFrame.from_ndarray(picture, format='bgr24')
                 frame.pts, frame.time_base = index, Fraction(1, RATE_HZ)
                 container.mux(video.encode(frame))
-                # The sound of this frame beside it, so that a player finds both in one place.
-                first, last = index * rate // RATE_HZ, (index + 1) * rate // RATE_HZ
-                block = av.AudioFrame.from_ndarray(sound[np.newaxis, first:last], format='s16', layout='mono')
-                block.sample_rate, block.pts, block.time_base = rate, first, Fraction(1, rate)
-                container.mux(audio.encode(block))
-            container.mux(video.encode())
-            container.mux(audio.encode())
+                if sound is not None:  # that of this frame beside it, so that a player finds both in one place
+                    first, last = index * rate // RATE_HZ, (index + 1) * rate // RATE_HZ
+                    block = av.AudioFrame.from_ndarray(samples[np.newaxis, first:last], format='s16', layout='mono')
+                    block.sample_rate, block.pts, block.time_base = rate, first, Fraction(1, rate)
+                    container.mux(audio.encode(block))
+            for stream in container.streams:
+                container.mux(stream.encode())
         partial.rename(path)
     finally:
         partial.unlink(missing_ok=True)

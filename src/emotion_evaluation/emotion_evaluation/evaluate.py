@@ -122,6 +122,11 @@ def evaluate_bags_with_dask(jobs: Sequence[Job], scheduler: str, done: Callable[
     return [results[number] for number in range(len(jobs))]
 
 
+def made(command: str) -> dict[str, Any]:
+    """Give what figures hang on beside their data: the command, the code that runs, and what it uses."""
+    return {'command': command, 'commit': commit(), 'versions': versions(VERSIONS_OF)}
+
+
 def summarise(results: Sequence[Result], command: str) -> dict[str, Any]:
     """Give the JSON of some results: each bag, and all together; nothing in it hangs on time or machine."""
     samples = measure.Samples()
@@ -131,9 +136,7 @@ def summarise(results: Sequence[Result], command: str) -> dict[str, Any]:
     frames = sum(result.entry['frames'] for result in good)
     table: dict[str, Any] = {
         'made': {
-            'command': command,
-            'commit': commit(),
-            'versions': versions(VERSIONS_OF),
+            **made(command),
             'models': dict(sorted({pair for result in good for pair in result.models.items()})),
             'detector': ', '.join(sorted({result.detector for result in good if result.detector})),
         },

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from emotion_evaluation.errors import BagError
@@ -23,6 +24,12 @@ def show(console: Console, table: Table) -> None:
     if not console.is_terminal:
         console.width = max(console.width, WIDE)
     console.print(table)
+
+
+def progress_on(console: Console) -> Progress:
+    """Give the bar of long work, which goes when it is done."""
+    columns = (TextColumn('{task.description}'), BarColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=True)
 
 
 def prepare(folder: Path) -> None:

@@ -7,13 +7,11 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from emotion_core.provenance import commit, versions
 from emotion_evaluation import dataset_run, datasets
 from emotion_evaluation.errors import BagError
-from emotion_evaluation.evaluate import VERSIONS_OF
-from emotion_evaluation.printing import prepare, say, show, write_json
+from emotion_evaluation.evaluate import made
+from emotion_evaluation.printing import prepare, progress_on, say, show, write_json
 from emotion_evaluation.run_evaluate import METRICS, figures_table, guesses, span
 
 TITLES = {'alone': 'as they are', 'through_node': 'through the node'}
@@ -30,17 +28,14 @@ def run(options: argparse.Namespace, arguments: list[str], console: Console) -> 
         data = datasets.load(options.dataset, options.data).part(options.limit)
     if options.detector and data.task != datasets.FACE:
         raise BagError('with sounds there is no use for --detector: leave it out')
-    columns = (TextColumn('{task.description}'), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    with progress_on(console) as progress:
         task = progress.add_task(escape(data.name), total=len(data.items))
         figures = dataset_run.measure(
             data, options.model or '', options.detector or 'auto', lambda done: progress.update(task, completed=done)
         )
     table: dict[str, Any] = {
         'made': {
-            'command': shlex.join(['./emotion', 'evaluate', *arguments]),
-            'commit': commit(),
-            'versions': versions(VERSIONS_OF),
+            **made(shlex.join(['./emotion', 'evaluate', *arguments])),
             'data_sha256': datasets.sha256_of_items(data.items),
         },
         'dataset': data.name,

@@ -11,7 +11,6 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from emotion_evaluation import compare
@@ -27,7 +26,7 @@ from emotion_evaluation.evaluate import (
     summarise,
 )
 from emotion_evaluation.offline import Setup
-from emotion_evaluation.printing import prepare, say, show, write_json
+from emotion_evaluation.printing import prepare, progress_on, say, show, write_json
 
 METRICS, REPORT = 'metrics.json', 'report.html'
 WORSE = 3  # exit code
@@ -106,8 +105,7 @@ def labels_of(bag: Path, labels: Path | None, bags: int) -> Path | None:
 
 
 def _evaluate(jobs: list[Job], options: argparse.Namespace, console: Console) -> list[Result]:
-    columns = (TextColumn('{task.description}'), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    with progress_on(console) as progress:
         if options.dask is None and len(jobs) == 1:
             task = progress.add_task(escape(jobs[0].path.name), total=None)
             cores = len(os.sched_getaffinity(0))

@@ -8,12 +8,11 @@ from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from emotion_core.commands import up
 from emotion_evaluation.bag_writer import BagWriter
-from emotion_evaluation.printing import say, show
+from emotion_evaluation.printing import progress_on, say, show
 
 IDLE_S = 0.05
 HINT_S = 3.0  # without any topic
@@ -98,8 +97,7 @@ def _write_scenario(folder: Path, options: argparse.Namespace, console: Console)
     from emotion_evaluation import scenario_bag
 
     total = sum(scene.seconds for scene in scenario_bag.SCENES)
-    columns = (TextColumn('{task.description}'), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as progress:
+    with progress_on(console) as progress:
         task = progress.add_task('drawing the scenario', total=total)
         scenario_bag.make(
             folder, options.data, storage=options.storage, progress=lambda s: progress.update(task, completed=s)

@@ -5,15 +5,13 @@ import shlex
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from emotion_core.provenance import commit, versions
 from emotion_evaluation import robustness
 from emotion_evaluation.datasets import sha256_of_items
 from emotion_evaluation.errors import BagError
-from emotion_evaluation.evaluate import VERSIONS_OF
-from emotion_evaluation.printing import prepare, say, show, write_json
+from emotion_evaluation.evaluate import made
+from emotion_evaluation.printing import prepare, progress_on, say, show, write_json
 from emotion_evaluation.run_evaluate import METRICS, REPORT
 
 
@@ -26,18 +24,15 @@ def run(options: argparse.Namespace, arguments: list[str], console: Console) -> 
         pairs = robustness.load(options.data, options.pairs)
         nodes = robustness.Nodes(pairs, options.face_model or '', options.speech_model or '')
     items = {item.name: item for pair in pairs for item in (pair.face, pair.earlier, pair.voice)}
-    made = {  # of the code that runs, before anybody changes it
-        'command': shlex.join(['./emotion', 'evaluate', *arguments]),
-        'commit': commit(),
-        'versions': versions(VERSIONS_OF),
+    facts = {  # of the code that runs, before anybody changes it
+        **made(shlex.join(['./emotion', 'evaluate', *arguments])),
         'models': nodes.models,
         'data_sha256': sha256_of_items(items[name] for name in sorted(items)),
     }
-    columns = (TextColumn('{task.description}'), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    with progress_on(console) as progress:
         task = progress.add_task('pairs', total=len(pairs) * len(robustness.CELLS))
         found = robustness.measure(pairs, nodes, progress=lambda: progress.advance(task))
-    table: dict[str, Any] = {'made': made, **found, 'targets': robustness.targets(found)}
+    table: dict[str, Any] = {'made': facts, **found, 'targets': robustness.targets(found)}
     write_json(options.out / METRICS, table)
     if not options.no_report:
         from emotion_evaluation import report

@@ -5,14 +5,12 @@ import shlex
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from emotion_core.provenance import commit, versions
 from emotion_evaluation import speaker_run
 from emotion_evaluation.errors import BagError
-from emotion_evaluation.evaluate import VERSIONS_OF, default_workers
-from emotion_evaluation.printing import prepare, say, show, write_json
+from emotion_evaluation.evaluate import default_workers, made
+from emotion_evaluation.printing import prepare, progress_on, say, show, write_json
 from emotion_evaluation.run_evaluate import METRICS
 
 
@@ -23,13 +21,10 @@ def run(options: argparse.Namespace, arguments: list[str], console: Console) -> 
     prepare(options.out)
     table: dict[str, Any] = {
         'made': {
-            'command': shlex.join(['./emotion', 'evaluate', *arguments]),
-            'commit': commit(),
-            'versions': versions(VERSIONS_OF),
+            **made(shlex.join(['./emotion', 'evaluate', *arguments])),
         },
     }
-    columns = (TextColumn('{task.description}'), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    with progress_on(console) as progress:
         task = progress.add_task('meetings', total=None)
         table |= speaker_run.measure(
             options.data,
