@@ -1,12 +1,15 @@
 """Help for tests over real DDS: ``from emotion_core.testing import ros  # noqa: F401`` gives the fixture."""
 
 import gc
+import math
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from itertools import product
 from typing import Any
 
 import pytest
@@ -16,6 +19,14 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rosgraph_msgs.msg import Clock
+from rosidl_parser.definition import (
+    FLOATING_POINT_TYPES,
+    AbstractGenericString,
+    AbstractNestedType,
+    AbstractType,
+    Array,
+    NamespacedType,
+)
 
 from emotion_core import qos
 from emotion_core.actions import Goal, GoalOutcome
@@ -25,6 +36,7 @@ from emotion_msgs.msg import EmotionProbs, FaceEmotions, SpeechActivity
 
 TIMEOUT_S = 60.0  # for anything that should happen soon; generous, since it is only waited for when it does not
 EVERY_STATE = QoSProfile(depth=1000, reliability=qos.LATCHED.reliability, durability=qos.LATCHED.durability)
+HOSTILE_TEXT = 'ł%' * 20
 FIRST_DOMAIN, DOMAINS = 10, 90  # of the domain ids whose ports are free on every Linux
 
 
@@ -63,6 +75,13 @@ class RosTest:
         self.spin_until(lambda: self.node.count_publishers(topic) > 0, f'somebody publishes {topic}')
         return messages
 
+    def feed(self, node: Any, publisher: Any, messages: Iterable[Any]) -> None:
+        """Publish messages, each when a node under test has taken the one before."""
+        topic = f'received {publisher.topic_name.lstrip("/")}'
+        for count, message in enumerate(messages, node.health.counts[topic] + 1):
+            publisher.publish(message)
+            self.spin_until(lambda count=count: node.health.counts[topic] >= count, f'{topic}: {count}')
+
     def spin_until(self, condition: Callable[[], Any], what: str = '', timeout: float = TIMEOUT_S) -> Any:
         """Spin until the condition is true and give its value; fail the test when that takes too long."""
         deadline = time.monotonic() + timeout
@@ -92,6 +111,48 @@ def ros(request: pytest.FixtureRequest) -> Iterator[RosTest]:
     test = RosTest(*getattr(request, 'param', ()))
     yield test
     test.close()
+
+
+def hostile(kind: type, stamp_ns: int | None = None) -> Iterator[Any]:
+    """
+    Give messages that no node of this project sends: an empty one, and such full of NaN, infinity and large numbers.
+
+    :param stamp_ns: Of their headers; None: as absurd as the rest.
+    """
+    numbers = product((0.0, math.inf, math.nan, -math.inf), (False, True))  # the last stamps are those of long ago
+    for message in (kind(), *(_hostile_message(kind, *chosen) for chosen in numbers)):
+        if stamp_ns is not None:
+            message.header.stamp = to_stamp(stamp_ns)
+        yield message
+
+
+def _hostile_message(kind: type, number: float, is_usable: bool) -> Any:
+    """Fill a message with a number, and with whole ones as large or small; its probabilities only if not usable."""
+    names = kind.get_fields_and_field_types()
+    values = {name: _hostile_value(slot, number, is_usable) for name, slot in zip(names, kind.SLOT_TYPES)}
+    if kind is EmotionProbs and is_usable:
+        values |= {'probabilities': [1 / 6] * 6, 'quality': 1.0, 'mouth_motion': 0.0}
+    return kind(**values)
+
+
+def _hostile_value(slot: AbstractType, number: float, is_usable: bool) -> Any:
+    if isinstance(slot, NamespacedType):
+        return _hostile_message(getattr(import_module('.'.join(slot.namespaces)), slot.name), number, is_usable)
+    if isinstance(slot, AbstractNestedType):
+        count = slot.size if isinstance(slot, Array) else 2
+        return [_hostile_value(slot.value_type, number, is_usable)] * count
+    if isinstance(slot, AbstractGenericString):
+        return HOSTILE_TEXT
+    if slot.typename in FLOATING_POINT_TYPES:
+        return number
+    if slot.typename in ('boolean', 'octet'):
+        return True if slot.typename == 'boolean' else b'\xff'
+    bits = int(slot.typename.lstrip('uint'))
+    if slot.typename.startswith('u'):
+        least, largest = 0, 2**bits - 1
+    else:
+        least, largest = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+    return 0 if math.isnan(number) else largest if number >= 0 else least
 
 
 class ActionWorld:
@@ -152,6 +213,12 @@ class ActionWorld:
     def show(self, **how: Any) -> None:
         """Publish what the world is like now; each test says how."""
         raise NotImplementedError
+
+    def attack(self, stamp_ns: int | None = None) -> None:
+        """Publish hostile messages of all recognisers, with a stamp [ns] or with absurd ones; the node takes them."""
+        kinds = {self._faces: FaceEmotions, self._speech: EmotionProbs, self._activity: SpeechActivity}
+        for publisher, kind in kinds.items():
+            self.ros.feed(self.node, publisher, hostile(kind, stamp_ns))
 
     def wait_for_input(self, **nodes: str) -> None:
         """Let these nodes say on /diagnostics what they wait for."""

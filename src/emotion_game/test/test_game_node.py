@@ -142,6 +142,16 @@ def test_seed_tells_the_targets(world):
     assert [target for target, _ in groupby(state.target for state in world.states if state.target)] == expected
 
 
+def test_hostile_messages_are_counted_and_the_game_goes_on(world):
+    world.attack()
+    world.send(PlayGame.Goal(rounds=1, round_seconds=1.0))
+    world.until(lambda: world.state.state == GameState.PLAYING, 'the play')
+    world.attack(world.now)
+    end = world.until_done()
+    assert end.succeeded and end.result.winner == GameState.PLAYER_1
+    assert set(world.node.health.problems) == {'bad probabilities', 'clock jumped back'}
+
+
 def test_new_game_while_what_came_of_the_last_one_is_shown(world):
     world.send().cancel()
     world.ros.spin_until(lambda: world.goal.done and world.state.message, 'the end is shown')

@@ -129,6 +129,19 @@ def test_expression_that_is_never_sure_enough_does_not_lock(world):
     assert world.state.prompt == 'no expression was held for long enough'
 
 
+def test_hostile_messages_are_counted_and_the_capture_goes_on(world):
+    world.attack()
+    world.send()
+    world.step()
+    world.attack(world.now)
+    world.until_state(SessionState.LISTENING)
+    world.attack(world.now)
+    world.say('angry')
+    end = world.until_done()
+    assert end.succeeded and EMOTIONS[int(np.argmax(end.result.speech.probabilities))] == 'angry'
+    assert set(world.node.health.problems) == {'bad probabilities', 'clock jumped back'}
+
+
 def test_node_that_is_gone_is_named(world):
     world.send()
     end = world.until_done(frames=False, alive=False)
