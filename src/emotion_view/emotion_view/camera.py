@@ -6,6 +6,7 @@ from collections.abc import Callable
 from sensor_msgs.msg import CompressedImage, Image
 
 from emotion_core import qos
+from emotion_core.errors import InputError
 from emotion_core.messages import IMAGES, to_ns
 from emotion_core.node import EmotionNode
 from emotion_core.stamps import NS_PER_S
@@ -63,9 +64,14 @@ class Camera:
 
         :raises InputError: when they cannot be shown; their frame is shown without them.
         """
-        to_faces(msg)
-        self._faces, self._faces_at = msg, time.monotonic()
         image = self._pairing.pop(to_ns(msg.header.stamp))
+        try:
+            to_faces(msg)
+        except InputError:
+            if image is not None:
+                self._show(image, None)
+            raise
+        self._faces, self._faces_at = msg, time.monotonic()
         if image is not None:
             self._show(image, msg)
 

@@ -1,14 +1,24 @@
 import array
+from itertools import product
 
 import cv2
 import numpy as np
+import pytest
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
 
 from emotion_core import qos
-from emotion_core.messages import to_header
-from emotion_core.testing import ros  # noqa: F401
-from emotion_msgs.msg import EmotionProbs, FaceEmotion, FaceEmotions
+from emotion_core.messages import to_header, to_ns, to_stamp
+from emotion_core.testing import HOSTILE_TEXT, hostile, ros  # noqa: F401
+from emotion_msgs.msg import (
+    EmotionProbs,
+    FaceEmotion,
+    FaceEmotions,
+    FusedEmotion,
+    GameState,
+    SessionState,
+    SpeechActivity,
+)
 from emotion_view.camera import FACES_SILENT_S
 from emotion_view.canvas import FACE_COLOR
 from emotion_view.overlay_node import OverlayNode
@@ -24,9 +34,9 @@ def image(stamp_ns, gray):
     )
 
 
-def faces(stamp_ns):
+def faces(stamp_ns, subject='f0001'):
     face = FaceEmotion(
-        emotion=EmotionProbs(source='face', subject_id='f0001', probabilities=[0.0, 0.0, 1.0, 0.0, 0.0, 0.0])
+        emotion=EmotionProbs(source='face', subject_id=subject, probabilities=[0.0, 0.0, 1.0, 0.0, 0.0, 0.0])
     )
     face.box.x_offset, face.box.y_offset, face.box.width, face.box.height = 50, 60, 70, 80
     return FaceEmotions(header=to_header(stamp_ns, 'camera'), faces=[face])
@@ -123,6 +133,45 @@ def test_frames_come_from_the_topic_of_the_transport(ros):  # noqa: F811
     png = cv2.imencode('.png', np.full((HEIGHT, WIDTH, 3), 80, np.uint8))[1].tobytes()
     images.publish(CompressedImage(header=to_header(node.now_ns()), format='png', data=png))
     assert ros.spin_until(lambda: overlays, 'an overlay comes')[0].data[0] == 80
+
+
+def test_frames_are_drawn_whatever_is_found_in_them(ros):  # noqa: F811
+    node, overlays, images, results = watched(ros)
+    start = node.now_ns()
+    ros.feed(node, results, [faces(start)])  # from here on frames wait for their faces
+    for number, message in enumerate([*hostile(FaceEmotions, start), faces(start)], 1):
+        message.header.stamp = to_stamp(start + number)
+        ros.feed(node, images, [image(start + number, 50)])
+        ros.feed(node, results, [message])
+        assert node.health.counts['drawn'] == number
+    assert dict(node.health.problems) == {'bad probabilities': 4}
+    ros.spin_until(lambda: overlays and to_ns(overlays[-1].header.stamp) == start + number, 'the last one is seen')
+    msg = overlays[-1]
+    picture = np.frombuffer(msg.data, np.uint8).reshape(msg.height, msg.width, 3)
+    np.testing.assert_allclose(picture[100, 50].astype(int), FACE_COLOR, atol=50)
+
+
+@pytest.mark.parametrize(
+    'topic, kind, problems',
+    [
+        ('emotion/fused', FusedEmotion, {'bad probabilities', 'bad number'}),
+        ('emotion/speech/activity', SpeechActivity, set()),
+        ('emotion/session', SessionState, {'bad probabilities', 'bad number'}),
+        ('emotion/game', GameState, {'bad number'}),
+    ],
+)
+def test_frames_are_drawn_whatever_is_said(ros, topic, kind, problems):  # noqa: F811
+    node, _, images, results = watched(ros)
+    said = ros.publisher(kind, topic, qos.LATCHED)
+    start = node.now_ns()
+    states = range(5) if hasattr(kind, 'state') else [None]
+    for number, (state, message) in enumerate(product(states, hostile(kind, start)), 1):
+        if state is not None:
+            message.state = state
+        ros.feed(node, said, [message])
+        ros.feed(node, images, [image(start + number, 50)])
+        ros.feed(node, results, [faces(start + number, HOSTILE_TEXT)])  # so that it is about this face
+    assert node.health.counts['drawn'] == number and set(node.health.problems) == problems
 
 
 def test_frames_are_drawn_without_a_face_node(ros):  # noqa: F811

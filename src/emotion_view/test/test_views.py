@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from emotion_core.errors import InputError
 from emotion_msgs.msg import EmotionProbs, GamePlayer, GameState, SessionState
 from emotion_view.canvas import FACE_COLOR, FUSED_COLOR, SPEECH_COLOR, plain
 from emotion_view.drawing import PANEL_WIDTH, draw
@@ -111,6 +112,12 @@ def test_pause_dims_the_picture():
 
 def test_what_does_not_run_is_not_shown():
     assert to_session_view(SessionState()) is None and to_game_view(GameState()) is None
+
+
+def test_time_that_is_no_number_is_refused():
+    for kind, to_view in ((SessionState, to_session_view), (GameState, to_game_view)):
+        with pytest.raises(InputError, match='seconds_left is inf'):
+            to_view(kind(active=True, seconds_left=np.inf))
 
 
 @pytest.mark.parametrize('shape', [(1, 1), (120, 160), (1080, 1920)])

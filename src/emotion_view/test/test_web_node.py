@@ -18,8 +18,8 @@ from test_web_server import ask, browsing, picture_of, serving
 
 from emotion_core import qos
 from emotion_core.emotions import EMOTIONS
-from emotion_core.messages import to_header
-from emotion_core.testing import TIMEOUT_S, node_process, ros  # noqa: F401
+from emotion_core.messages import to_header, to_ns
+from emotion_core.testing import TIMEOUT_S, hostile, node_process, ros  # noqa: F401
 from emotion_msgs.action import CaptureEmotion, PlayGame
 from emotion_msgs.msg import (
     EmotionProbs,
@@ -345,6 +345,37 @@ def test_buttons_start_and_end(ros, web, noun, kind, action, abort, state, shown
     assert shown in text(web, f'#{noun} .versus'), 'what came of it stays'
     act.close()
     until(ros, web, lambda: text(web, f'#{noun}-reason') == reason, 'its node has gone')
+
+
+def test_hostile_messages_break_neither_the_page_nor_its_node(ros, web):
+    kinds = {
+        FaceEmotions: 'emotion/faces',
+        EmotionProbs: 'emotion/speech',
+        FusedEmotion: 'emotion/fused',
+        SpeechActivity: 'emotion/speech/activity',
+        SessionState: 'emotion/session',
+        GameState: 'emotion/game',
+        DiagnosticArray: '/diagnostics',
+    }
+    said = [ros.publisher(kind, topic, qos.LATCHED) for kind, topic in kinds.items()]
+    images = ros.publisher(Image, 'image_raw', qos.SENSOR)
+    for messages in zip(*map(hostile, kinds)):
+        images.publish(image(to_ns(messages[0].header.stamp), 100))
+        ros.spin_for(0.02)
+        for publisher, message in zip(said, messages):
+            publisher.publish(message)
+        ros.spin_for(0.05)
+        web.wait_for_timeout(100)  # it gets all that is new ten times a second
+    until(ros, web, lambda: text(web, '#label') == 'sad', 'all goes on', lambda: said[2].publish(fused('sad')))
+    diagnostics = ros.collect(DiagnosticArray, '/diagnostics', 10)
+
+    def problems():
+        found = [status.values for array in diagnostics for status in array.status if status.name == 'emotion_web']
+        return found and {pair.key: int(pair.value) for pair in found[0] if pair.key.startswith('problem: ')}
+
+    counts = ros.spin_until(problems, 'the node says how it is')
+    assert counts.keys() == {'problem: bad probabilities', 'problem: clock jumped back'}
+    assert counts['problem: bad probabilities'] > 8, 'four faces, four estimates, and some of four captures'
 
 
 def test_sound_is_shown(ros, web):
