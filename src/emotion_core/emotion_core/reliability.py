@@ -10,7 +10,7 @@ from emotion_core.emotions import EMOTIONS, log_odds, softmax
 from emotion_core.errors import ModelError
 
 CLIP = 3.0  # standard deviations; a term far outside what the fit has seen counts as this far
-REASON_LOG_ODDS = -0.25  # a term that takes less than this from the log-odds is not worth a word
+REASON_LOG_ODDS = -0.25  # what takes less than this from the log-odds is not worth a word
 REASONS = 3
 CHANCE = 1 / len(EMOTIONS)
 FADES = 2 * CHANCE  # quality below which a distribution fades; flat where the quality is that of a guess
@@ -33,8 +33,9 @@ class Scaling:
     What a model's distribution P is worth under its quality: softmax(exponent * L + bias), L = log P - mean of log P.
 
     This is vector scaling (Guo et al. 2017) whose exponents, at least 0, move with the quality: exponents[c] + sum of
-    coefficient * z. A bad input flattens the distribution, and an emotion that the model tells badly counts less. The
-    prior of what comes out is uniform.
+    coefficient * z. Inputs of a kind that the model is too sure of get a flatter distribution, and so does an emotion
+    that it tells badly. Each emotion weighs the same in the fit, so that with biases the prior of what comes out is
+    about uniform; without them it is what the model's own is.
     """
 
     exponents: tuple[float, ...]  # of each emotion, where all terms have their mean
@@ -101,16 +102,20 @@ class Reliability:
 
         :param phrases: For a term the words for a low and for a high value, such as ('dark', 'glaring'); they may
             name terms, as '{size_px:.0f} px' does; an empty one is left out.
-        :return: The words of at most REASONS terms, the weightiest first; '' when none matters.
+        :return: The words of at most REASONS terms, the weightiest first; where many together lower it, and none
+            much, the weightiest alone; '' when the quality is not lowered.
         """
-        words = []
-        for name, contribution in sorted(self.contributions(quality_terms).items(), key=lambda item: item[1]):
-            if contribution > REASON_LOG_ODDS or name not in phrases:
+        words, enough = [], []
+        contributions = self.contributions(quality_terms)
+        for name, contribution in sorted(contributions.items(), key=lambda item: item[1]):
+            if contribution >= 0 or name not in phrases:
                 continue
             phrase = phrases[name][quality_terms[name] > self.terms[name]['mean']].format(**quality_terms)
             if phrase and phrase not in words:
                 words.append(phrase)
-        return ', '.join(words[:REASONS])
+                enough.append(contribution <= REASON_LOG_ODDS)
+        count = sum(enough) or sum(contributions.values()) <= REASON_LOG_ODDS
+        return ', '.join(words[: min(count, REASONS)])
 
     def __call__(self, quality_terms: dict[str, float]) -> float:
         """Give how often inputs with these terms are told right on average, in [0, 1]."""

@@ -23,7 +23,7 @@ class Newest:
         self._ns.clear()
 
     def fell_back_ns(self, stamp_ns: int, topic: str = '') -> int:
-        """Take a stamp; one that is behind by more than JUMP_NS begins anew, and this gives by how much [ns]; else 0."""
+        """Take a stamp; begin anew when it is behind by more than JUMP_NS, and give by how much [ns]; else 0."""
         behind_ns = self._ns.get(topic, stamp_ns) - stamp_ns
         if behind_ns > JUMP_NS:
             self._ns = {topic: stamp_ns}

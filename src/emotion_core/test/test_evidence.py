@@ -99,6 +99,14 @@ def test_reason_names_what_lowers_the_quality_most():
     assert fit.reason({'sharpness': 0.6, 'brightness': 0.5, 'size_px': 99.0}, phrases) == ''
 
 
+def test_reason_is_the_weightiest_where_many_together_lower_the_quality():
+    terms = {name: {'mean': 0.0, 'scale': 1.0, 'coefficient': -0.1} for name in 'abc'}
+    phrases = {'a': ('', 'dark'), 'b': ('', 'blurred'), 'c': ('', 'small')}
+    fit = Reliability(0.0, terms)
+    assert fit.reason({'a': 0.9, 'b': 1.2, 'c': 1.0}, phrases) == 'blurred'
+    assert fit.reason({'a': 0.9, 'b': 1.2, 'c': 0.0}, phrases) == ''  # -0.21 in all
+
+
 P = np.array([0.5, 0.2, 0.1, 0.1, 0.05, 0.05])
 SHARPNESS = {'sharpness': {'mean': 0.5, 'scale': 0.1, 'coefficient': 0.4}}
 

@@ -13,7 +13,7 @@ from emotion_fusion.pooling import linear, log_linear
 from emotion_fusion.smoothing import LabelSmoother
 from emotion_fusion.speaker import LARGEST, MOUTH, NOBODY, ONLY, Loudness, Speaker, Synchrony, choose
 from emotion_fusion.timeline import Timeline
-from emotion_fusion.weighting import Modality, Weight, weigh
+from emotion_fusion.weighting import Modality, Weight, exponents, weigh
 
 SOUND = 'sound'
 SPEAKER_MARGIN = 1.2  # another face must be this much larger than the speaker's to become the one that speech is for
@@ -152,7 +152,7 @@ class Fuser:
         if used:
             distributions = [evidence.probabilities for evidence, _ in used]
             if p.method == 'log_linear':
-                probabilities = log_linear(distributions, [weight.exponent for _, weight in used])
+                probabilities = log_linear(distributions, exponents(used))
             else:
                 probabilities = linear(distributions, [weight.value for _, weight in used])
             stamp_ns = max(evidence.stamp_ns for evidence, _ in used)

@@ -19,14 +19,12 @@ def linear(probabilities: Sequence[np.ndarray], weights: Sequence[float]) -> np.
 
 def log_linear(probabilities: Sequence[np.ndarray], exponents: Sequence[float]) -> np.ndarray:
     """
-    Product of experts: product of P ** (exponent / largest exponent).
+    Product of experts: product of P ** exponent.
 
-    The freshest expert enters whole, so that one alone comes out as it went in. Two that are equally fresh multiply:
-    that is Bayes' rule for opinions that are calibrated, have a uniform prior and are independent given the emotion
-    (Genest and Zidek 1986, section 3). Whoever knows little says so in a flat P, and changes little.
+    With exponents of 1 that is Bayes' rule for opinions that are calibrated, have a uniform prior and are independent
+    given the emotion (Genest and Zidek 1986, section 3). Whoever knows little says so in a flat P, and changes little.
 
     :param probabilities: Distributions of shape (6,).
-    :param exponents: Non-negative, not all 0.
+    :param exponents: In [0, 1].
     """
-    exponents = np.asarray(exponents, np.float64) / np.max(exponents)
-    return softmax(exponents @ log_odds(np.stack(probabilities)))
+    return softmax(np.asarray(exponents, np.float64) @ log_odds(np.stack(probabilities)))

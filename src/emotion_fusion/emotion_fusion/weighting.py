@@ -1,8 +1,9 @@
 """How much one modality counts now, and why."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from emotion_core.evidence import Evidence
+from emotion_core.evidence import FACE, Evidence
 from emotion_core.stamps import NS_PER_S
 
 
@@ -22,7 +23,8 @@ class Weight:
 
     value: float  # configured weight x quality x freshness
     reason: str
-    exponent: float = 0.0  # configured weight x freshness: a calibrated distribution has its quality inside
+    configured: float = 0.0
+    freshness: float = 0.0
 
 
 def weigh(modality: Modality, evidence: Evidence | None, now_ns: int, is_fixed: bool = False) -> Weight:
@@ -47,5 +49,24 @@ def weigh(modality: Modality, evidence: Evidence | None, now_ns: int, is_fixed: 
     reasons = [evidence.quality_reason or 'clear']
     if freshness < 0.5:
         reasons.append(f'{age:.1f} s old')
-    exponent = modality.weight * freshness
-    return Weight(exponent * evidence.quality, f'{", ".join(reasons)}; quality {evidence.quality:.2f}', exponent)
+    value, reason = (
+        modality.weight * freshness * evidence.quality,
+        f'{", ".join(reasons)}; quality {evidence.quality:.2f}',
+    )
+    return Weight(value, reason, modality.weight, freshness)
+
+
+def exponents(used: Sequence[tuple[Evidence, Weight]]) -> list[float]:
+    """
+    Give the exponents of a product of distributions that have their quality inside.
+
+    Beside its configured weight, relative to the largest, a voice counts by its freshness, whatever else there is: an
+    estimate must not become surer as it ages. A face counts whole while it is the fresher one, for it is seen again
+    with each frame; otherwise in relation to the voice.
+    """
+    heaviest = max(weight.configured for _, weight in used)
+    freshest = max(weight.freshness for _, weight in used)
+    return [
+        weight.configured / heaviest * weight.freshness / (freshest if evidence.source == FACE else 1.0)
+        for evidence, weight in used
+    ]

@@ -75,6 +75,31 @@ def test_log_linear_fades_what_is_old():
     np.testing.assert_allclose(fused.evidence.probabilities, expected / expected.sum())
 
 
+def test_log_linear_lets_a_voice_fade_whatever_the_face_does():
+    heard = speech('angry', 0.8, at=T0)
+    sure = []
+    for age in (0, 2, 4, 6):
+        now = T0 + age * S
+        alone, beside = fuse(heard, at=now, subject=''), fuse(heard, face(confidence=1 / 6, at=now), at=now)
+        np.testing.assert_allclose(alone.evidence.probabilities, beside.evidence.probabilities)
+        sure.append(alone.evidence.probabilities[EMOTIONS.index('angry')])
+    expected = heard.probabilities**0.25
+    assert sure[0] == pytest.approx(0.8) and sure == sorted(sure, reverse=True)
+    assert sure[3] == pytest.approx(expected.max() / expected.sum())
+
+
+@pytest.mark.parametrize('age_ms', [30, 200, 1000])
+def test_log_linear_takes_a_face_alone_as_it_was_seen(age_ms):
+    seen = face('happy', 0.8, at=T0)
+    np.testing.assert_allclose(fuse(seen, at=T0 + age_ms * S // 1000).evidence.probabilities, seen.probabilities)
+
+
+def test_log_linear_counts_configured_weights():
+    fused = fuse(face('happy', 0.8), speech('angry', 0.6), face_weight=0.4, speech_weight=0.8)
+    expected = distribution('happy', 0.8) ** 0.5 * distribution('angry', 0.6)
+    np.testing.assert_allclose(fused.evidence.probabilities, expected / expected.sum())
+
+
 def test_evidence_ages_by_its_stamp():
     fused = fuse(face(at=T0 - S // 2), speech(at=T0), face_half_life=0.5)
     assert fused.face_weight == pytest.approx(1 / 3)  # half of the voice's

@@ -11,6 +11,7 @@ from emotion_speech.preprocess import to_batch
 from emotion_speech.quality import PHRASES, segment_quality
 from emotion_speech.speaker import FORGET_AFTER_S, Heard, SpeakerModel, voice_quality
 
+VOICED = 0.3  # voice_confidence of what may be remembered as a voice: speech at 0 dB has 0.4 and more, noise 0.1
 UNFITTED_QUALITY = 0.4  # of a model without a fit: about what models reach on speakers and rooms they do not know
 
 
@@ -56,8 +57,8 @@ class SpeechClassifier:
         return Opinion(trusted.probabilities, trusted.quality, terms, trusted.reason, heard)
 
     def remember(self, opinion: Opinion, end_ns: int = 0) -> None:
-        """Remember the voice of a segment that is complete, and when it ended."""
-        if opinion.heard is not None:
+        """Remember the voice of a segment that is complete, and when it ended; a thump or a scrape is none."""
+        if opinion.heard is not None and opinion.quality_terms['voice_confidence'] >= VOICED:
             self._speaker_model.remember(opinion.heard, end_ns)
 
     def forget(self) -> None:

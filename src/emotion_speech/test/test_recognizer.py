@@ -252,6 +252,17 @@ def test_the_shipped_model_knows_a_real_voice_that_it_heard_until_a_long_silence
     assert known[0] == known[3] == 0 and 0 < known[1] < known[2] and known[4] > 0
 
 
+def test_what_is_no_voice_is_not_remembered_as_one():
+    (clip,) = real_clips(1)
+    scrape = np.random.default_rng(0).normal(0, 0.05, RATE).astype(np.float32)
+    recognizer = Recognizer(shipped(), RmsVad())
+    known = []
+    for start_s, sound in ((0, clip), (5, np.pad(scrape, RATE // 2)), (10, clip)):
+        results = recognizer.feed(sound, RATE, T0 + start_s * NS) + recognizer.flush()
+        known.append([one.quality_terms['speaker_known'] for one in results if one.is_final][-1])
+    assert known == [0, pytest.approx(0.5), pytest.approx(0.5)]
+
+
 def test_the_shipped_model_says_something_about_a_real_voice():
     recognizer = Recognizer(shipped(), RmsVad())
     (clip,) = real_clips(1)
