@@ -96,11 +96,12 @@ def _summary(writer: BagWriter) -> Table:
 def _write_scenario(folder: Path, options: argparse.Namespace, console: Console) -> int:
     from emotion_evaluation import scenario_bag
 
-    total = sum(scene.seconds for scene in scenario_bag.SCENES)
+    scenes = scenario_bag.SCENES
+    total = sum(scene.seconds for scene in scenes)
     with progress_on(console) as progress:
         task = progress.add_task('drawing the scenario', total=total)
         scenario_bag.make(
-            folder, options.data, storage=options.storage, progress=lambda s: progress.update(task, completed=s)
+            folder, options.data, scenes, options.storage, lambda seconds: progress.update(task, completed=seconds)
         )
     say(console, f"'{folder}' holds {total:.0f} s; next: `./emotion evaluate {folder}`")
     return 0

@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from io import StringIO
 
 import cv2
@@ -55,6 +56,18 @@ def test_scene_is_seen_and_heard(result):
     assert rows['face']['coverage'] < rows['fused']['coverage']  # the second voice has no face
     assert set(rows) == {'face', 'speech', 'fused', 'label'}
     assert rows['face']['majority']['label'] == 'happy' and rows['face']['chance']['accuracy'] > 0
+
+
+def test_scenario_is_recorded_by_the_command(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(scenario_bag, 'SCENES', [replace(SCENES[0], seconds=1.0)])  # the whole takes half a minute
+    folder = tmp_path / 'bag'
+    assert main('record', ['--scenario', '--storage', 'sqlite3', '-o', str(folder)]) == 0
+    assert f"'{folder}' holds 1 s; next: `./emotion evaluate {folder}`\n" in capsys.readouterr().err
+    assert (folder / 'bag.db3').is_file()
+    with Bag(folder) as bag:
+        counts = [bag.topics[name].count for name in ('/image_raw/compressed', '/audio_stamped', '/audio_info')]
+        truth = [bag.deserialize(record) for record in bag.read(['/emotion/ground_truth'])]
+    assert counts == [15, 20, 1] and [(mark.subject_id, mark.label) for mark in truth] == [('a', 'happy'), ('a', '')]
 
 
 def test_replay_of_a_scene_from_the_middle_begins_with_the_label_that_holds(scene):

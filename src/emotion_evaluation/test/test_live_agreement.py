@@ -217,6 +217,27 @@ def test_remap_start_and_duration(ros, tmp_path):  # noqa: F811
     assert [msg.data for msg in heard] == [f'word {number}' for number in range(5, 15)]
 
 
+def test_replay_plays_the_part_that_is_asked_for_and_says_what_it_played(ros, tmp_path):  # noqa: F811
+    from bags import START_NS, write_strings
+    from rosgraph_msgs.msg import Clock
+    from std_msgs.msg import String
+
+    from emotion_core import qos
+    from emotion_core.messages import to_ns
+
+    write_strings(tmp_path / 'bag', 20)
+    times = []
+    ros.node.create_subscription(Clock, '/clock', lambda msg: times.append(to_ns(msg.clock)), 100)
+    part = '--clock', '--start', '0.45', '--duration', '1', '--rate', '4', '--remap', '/words:=said'
+    with emotion('replay', str(tmp_path / 'bag'), *part, '--namespace', 'robot') as player:
+        heard = ros.collect(String, '/robot/said', qos.RESULT)
+        ros.spin_until(lambda: player.poll() is not None and len(heard) >= 10, 'the chosen part has arrived')
+        output = player.stdout.read().decode()
+    assert [msg.data for msg in heard] == [f'word {number}' for number in range(5, 15)]
+    assert times and START_NS + 450_000_000 <= min(times) < max(times) <= START_NS + 1_450_000_000
+    assert player.returncode == 0 and '      10 /robot/said\nthe latest message was ' in output
+
+
 def test_replay_from_the_middle_begins_with_all_that_holds(ros, tmp_path, monkeypatch):  # noqa: F811
     from bags import MS, START_NS, STRING
     from std_msgs.msg import String
