@@ -34,6 +34,18 @@ def test_level_does_not_change_snr_or_confidence():
     assert quiet['voice_confidence'] == pytest.approx(loud['voice_confidence'], abs=0.01)
 
 
+def test_the_offset_of_a_microphone_changes_nothing():
+    clean = voice() + noise(voice(), 0.001)
+    centred, off = segment_quality(clean, RATE), segment_quality(clean + 0.03, RATE)
+    assert off == pytest.approx(centred | {'clipping': off['clipping']}, rel=1e-3)
+    assert off['clipping'] < 0.02
+
+
+def test_brevity_tells_a_word_from_a_syllable_and_hardly_one_sentence_from_another():
+    syllable, word, sentence, long = (segment_quality(voice(s), RATE)['brevity'] for s in (0.2, 0.6, 2.0, 4.0))
+    assert syllable - word > 0.3 and word > sentence and sentence - long < 0.01
+
+
 def test_sample_rate_does_not_change_the_terms():
     low, high = (segment_quality(voice(rate=rate), rate) for rate in (RATE, 48000))
     for name in ('level_dbfs', 'seconds', 'voice_confidence'):

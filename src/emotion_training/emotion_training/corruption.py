@@ -82,11 +82,11 @@ def corrupt_speech(
     if kind == 'clipped':  # driven into full scale
         peak = np.abs(samples).max() * (0.6 - 0.58 * severity)
         return np.clip(samples / max(peak, 1e-6), -1, 1)
-    if kind == 'short':  # the segment was cut off
+    if kind == 'short':  # a part of what was said, with the same background around it
         first, last = active_part(samples)
         keep = int((last - first) * (0.8 - 0.65 * severity))
         start = first + rng.integers(last - first - keep + 1)
-        return samples[start : start + keep]
+        return np.concatenate([samples[:first], samples[start : start + keep], samples[last:]])
     if kind == 'quiet':  # and so near the 16-bit steps and the hiss of the microphone
         peak = np.abs(samples).max()
         quiet = samples / max(peak, 1e-6) * 10 ** (-(20 + 35 * severity) / 20)

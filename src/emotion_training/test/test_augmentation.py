@@ -121,6 +121,7 @@ def test_covered_face_loses_one_side_only():
         ('babble', 'snr_db', -1),
         ('clipped', 'clipping', 1),
         ('short', 'seconds', -1),
+        ('short', 'brevity', 1),
         ('quiet', 'level_dbfs', -1),
     ],
 )
@@ -130,6 +131,14 @@ def test_corrupted_voice_shows_in_its_quality_term(kind, term, sign):
     assert worse.dtype == np.float32
     clean, bad = segment_quality(voice, RATE)[term], segment_quality(worse, RATE)[term]
     assert sign * (bad - clean) > 0.1 * abs(clean)
+
+
+def test_short_voice_keeps_the_background_around_it():
+    voice = np.pad(_voice(), RATE // 2)
+    worse = corruption.corrupt_speech(voice, 'short', 1.0, np.random.default_rng(0), [])
+    quiet = np.zeros(RATE // 2 - RATE // 20)
+    assert (worse[: len(quiet)] == quiet).all() and (worse[-len(quiet) :] == quiet).all()
+    assert len(quiet) * 2 < len(worse) < len(voice)
 
 
 def test_unknown_corruption_is_refused():
