@@ -9,6 +9,7 @@ import time
 from array import array
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
@@ -63,27 +64,36 @@ def pairs(tmp_path_factory):
 
 @contextmanager
 def graph(name, *arguments):
-    """Run ``./emotion up``; gives the supervisor's process, and fails when it leaves a process behind."""
-    process = subprocess.Popen(
-        [sys.executable, '-m', 'emotion_bringup.cli', 'up', name, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    log = []
-    os.set_blocking(process.stdout.fileno(), False)
-    process.log = lambda: log.append(process.stdout.read() or b'') or b''.join(log).decode(errors='replace')
-    try:
-        yield process
-        assert process.poll() is None, f'the graph ended by itself:\n{process.log()}'
-    finally:
-        children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
-        process.send_signal(signal.SIGINT)
+    """
+    Run ``./emotion up``, as somebody whose folders are empty; gives the supervisor's process.
+
+    Fails when it leaves a process behind, or a file: no frame and no sound is written to disk.
+    """
+    with TemporaryDirectory() as home:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith('XDG_')}
+        process = subprocess.Popen(
+            [sys.executable, '-m', 'emotion_bringup.cli', 'up', name, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**kept, 'HOME': home, 'TMPDIR': home},
+            cwd=home,
+        )
+        log = []
+        os.set_blocking(process.stdout.fileno(), False)
+        process.log = lambda: log.append(process.stdout.read() or b'') or b''.join(log).decode(errors='replace')
         try:
-            process.wait(20)
+            yield process
+            assert process.poll() is None, f'the graph ended by itself:\n{process.log()}'
         finally:
-            print(process.log())
-        _, alive = psutil.wait_procs(children, timeout=2)
-        assert not alive, f'left behind: {alive}'
+            children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(20)
+            finally:
+                print(process.log())
+            _, alive = psutil.wait_procs(children, timeout=2)
+            assert not alive, f'left behind: {alive}'
+        assert [path for path in Path(home).rglob('*') if path.is_file()] == []
 
 
 def pids_of(process, nodes=(*NODES, 'emotion_overlay')):
@@ -116,8 +126,9 @@ def test_pictures_and_voices_reach_the_fused_estimate(ros, pairs):  # noqa: F811
     with graph(
         'multimodal', f'camera:={pairs}/images', f'microphone:={pairs}/audio', f'params_file:={pairs}/params.yaml'
     ):
-        stamps = []
+        stamps, drawn = [], []
         ros.node.create_subscription(Image, 'image_raw', lambda msg: stamps.append(to_ns(msg.header.stamp)), qos.SENSOR)
+        ros.node.create_subscription(Image, 'emotion/overlay', drawn.append, qos.SENSOR)
         fused = ros.collect(FusedEmotion, 'emotion/fused', qos.RESULT)
         ros.spin_until(lambda: both(fused), 'face and voice are fused', START_S)
         ros.spin_until(
@@ -129,6 +140,7 @@ def test_pictures_and_voices_reach_the_fused_estimate(ros, pairs):  # noqa: F811
             'the label changes with the picture',
             timeout=6 * SECONDS,
         )
+        ros.spin_until(lambda: drawn, 'the overlay is drawn')
     msg = both(fused)[0]
     for probs in (msg.fused, msg.face, msg.speech):
         assert len(probs.probabilities) == 6 and sum(probs.probabilities) == pytest.approx(1, abs=1e-3)
