@@ -10,8 +10,8 @@ import numpy as np
 from emotion_core.emotions import EMOTIONS
 from emotion_game.best_second import BestSecond
 
-GAP_S = 1.0  # both players were seen at its two ends: it was played; longer than this is a pause
-BLIND_S = 3.0  # the same where no frame came in between: the machine is slow, and nobody has left
+GAP_S = 1.0  # a player who is away for longer pauses the game
+BLIND_S = 3.0  # so does having no frames for longer; until then the machine is slow, and nobody has left
 SETTLE_S = 1.0  # the same two faces are there for this long: they are the players
 NEW_ID_S = 1.0  # a face that was gone for longer comes back with a new id
 PRE_ROLL_S = 0.5  # speech is said to begin this much before the first sound of it
@@ -281,7 +281,7 @@ class Game:
     def _account(self, now: float, is_frame: bool) -> None:
         """Count the time since it was last counted as played, or charge it to whoever was away."""
         seconds = now - self._accounted
-        if now - self._both_at > self._longest_gap:
+        if self.paused or (is_frame and self._away):
             was_seen = now - self._frame_at <= BLIND_S
             for player in was_seen and self._away or self.players:
                 player.away += seconds

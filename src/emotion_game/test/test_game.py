@@ -94,6 +94,19 @@ def test_a_lucky_frame_is_no_score():
     assert game.players[0].round_score < 0.15 and game.round_winner is Side.PLAYER_2
 
 
+def test_who_is_away_between_lucky_frames_has_shown_nothing_meanwhile():
+    table = Table()
+    game = table.live_until(State.PLAYING, p1=0.1)
+    left = game.seconds_left
+    for _ in range(3):
+        table.live(FRAME_S, p1=1.0)
+        table.live(0.6, p1=None)
+        assert not game.paused  # not for long
+    assert game.seconds_left == pytest.approx(left - FRAME_S) and game.players[0].away == pytest.approx(1.8, abs=0.1)
+    table.live_until(State.SCORE, p1=0.1)
+    assert game.players[0].round_score < 0.2 and game.players[1].round_score == pytest.approx(0.4)
+
+
 def test_one_good_second_is_enough():
     table = Table()
     table.live_until(State.PLAYING)
@@ -273,7 +286,7 @@ def test_scores_never_fall_and_targets_are_never_the_same_twice(happenings, seed
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=60, max_size=60),
-    st.lists(st.tuples(st.integers(0, 58), st.floats(0.6, 2.0), st.sampled_from(('first', 'second', 'nobody')))),
+    st.lists(st.tuples(st.integers(0, 58), st.floats(0.01, 2.0), st.sampled_from(('first', 'second', 'nobody')))),
 )
 def test_pausing_never_changes_a_score(values, pauses):
     """A round with pauses, after which faces are as before, scores like the same round without them."""
@@ -286,8 +299,8 @@ def test_pausing_never_changes_a_score(values, pauses):
             for _, seconds, who in [pause for pause in pauses if pause[0] == index]:
                 if table.game.state is State.PLAYING:
                     play_moment(table, (who, seconds, 0.9, 0.4))
-                    play_moment(table, (who, 0.7, 0.9, 0.4))
-                    play_moment(table, ('both', 0.7, p1, min(p2, 0.5)))
+                    play_moment(table, (who, seconds, 0.9, 0.4))
+                    play_moment(table, ('both', seconds, p1, min(p2, 0.5)))
         return table.game
 
     plain, paused = play([]), play(pauses)
