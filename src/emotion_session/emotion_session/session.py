@@ -13,6 +13,7 @@ from emotion_fusion.timeline import Timeline
 from emotion_session.utterance import join
 
 GAP_S = 1.0  # without a frame, or without the subject in it: what was held is held no more
+NEAR_S = 0.3  # two looks at most this far apart: it was held between them
 THERE_S = 1.0  # a face that was seen within this is there
 CAMERA, MICROPHONE = 'camera', 'microphone'
 NEVER = float('-inf')
@@ -198,7 +199,7 @@ class Session:
         self._smoother: LabelSmoother | None = None
         self._held: Timeline | None = None
         self._held_label = UNCERTAIN
-        self._held_ns = 0
+        self._held_ns = 0  # for how long it was seen
 
     def _enter(self, state: State, now_ns: int, seconds: float) -> None:
         self.state, self._deadline_ns = state, now_ns + round(seconds * NS_PER_S)
@@ -206,7 +207,8 @@ class Session:
     def _see_waiting(self, present: dict[str, Evidence], stamp_ns: int, now_ns: int) -> None:
         if present:
             self._face_ns = now_ns
-        is_gone = stamp_ns - self._subject_ns > GAP_S * NS_PER_S
+        since_ns = stamp_ns - self._subject_ns
+        is_gone = since_ns > GAP_S * NS_PER_S
         face = present.get(self.subject_id)
         if face is None and is_gone:
             self.face, self.lock_progress, self._smoother = None, 0.0, None
@@ -218,19 +220,25 @@ class Session:
             self._smoother = LabelSmoother(rules.smoothing, rules.switch_margin, self._request.min_confidence)
             self._held_label = UNCERTAIN
         self.face, self._subject_ns = face, stamp_ns
-        self._hold(face, stamp_ns, now_ns)
+        self._hold(face, stamp_ns, now_ns, since_ns if 0 < since_ns <= NEAR_S * NS_PER_S else 0)
 
-    def _hold(self, face: Evidence, stamp_ns: int, now_ns: int) -> None:
-        """Take one more look at the subject's face, and lock when it was the same for long enough."""
+    def _hold(self, face: Evidence, stamp_ns: int, now_ns: int, seen_ns: int) -> None:
+        """
+        Take one more look at the subject's face, and lock when it was the same for long enough.
+
+        :param seen_ns: For how long it was seen since the last look; 0 when it may have been away.
+        """
         label, _ = self._smoother.update(face.probabilities, stamp_ns)
         if label != self._held_label:
-            self._held_label, self._held_ns = label, stamp_ns
+            self._held_label, self._held_ns = label, 0
             self._held = Timeline(round(self._request.lock_seconds * NS_PER_S))
+        else:
+            self._held_ns += seen_ns
         if label == UNCERTAIN:
             self.lock_progress = 0.0
             return
         self._held.add(face)
-        self.lock_progress = min((stamp_ns - self._held_ns) / (self._request.lock_seconds * NS_PER_S), 1.0)
+        self.lock_progress = min(self._held_ns / (self._request.lock_seconds * NS_PER_S), 1.0)
         if self.lock_progress >= 1:
             self.face = self._held.recent(self._held.max_age_ns)
             self._lock_ns = stamp_ns

@@ -112,6 +112,25 @@ def test_gap_in_the_frames_is_not_held_time():
     assert person.session.state is State.WAITING_FACE
 
 
+def test_time_between_looks_that_are_far_apart_is_not_held_time():
+    person, progress = Person(), [0.0]
+    for _ in range(4):
+        for faces, seconds in (((('f0001', 'happy'),), 0.08), ((), 0.8)):
+            person.live(seconds, faces=faces)
+            progress.append(person.session.lock_progress)
+    assert person.session.state is State.WAITING_FACE
+    assert 0.1 < progress[-1] < 0.3 and max(np.diff(progress)) < 0.1
+
+
+@pytest.mark.parametrize('rate', [4, 5, 30])
+def test_expression_locks_at_any_rate_of_frames(rate):
+    person = Person()
+    for _ in range(round(1.3 * rate)):
+        person.now += S // rate
+        person.session.see([evidence('face', 'happy', person.now, 'f0001')], person.now, person.now)
+    assert person.session.state is State.LOCKED
+
+
 @pytest.mark.parametrize('began_before_lock, counts', [(0.3, True), (0.9, True), (1.5, False)])
 def test_utterance_that_began_just_before_the_lock_counts(began_before_lock, counts):
     person = Person()
