@@ -208,18 +208,18 @@ class Game:
         if self._needs_players:
             self._account(now, is_frame=True)
 
-    def hear(self, probabilities: np.ndarray, start: float, end: float, now: float) -> None:
+    def hear(self, probabilities: np.ndarray, start: float, seconds: float) -> None:
         """
         Take evidence about a voice: in a voice round it is that of whose turn it was when it began.
 
         :param probabilities: Shape (6,).
-        :param start: When that speech began, as far as it was looked at; with ``end`` its length.
-        :param now: The time now.
+        :param start: When that speech began, as far as it was looked at.
+        :param seconds: How much voice there is in it.
         """
         if not self.is_open or self.state is not State.PLAYING or not self._turns or self.paused:
             return
         begun = [turn for turn in self._turns if start >= turn - PRE_ROLL_S]
-        if begun and end - start >= self.rules.hold_seconds:
+        if begun and seconds >= self.rules.hold_seconds:
             player = self.players[len(begun) - 1]
             player.probability = float(probabilities[EMOTIONS.index(self.target)])
             player.round_score = max(player.round_score, player.probability)

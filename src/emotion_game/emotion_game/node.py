@@ -60,7 +60,7 @@ class GameNode(GoalNode):
         late = max(now - evidence.stamp_ns / NS_PER_S, 0.0)
         late = late if late < SOUND_S else 0.0
         length = (evidence.stamp_ns - evidence.start_ns) / NS_PER_S
-        self._game.hear(evidence.probabilities, now - late - length, now - late, now)
+        self._game.hear(evidence.probabilities, now - late - length, evidence.quality_terms.get('seconds', length))
 
     # What goes on.
 

@@ -190,12 +190,12 @@ def test_voice_round_counts_whose_turn_it_was_when_the_speech_began():
     assert game.is_voice_round and game.turn is Side.PLAYER_1
     began = table.now
 
-    def say(p, start):
+    def say(p, start, pause=0.0):
         probabilities = sight('', 0, game.target, p).probabilities
-        game.hear(probabilities, start, table.now, table.now)
+        game.hear(probabilities, start, table.now - start - pause)
 
     table.live(1.6)
-    say(0.9, table.now - 0.6)  # too short
+    say(0.9, table.now - 1.2, pause=0.3)  # too little voice in it
     say(0.6, began - 5.0)  # before the turn
     assert game.players[0].round_score == 0
     table.live(0.6)
@@ -244,7 +244,7 @@ def play_moment(table, moment):
     if who != 'blind':
         game.see(faces[who], table.now)
     if p1 > 0.5:
-        game.hear(sight('', 0, target, p2).probabilities, table.now - 1.3, table.now, table.now)
+        game.hear(sight('', 0, target, p2).probabilities, table.now - 1.3, 1.3)
     table.step()
 
 

@@ -17,7 +17,7 @@ from emotion_core.messages import to_header, to_probs
 from emotion_core.testing import ActionWorld, node_process, ros  # noqa: F401
 from emotion_game.node import GameNode
 from emotion_msgs.action import PlayGame
-from emotion_msgs.msg import FaceEmotion, FaceEmotions, GameState, SpeechActivity
+from emotion_msgs.msg import FaceEmotion, FaceEmotions, GameState, QualityTerm, SpeechActivity
 
 S = 1_000_000_000
 GOAL = PlayGame.Goal(rounds=2, round_seconds=2.0)
@@ -111,7 +111,10 @@ def test_voice_round_only_where_there_is_a_microphone(world):
     assert world.state.prompt == f'player 1, say something: {world.state.target}'
     for _ in range(8):
         world.step(sound=True)
-    world._speech.publish(probs('speech', world.state.target, 0.9, world.now, seconds=1.2))
+    for p, terms in ((0.95, {'seconds': 0.9}), (0.9, {})):  # too little voice in it; as long as its window
+        message = probs('speech', world.state.target, p, world.now, seconds=1.2)
+        message.quality_terms = [QualityTerm(name=name, value=value) for name, value in terms.items()]
+        world._speech.publish(message)
     end = world.until_done(sound=True)
     assert end.result.players[0].round_score == pytest.approx(0.9) and end.result.players[1].round_score == 0
 
