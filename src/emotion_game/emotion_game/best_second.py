@@ -4,7 +4,11 @@ import numpy as np
 
 
 class BestSecond:
-    """Best mean of a probability over any whole window of played time."""
+    """
+    Best mean of a probability over any whole window of played time.
+
+    Between two looks it is the mean of what they show, all the time; so the best window begins or ends at a look.
+    """
 
     def __init__(self, window: float = 1.0):
         """
@@ -23,7 +27,7 @@ class BestSecond:
         Take one look.
 
         :param seconds: Played since the last look; 0 after a pause, and for the first.
-        :param probability: In [0, 1]; between two looks it counts as their mean.
+        :param probability: In [0, 1].
         """
         before, self._last = self._last, probability
         if seconds <= 0 or before is None:

@@ -209,7 +209,7 @@ def test_voice_round_counts_whose_turn_it_was_when_the_speech_began():
 
 def test_best_second_against_the_plain_definition():
     rng = np.random.default_rng(0)
-    steps, values = rng.uniform(0.01, 0.2, 60), rng.uniform(0, 1, 61)
+    steps, values = rng.uniform(0.01, 0.5, 60), rng.uniform(0, 1, 61)
     best = BestSecond(1.0)
     best.add(0.0, values[0])
     for step, value in zip(steps, values[1:]):
