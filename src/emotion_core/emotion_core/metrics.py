@@ -58,8 +58,11 @@ def calibration_bins(truth: np.ndarray, probabilities: np.ndarray) -> list[dict[
     :param truth: (n,) index into the columns of ``probabilities``.
     :return: For each bin that is not empty its number of rows ``n``, mean ``confidence`` and ``accuracy``.
     """
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == truth
+    return calibration_bins_of(probabilities.max(axis=1), probabilities.argmax(axis=1) == truth)
+
+
+def calibration_bins_of(confidence: np.ndarray, right: np.ndarray) -> list[dict[str, float | int]]:
+    """Sort answers into bins as ``calibration_bins`` does, from how sure each is in [0, 1] and whether it is right."""
     bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
     return [
         {'n': int(rows.sum()), 'confidence': float(confidence[rows].mean()), 'accuracy': float(right[rows].mean())}
@@ -69,8 +72,12 @@ def calibration_bins(truth: np.ndarray, probabilities: np.ndarray) -> list[dict[
 
 def calibration_error(truth: np.ndarray, probabilities: np.ndarray) -> float:
     """Give the expected calibration error: mean gap between confidence and accuracy over 15 equal bins."""
-    bins = calibration_bins(truth, probabilities)
-    return float(sum(b['n'] * abs(b['confidence'] - b['accuracy']) for b in bins) / len(truth))
+    return calibration_error_of(calibration_bins(truth, probabilities))
+
+
+def calibration_error_of(bins: list[dict[str, float | int]]) -> float:
+    """Give the expected calibration error of bins."""
+    return float(sum(b['n'] * abs(b['confidence'] - b['accuracy']) for b in bins) / sum(b['n'] for b in bins))
 
 
 def calibration_error_if_calibrated(probabilities: np.ndarray) -> float:

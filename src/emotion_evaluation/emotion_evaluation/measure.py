@@ -25,7 +25,7 @@ ROWS = {
     'face': 'the newest opinion about the face',
     'speech': 'the newest opinion about the voice',
     'fused': 'the most probable emotion of the fused estimate',
-    'label': "the smoothed label of the fused estimate; 'uncertain' is no answer",
+    'label': "the smoothed label of the fused estimate, as sure as its confidence; 'uncertain' is no answer",
 }
 
 Item = TypeVar('Item')
@@ -37,11 +37,13 @@ class Answers:
 
     probabilities: list[np.ndarray | None] = field(default_factory=list)
     labels: list[int | None] = field(default_factory=list)  # index into EMOTIONS
+    confidence: list[float] = field(default_factory=list)  # how probable that label is said to be; 0: no answer
 
-    def add(self, probabilities: np.ndarray | None, label: int | None) -> None:
+    def add(self, probabilities: np.ndarray | None, label: int | None, confidence: float) -> None:
         """Take the answer of the next moment."""
         self.probabilities.append(probabilities)
         self.labels.append(label)
+        self.confidence.append(confidence)
 
 
 @dataclass
@@ -64,6 +66,7 @@ class Samples:
         for row, answers in other.rows.items():
             self.rows[row].probabilities += answers.probabilities
             self.rows[row].labels += answers.labels
+            self.rows[row].confidence += answers.confidence
 
 
 class _Series(Generic[Item]):
@@ -117,11 +120,16 @@ def sample(run: Run, truth: Sequence[Interval], parameters: FusionParameters, na
             samples.truth.append(interval.emotion)
             samples.interval.append(where.key(number))
             for row, evidence in (('face', seen), ('speech', heard), ('fused', estimate and estimate.evidence)):
-                label = None if evidence is None else int(np.argmax(evidence.probabilities))
-                samples.rows[row].add(None if evidence is None else evidence.probabilities, label)
-            said = UNCERTAIN if estimate is None else estimate.label
-            label = None if said == UNCERTAIN else EMOTIONS.index(said)
-            samples.rows['label'].add(samples.rows['fused'].probabilities[-1], label)
+                if evidence is None:
+                    samples.rows[row].add(None, None, 0.0)
+                else:
+                    label = int(np.argmax(evidence.probabilities))
+                    samples.rows[row].add(evidence.probabilities, label, float(evidence.probabilities[label]))
+            if estimate is None or estimate.label == UNCERTAIN:
+                samples.rows['label'].add(None, None, 0.0)
+            else:
+                label = EMOTIONS.index(estimate.label)
+                samples.rows['label'].add(estimate.evidence.probabilities, label, estimate.confidence)
     for frame in run.frames:
         for evidence, _ in frame.faces:
             stamp_ns = frame.stamp_ns + other_clock_ns(evidence.stamp_ns, frame.received_ns)
@@ -204,14 +212,19 @@ def _row(answers: Answers, truth: np.ndarray, interval: np.ndarray) -> dict[str,
     if answered.any():
         labels = np.array([-1 if label is None else label for label in answers.labels])
         probabilities = np.stack([p for p, is_there in zip(answers.probabilities, answered) if is_there])
-        row |= scores(truth[answered], probabilities, interval[answered], labels[answered])
+        confidence = np.array(answers.confidence)[answered]
+        row |= scores(truth[answered], probabilities, interval[answered], labels[answered], confidence)
         row['flicker'] = _flicker(labels, interval)
         row['lock'] = _lock(labels, truth, interval)
     return row
 
 
 def scores(
-    truth: np.ndarray, probabilities: np.ndarray, sources: np.ndarray, labels: np.ndarray | None = None
+    truth: np.ndarray,
+    probabilities: np.ndarray,
+    sources: np.ndarray,
+    labels: np.ndarray | None = None,
+    confidence: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """
     Give what ``metrics.report`` does, and more of each class and bin; of given labels instead of the most probable.
@@ -220,17 +233,20 @@ def scores(
     :param probabilities: (n, 6).
     :param sources: (n,) who or what each row comes from.
     :param labels: (n,) index into EMOTIONS.
+    :param confidence: (n,) how probable each of these labels is said to be, for the calibration.
     """
     predicted = probabilities.argmax(axis=1) if labels is None else labels
     table = metrics.report(truth, probabilities, sources)
+    bins = metrics.calibration_bins(truth, probabilities)
+    if confidence is not None:
+        bins = metrics.calibration_bins_of(confidence, predicted == truth)
     table |= {
         'accuracy': round(float((predicted == truth).mean()), 4),
         'macro_f1': round(metrics.macro_f1(truth, predicted), 4),
         'per_class': metrics.per_class(truth, predicted),
         'confusion': metrics.confusion(truth, predicted).tolist(),
-        'bins': [
-            {key: round(value, 4) for key, value in b.items()} for b in metrics.calibration_bins(truth, probabilities)
-        ],
+        'calibration_error': round(metrics.calibration_error_of(bins), 4),
+        'bins': [{key: round(value, 4) for key, value in b.items()} for b in bins],
     }
     if 'interval' in table:
         table['interval'] = metrics.interval(truth, predicted, sources)

@@ -33,12 +33,10 @@ def write(
     from emotion_core.figures import confusion
 
     rows = {
-        name: row
-        for name, row in table['all'].get('against_truth', {}).get('rows', {}).items()
-        if name in DRAWN and 'confusion' in row
+        name: row for name, row in table['all'].get('against_truth', {}).get('rows', {}).items() if 'confusion' in row
     }
     plots = {
-        'confusion': {name: confusion(name, row['confusion']) for name, row in rows.items()},
+        'confusion': {name: confusion(name, row['confusion']) for name, row in rows.items() if name in DRAWN},
         'reliability': figures.reliability(
             {name: row['bins'] for name, row in rows.items()},
             {name: row['calibration_error'] for name, row in rows.items()},

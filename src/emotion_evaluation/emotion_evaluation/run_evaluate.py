@@ -159,7 +159,7 @@ def _print(console: Console, table: dict[str, Any], results: list[Result], elaps
             _percent(row.get('accuracy')),
             _percent(row.get('macro_f1')),
             span(row),
-            '' if name == 'label' else _percent(row.get('calibration_error')),
+            _percent(row.get('calibration_error')),
             _percent(row['coverage']),
             f'{row["flicker"]:.1f}' if 'flicker' in row else '',
             _percent(lock.get('share')) + after,

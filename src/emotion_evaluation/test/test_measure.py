@@ -109,6 +109,23 @@ def test_face_that_is_found_again_under_another_id_is_asked_and_the_old_one_no_m
     assert row['flicker'] == pytest.approx(60 / 3.9, abs=0.01)  # once, though both estimates come for a while
 
 
+def test_calibration_of_the_label_is_that_of_its_confidence():
+    run = make_run(4, lambda t: 'happy' if t < 2 or t > 2.5 else 'sad')
+    rows = measured(run, [Interval(START, START + 4 * S, '', 'sad')])['rows']
+    row, said = rows['label'], []
+    for step in range(40):
+        known = [fused for known_ns, fused in run.fused if known_ns <= START + step * 100 * MS]
+        if known and known[-1].label != 'uncertain':
+            said.append((known[-1].confidence, known[-1].label == 'sad'))
+    confidence, right = np.mean(said, axis=0)
+    for name, mean in (('confidence', confidence), ('accuracy', right)):
+        assert sum(b['n'] * b[name] for b in row['bins']) / row['n'] == pytest.approx(mean, abs=1e-3), name
+    assert len(row['bins']) > 2 and row['accuracy'] == pytest.approx(right, abs=1e-3)
+    assert row['calibration_error'] == pytest.approx(
+        sum(b['n'] * abs(b['confidence'] - b['accuracy']) for b in row['bins']) / row['n'], abs=1e-3
+    )
+
+
 def test_no_truth_no_figures():
     assert sample(make_run(1, lambda t: 'sad'), [], FusionParameters()).truth == []
 
