@@ -214,18 +214,31 @@ def _known_voices(
 def compare(
     shipped: Head, temperature: float, examples: Examples, fitted: Fitted, fitted_temperature: float
 ) -> Comparison:
-    """Measure the shipped head, and the fitted ones on what each has not seen; intervals by resampling recordings."""
-    labels, files = examples.labels, examples.files
+    """Measure the shipped head, and the fitted ones on what each has not seen; intervals draw people, if several."""
+    labels, files, speakers = examples.labels, examples.files, examples.speakers
     before = softmax(shipped(examples.embeddings), temperature)
     after = softmax(fitted.held_out, fitted_temperature)
     change = (after.argmax(axis=1) == labels).astype(int) - (before.argmax(axis=1) == labels)
-    members = files == np.unique(files)[:, None]  # (recordings, n)
-    gains, counts = members @ change, members.sum(axis=1)
-    drawn = np.random.default_rng(0).integers(len(members), size=(DRAWS, len(members)))
-    low, high = np.percentile(gains[drawn].sum(axis=1) / counts[drawn].sum(axis=1), (2.5, 97.5))
+    sources = speakers if len(np.unique(speakers)) > 1 else files
     return Comparison(
-        metrics.report(labels, before, files), metrics.report(labels, after, files), (float(low), float(high))
+        metrics.report(labels, before, sources),
+        metrics.report(labels, after, sources),
+        _change_interval(change, files, speakers),
     )
+
+
+def _change_interval(change: np.ndarray, files: np.ndarray, speakers: np.ndarray) -> tuple[float, float]:
+    """Give the 95 % interval of the mean of (n,): people are drawn, and of each whole recordings, with replacement."""
+    _, first, recording = np.unique(files, return_index=True, return_inverse=True)
+    gains, counts = np.bincount(recording, change), np.bincount(recording)
+    people = [np.flatnonzero(speakers[first] == speaker) for speaker in np.unique(speakers)]
+    rng, means = np.random.default_rng(0), []
+    for _ in range(DRAWS):
+        drawn = [people[i] for i in rng.integers(len(people), size=len(people))]
+        rows = np.concatenate([rng.choice(recordings, len(recordings)) for recordings in drawn])
+        means.append(gains[rows].sum() / counts[rows].sum())
+    low, high = np.percentile(means, (2.5, 97.5))
+    return float(low), float(high)
 
 
 def _check_written(written: OnnxModel, model: OnnxModel, head: Head, batches: list[np.ndarray]) -> None:

@@ -303,6 +303,19 @@ def test_model_of_the_same_accuracy_is_no_better(accuracy, is_better):
     assert personalise.Comparison(before, {'macro_f1': 0.55, 'accuracy': accuracy}, (0.0, 0.0)).is_better is is_better
 
 
+@pytest.mark.parametrize('speakers, may_be_chance', [(1, False), (3, True)])
+def test_what_one_of_several_people_gains_may_be_chance(speakers, may_be_chance):
+    examples = make_examples(np.random.default_rng(0), speakers=speakers)
+    wrong, right = (np.eye(6)[(examples.labels + by) % 6] for by in (1, 0))
+    gains = np.arange(60) % 3 == 0  # of three people one
+    shipped, examples = Head(np.eye(6), np.zeros(6)), replace(examples, embeddings=wrong)
+    fitted = personalise_head.Fitted(shipped, 1, np.where(gains[:, None], right, wrong))
+    found = personalise.compare(shipped, 1.0, examples, fitted, 1.0)
+    low, high = found.change
+    assert low <= gains.mean() <= high and (low <= 0) is may_be_chance
+    assert found.after['interval']['sources'] == (speakers if speakers > 1 else 60)
+
+
 def test_emotions_without_examples_keep_their_chance():
     examples = make_examples(np.random.default_rng(0), shift=2.0, present=(0, 1, 2))
     fitted = personalise_head.personalise(SHIPPED, 1.0, examples)
