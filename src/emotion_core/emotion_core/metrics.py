@@ -1,6 +1,6 @@
 """How good a classifier is: figures from probabilities and true labels."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ BINS = 15  # of the calibration error; the usual number (Guo et al. 2017)
 DRAWS = 1000  # of the bootstrap
 TRUTHS = 20  # that are drawn from probabilities, to see what chance does to the calibration error
 COVERAGE = 95  # [%] of an interval
+FEW = 10  # sources; an interval of fewer is too narrow
 
 
 def confusion(truth: np.ndarray, predicted: np.ndarray, classes: int = len(EMOTIONS)) -> np.ndarray:
@@ -100,7 +101,7 @@ def interval(truth: np.ndarray, predicted: np.ndarray, sources: np.ndarray) -> d
     Give 95 % intervals by the percentile bootstrap: whole sources are drawn with replacement, 1000 times, seeded.
 
     Rows of one source are not independent (a speaker is easy or hard), so sources are drawn and not rows. With few of
-    them the interval is rough, which is why their number stands in it.
+    them the interval is too narrow (see ``caution``), which is why their number stands in it.
 
     :param sources: (n,) who or what each row comes from; at least two different ones.
     :return: [low, high] of 'accuracy' and of 'macro_f1', and the number of 'sources'.
@@ -108,6 +109,17 @@ def interval(truth: np.ndarray, predicted: np.ndarray, sources: np.ndarray) -> d
     (matrices,) = _drawn(truth, [predicted], sources)
     bounds = {'accuracy': _bounds(accuracy_of(matrices)), 'macro_f1': _bounds(macro_f1_of(matrices))}
     return bounds | {'sources': len(np.unique(sources))}
+
+
+def caution(reports: Iterable[dict[str, Any]], sources: str) -> str:
+    """
+    Say that intervals are too narrow where there are too few sources; '' where there are enough.
+
+    :param reports: The rows of a table, each with an 'interval' or without.
+    :param sources: What they are, such as 'speakers'.
+    """
+    few = any(row['interval']['sources'] < FEW for row in reports if 'interval' in row)
+    return f'Intervals of fewer than {FEW} {sources} are too narrow for {COVERAGE} %.' if few else ''
 
 
 def difference_interval(truth: np.ndarray, one: np.ndarray, other: np.ndarray, sources: np.ndarray) -> list[float]:

@@ -69,6 +69,13 @@ def test_interval_draws_sources_and_not_rows():
     assert metrics.interval(truth, predicted, np.arange(400))['accuracy'] == pytest.approx([0.45, 0.55], abs=0.01)
 
 
+def test_intervals_of_few_sources_are_said_to_be_too_narrow():
+    truth = np.repeat([0, 1], 20)
+    few, many = (metrics.report(truth, np.eye(6)[truth], np.arange(40) % sources) for sources in (9, 10))
+    assert metrics.caution([many, few], 'speakers') == 'Intervals of fewer than 10 speakers are too narrow for 95 %.'
+    assert metrics.caution([many, {}], 'speakers') == ''
+
+
 def test_interval_is_that_of_a_plain_bootstrap():
     rng = np.random.default_rng(1)
     truth, sources = rng.integers(6, size=600), rng.integers(30, size=600)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from emotion_core import metrics
 from emotion_evaluation import robustness
 from emotion_evaluation.compare import Change
 from emotion_evaluation.errors import BagError
@@ -65,7 +66,9 @@ def write_robustness(path: Path, table: dict[str, Any]) -> None:
     cells = table['cells']
     values = np.array([[row['macro_f1'] for row in cell['rows'].values()] for cell in cells.values()])
     plot = figures.matrix('macro-F1 in percent by cell and row', values, list(cells), list(robustness.ROWS))
-    path.write_text(render('robustness.html.j2', table, meanings=robustness.ROWS, plot=plot), encoding='utf-8')
+    path.write_text(
+        render('robustness.html.j2', table, meanings=robustness.ROWS, plot=plot, few=metrics.FEW), encoding='utf-8'
+    )
 
 
 def _libraries() -> tuple[ModuleType, Callable[..., str]]:
@@ -84,6 +87,8 @@ def _libraries() -> tuple[ModuleType, Callable[..., str]]:
         template = jinja2.Environment(autoescape=True, trim_blocks=True).from_string(
             package.joinpath(name).read_text(encoding='utf-8')
         )
-        return template.render(table, css=package.joinpath('report.css').read_text(encoding='utf-8'), **more)
+        return template.render(
+            table, css=package.joinpath('report.css').read_text(encoding='utf-8'), caution=metrics.caution, **more
+        )
 
     return figures, render

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from emotion_core.metrics import FEW
 from emotion_evaluation.robustness import PLAIN, ROWS
 
 HEADING = '## Robustness'
@@ -31,11 +32,12 @@ def _lines(table: dict[str, Any]) -> Iterator[str]:
     yield f'{HEADING}\n'
     models = ', '.join(table['made']['models'].values())
     majority = table['majority']['macro_f1']
+    narrow = ', and are too narrow for so few' if table['speakers'] < FEW else ''
     yield (
         f'{table["pairs"]} pairs of a face (FER2013 PrivateTest) and a voice (half RAVDESS actors 21 to 24, half nEMO '
         f'KD0 and WR0) of one label, the same in all {len(cells)} cells; {models}. Macro-F1 in percent. Each emotion '
         f'is as frequent as the others: chance is {_percent(table["chance"])} % of accuracy, and saying always the '
-        f'same has {_percent(majority)} % of macro-F1.\n'
+        f'same has {_percent(majority)} % of macro-F1. Intervals draw the {table["speakers"]} speakers{narrow}.\n'
     )
     yield (
         f'| cell | {" | ".join(ROWS)} | over the better (95 %) | over fixed | calibration error % | explained by |\n'

@@ -12,7 +12,7 @@ from emotion_evaluation import dataset_run, datasets
 from emotion_evaluation.errors import BagError
 from emotion_evaluation.evaluate import made
 from emotion_evaluation.printing import prepare, progress_on, say, show, write_json
-from emotion_evaluation.run_evaluate import METRICS, figures_table, guesses, span
+from emotion_evaluation.run_evaluate import METRICS, figures_table, guesses, say_caution, span
 
 TITLES = {'alone': 'as they are', 'through_node': 'through the node'}
 
@@ -43,7 +43,7 @@ def run(options: argparse.Namespace, arguments: list[str], console: Console) -> 
         **figures,
     }
     write_json(options.out / METRICS, table)
-    view = figures_table('n', 'coverage', 'accuracy', 'macro-F1', '95 %', 'ECE', 'right of all')
+    view = figures_table('n', 'coverage', 'accuracy', 'macro-F1', '95 %, of', 'ECE', 'right of all')
     for key, title in TITLES.items():
         row = figures[key]
         names = ('accuracy', 'macro_f1', 'calibration_error', 'accuracy_of_all')
@@ -56,6 +56,7 @@ def run(options: argparse.Namespace, arguments: list[str], console: Console) -> 
             view.add_row(name, '', '', *guessed, style='dim')
     say(console, f'{data.description}; {figures["model"]}')
     show(console, view)
+    say_caution(console, (figures[key] for key in TITLES), 'people or files')
     for sentence in figures.get('unread', [])[:5]:
         say(console, f'left out: {sentence}', 'yellow')
     say(console, f'{options.out / METRICS}')

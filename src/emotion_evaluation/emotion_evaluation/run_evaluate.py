@@ -4,7 +4,7 @@ import argparse
 import os
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from emotion_core import metrics
 from emotion_evaluation import compare
 from emotion_evaluation.bag import find_bags, labels_beside
 from emotion_evaluation.errors import BagError
@@ -150,7 +151,7 @@ def _print(console: Console, table: dict[str, Any], results: list[Result], elaps
     if truth is None:
         console.print('no ground truth: `./emotion label BAG` writes some', highlight=False)
         return
-    view = figures_table('accuracy', 'macro-F1', '95 %', 'ECE', 'coverage', 'changes/min', 'locked, after')
+    view = figures_table('accuracy', 'macro-F1', '95 %, of', 'ECE', 'coverage', 'changes/min', 'locked, after')
     for name, row in truth['rows'].items():
         lock = row.get('lock', {})
         after = '' if lock.get('seconds') is None else f', {lock["seconds"]:.1f} s'
@@ -171,6 +172,7 @@ def _print(console: Console, table: dict[str, Any], results: list[Result], elaps
         for name, figures in guesses(best):
             view.add_row(name, *figures, style='dim')
     show(console, view)
+    say_caution(console, truth['rows'].values(), 'intervals of ground truth')
 
 
 def _print_changes(console: Console, changes: list[compare.Change]) -> None:
@@ -218,6 +220,14 @@ def guesses(row: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
 
 
 def span(row: dict[str, Any]) -> str:
-    """Give the 95 % interval of macro-F1."""
-    bounds = row.get('interval', {}).get('macro_f1')
-    return '' if bounds is None else f'{100 * bounds[0]:.0f} to {100 * bounds[1]:.0f}'
+    """Give the 95 % interval of macro-F1, and of how many sources it is."""
+    if 'interval' not in row:
+        return ''
+    low, high = row['interval']['macro_f1']
+    return f'{100 * low:.0f}–{100 * high:.0f}, {row["interval"]["sources"]}'
+
+
+def say_caution(console: Console, rows: Iterable[dict[str, Any]], sources: str) -> None:
+    """Say that intervals are of too few sources, where they are."""
+    if narrow := metrics.caution(rows, sources):
+        say(console, narrow)

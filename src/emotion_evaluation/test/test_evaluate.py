@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -396,7 +397,7 @@ def test_all_figures_of_a_data_set_are_of_the_labels_that_were_said():
     assert (table['coverage'], table['accuracy_of_all']) == (0.75, 0.5)
 
 
-def test_sounds_in_a_table_are_measured_with_their_speakers(tmp_path):
+def test_sounds_in_a_table_are_measured_with_their_speakers(tmp_path, capsys):
     rows = [('path', 'label', 'speaker')]
     for name, label in (('glad', 'joy'), ('weary', 'sadness')):
         shutil.copy(ASSETS / f'{name}.ogg', tmp_path)
@@ -410,6 +411,9 @@ def test_sounds_in_a_table_are_measured_with_their_speakers(tmp_path):
     assert (table['alone']['n'], table['through_node']['n']) == (3, 2)  # silence is no speech
     assert table['description'].startswith('3 sounds of ') and table['description'].endswith(' (1 disgust left out)')
     assert table['through_node']['interval']['sources'] == 2
+    shown = capsys.readouterr().out
+    assert re.search(r'through the node .* \d+–\d+, 2 ', shown)
+    assert shown.count('Intervals of fewer than 10 people or files are too narrow') == 1
 
 
 def test_people_have_folders_inside_or_around_those_of_the_labels(tmp_path):

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from emotion_core import metrics
 from emotion_core.emotions import EMOTIONS
 from emotion_core.model_card import MODEL_FILE, ModelCard
 from emotion_core.store import bundled_folders
-from emotion_training.report import by_group, describe_input
+from emotion_training.report import SOURCES, by_group, describe_input
 
 WEAK_RECALL = 0.5  # a class of which the model recognises less is a weak one
 HEADER = f"""# Models
@@ -81,16 +82,20 @@ def describe(folder: Path, card: ModelCard) -> Iterator[str]:
             sides = ', '.join(f'{count:,} {side}' for side, count in card.training[unit].items())
             yield f'{unit.capitalize()}: {sides}.'
     yield '\n**Figures.**\n'
-    yield '| test data | n | accuracy | macro-F1 | calibration error | always the majority | chance |'
-    yield '|---|---|---|---|---|---|---|'
+    sources = f'{SOURCES[card.task]}s'
+    yield f'| test data | n | {sources} | accuracy | macro-F1 | calibration error | always the majority | chance |'
+    yield '|---|---|---|---|---|---|---|---|'
     for name, figures in groups.items():
         majority = figures['majority']
         yield (
-            f'| {name} | {figures["n"]} | {_with_interval(figures, "accuracy")} '
+            f'| {name} | {figures["n"]} | {figures.get("interval", {}).get("sources", 1)} '
+            f'| {_with_interval(figures, "accuracy")} '
             f'| {_with_interval(figures, "macro_f1")} | {figures["calibration_error"]:.3f} '
             f'| {majority["label"]}: {majority["accuracy"]:.3f} / {majority["macro_f1"]:.3f} '
             f'| {figures["chance"]["accuracy"]:.3f} |'
         )
+    if few := metrics.caution(groups.values(), sources):
+        yield f'\n{few}'
     if 'warm' in card.metrics:
         count = card.metrics['warm']['orders']
         yield f'\nOf a voice heard before each clip counts up to {count} times, once in each of {count} random orders.'

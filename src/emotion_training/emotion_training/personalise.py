@@ -338,13 +338,15 @@ def _show(comparison: Comparison, examples: Examples, reader: type[Reader], card
         highlight=False,
         soft_wrap=True,
     )
-    table = Table('', 'accuracy', '95 % interval', 'macro-F1', 'n')
+    sources = 'people' if people > 1 else f'{reader.noun}s'
+    table = Table('', 'accuracy', '95 % interval', f'of {sources}', 'macro-F1', 'n')
     for row, figures in (('before', comparison.before), ('after', comparison.after)):
-        low, high = figures['interval']['accuracy']
-        table.add_row(
-            row, f'{figures["accuracy"]:.3f}', f'{low:.2f} … {high:.2f}', f'{figures["macro_f1"]:.3f}', str(n)
-        )
+        (low, high), drawn = (figures['interval'][key] for key in ('accuracy', 'sources'))
+        accuracy, f1 = (f'{figures[key]:.3f}' for key in ('accuracy', 'macro_f1'))
+        table.add_row(row, accuracy, f'{low:.2f} … {high:.2f}', str(drawn), f1, str(n))
     console.print(table)
+    if narrow := metrics.caution([comparison.before], sources):
+        console.print(narrow, highlight=False)
     low, high = comparison.change
     change = comparison.after['accuracy'] - comparison.before['accuracy']
     doubt = ' It may be chance.' if low <= 0 <= high else ''

@@ -59,6 +59,7 @@ def write_report(recipe: Recipe, run: Path, folder: Path, command: str) -> Path:
     page = template.render(
         figures,
         emotions=EMOTIONS,
+        caution=metrics.caution,
         known=by_group(figures['warm'] or {}),
         known_by_one_emotion=by_group(figures['warm']['one_emotion']) if figures['warm'] else {},
         plots={

@@ -25,10 +25,11 @@ def test_page_tells_of_every_model_what_a_person_must_know():
         for text in (card.sha256, card.licence, card.under_represented, card.limits, card.not_for):
             assert text and text in part
         for figures in model_docs.test_groups(card).values():
-            assert f'| {figures["n"]} | {figures["accuracy"]:.3f}' in part
+            assert f'| {figures["n"]} | {figures["interval"]["sources"]} | {figures["accuracy"]:.3f}' in part
             assert all(label in part for label in model_docs.weak_classes(figures))
         assert all(source in part for source in card.training['data'])
         assert card.training['command'] in part
+    assert page.count('Intervals of fewer than 10 speakers are too narrow') == 1  # the pictures are many
 
 
 def test_weak_classes_are_those_of_which_less_than_half_is_recognised_weakest_first():

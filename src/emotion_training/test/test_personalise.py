@@ -106,6 +106,7 @@ def test_before_and_after_are_said_with_what_was_left_out(voices):
     for row in ('before', 'after'):
         assert re.search(rf'{row} .*{household_figures[row]["accuracy"]:.3f}', said)
     assert household_figures['after']['macro_f1'] > household_figures['before']['macro_f1']
+    assert 'of recordings' in said and 'too narrow' not in said
     assert re.search('Left out: .*damaged.wav', said)
     assert 'other files: 1 (.txt)' in said
     assert './emotion up speech speech_model:=kd0' in said
