@@ -60,7 +60,7 @@ def _lines(table: dict[str, Any]) -> Iterator[str]:
     leads = (sum(cell[f'over_{name}'] for cell in degraded) / len(degraded) for name in ('fixed', PLAIN))
     fixed, plain = (_points(lead) for lead in leads)
     yield (
-        f'\n`fixed` is the mean of the same distributions, which quality has already made flat or not. Over `{PLAIN}`, '
+        f'\n`fixed` is the mean of the same distributions, flat where an input is bad. Over `{PLAIN}`, '
         f'the mean of what both classifiers say by themselves, the product gains {plain} points on average over the '
         f'degraded cells (over `fixed` {fixed}), and {_points(clean[f"over_{PLAIN}"])} in the clean cell.'
     )

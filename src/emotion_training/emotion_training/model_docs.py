@@ -134,10 +134,11 @@ def describe(folder: Path, card: ModelCard) -> Iterator[str]:
 def _describe_scaling(card: ModelCard) -> Iterator[str]:
     """Say what quality and emotion make of a distribution, and what that is worth."""
     scaling, figures = card.reliability.scaling, card.metrics['reliability']['scaling']
+    prior = 'about uniform then' if any(scaling.biases) else "the model's own, for there are no biases"
     yield (
         f'\n**Trust.** On corrupted input, of people or pictures that the fit has not seen, the truth is most probable '
         f'when a distribution is corrected {figures["chosen"]}: log P times an exponent (here where quality is as on '
-        'average) plus a bias. The prior is uniform then.\n'
+        f'average) plus a bias. The prior is {prior}.\n'
     )
     yield f'| | {" | ".join(EMOTIONS)} |\n|---|{"---|" * len(EMOTIONS)}'
     for name, values in (('exponent', scaling.exponents), ('bias', scaling.biases)):

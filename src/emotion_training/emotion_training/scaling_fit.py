@@ -36,7 +36,7 @@ class Worse(NamedTuple):
 
     @property
     def balanced(self) -> np.ndarray:
-        """The weights (n,), mean 1, so that each emotion counts the same: then the prior of a fit is uniform."""
+        """The weights (n,), mean 1, so that each emotion counts the same: with biases the prior of a fit is uniform."""
         total = np.bincount(self.labels, self.weights, minlength=len(EMOTIONS))
         weights = self.weights / total[self.labels]
         return weights / weights.mean()
