@@ -13,7 +13,7 @@ from emotion_fusion.timeline import Timeline
 from emotion_session.utterance import join
 
 GAP_S = 1.0  # without a frame, or without the subject in it: what was held is held no more
-NEAR_S = 0.3  # two looks at most this far apart: it was held between them
+NEAR_S = 0.3  # of the time between two looks counts as held: all of it for most cameras
 THERE_S = 1.0  # a face that was seen within this is there
 CAMERA, MICROPHONE = 'camera', 'microphone'
 NEVER = float('-inf')
@@ -200,6 +200,7 @@ class Session:
         self._held: Timeline | None = None
         self._held_label = UNCERTAIN
         self._held_ns = 0  # for how long it was seen
+        self._is_missed = False  # a frame came without the subject since the last look
 
     def _enter(self, state: State, now_ns: int, seconds: float) -> None:
         self.state, self._deadline_ns = state, now_ns + round(seconds * NS_PER_S)
@@ -214,13 +215,17 @@ class Session:
             self.face, self.lock_progress, self._smoother = None, 0.0, None
             face = next(iter(present.values()), None)
         if face is None:
+            self._is_missed = True
             return
+        near_ns = NEAR_S * NS_PER_S
+        was_away = is_gone or since_ns < 0 or (self._is_missed and since_ns > near_ns)
+        seen_ns = 0 if was_away else min(since_ns, near_ns)
         if self._smoother is None or is_gone:
             rules = self.rules
             self._smoother = LabelSmoother(rules.smoothing, rules.switch_margin, self._request.min_confidence)
             self._held_label = UNCERTAIN
-        self.face, self._subject_ns = face, stamp_ns
-        self._hold(face, stamp_ns, now_ns, since_ns if 0 < since_ns <= NEAR_S * NS_PER_S else 0)
+        self.face, self._subject_ns, self._is_missed = face, stamp_ns, False
+        self._hold(face, stamp_ns, now_ns, seen_ns)
 
     def _hold(self, face: Evidence, stamp_ns: int, now_ns: int, seen_ns: int) -> None:
         """
