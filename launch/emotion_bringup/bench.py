@@ -3,8 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import asdict
@@ -13,17 +11,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import psutil
-import rclpy
 import soundfile
-from rclpy.signals import SignalHandlerOptions
 from rich.console import Console
 from rich.table import Table
 
-from emotion_bringup.beside import ON_THIS_HOST, run_to_end, stay_on_this_host
+from emotion_bringup.beside import ON_THIS_HOST, own_node, run_to_end, stay_on_this_host, supervisor_of
 from emotion_bringup.graph import GRAPHS, LaunchError, Process, plan, start_of
-from emotion_bringup.supervisor import Supervisor
+from emotion_bringup.probe import probe
 from emotion_bringup.transport import PROFILE_VARIABLES
-from emotion_bringup.up import to_child
 from emotion_core.onnx_model import OnnxModel
 from emotion_core.store import ModelStore
 from emotion_drivers import scenario
@@ -38,10 +33,6 @@ SOUND_END_DB = -40.0  # relative to an utterance's loudest sample; what is softe
 MODEL_RUNS = 50
 SPEECH_S = 3.0
 MATCH_S = 0.5  # an end of voice that the node reports belongs to a true end this near
-PROBE = (
-    'import json, dataclasses, sys; from emotion_bringup.probe import probe; '
-    'print(json.dumps(dataclasses.asdict(probe(sys.argv[1]))))'
-)
 
 
 def write_input(folder: Path) -> list[tuple[float, float]]:
@@ -116,8 +107,6 @@ def measure(seconds: float) -> tuple[LiveReport, list[float]]:
             },
         )
         start = start_of(processes)
-        rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-        meter = LiveMeter(NAMESPACE)
         begin = start + WARM_UP_S
         report: LiveReport | None = None
 
@@ -129,13 +118,8 @@ def measure(seconds: float) -> tuple[LiveReport, list[float]]:
                 report = meter.end()  # while the processes are still there
             return report is None
 
-        try:
-            run_to_end(
-                Supervisor([to_child(process, os.environ) for process in processes], os.environ, log), meter, go_on
-            )
-        finally:
-            meter.destroy_node()
-            rclpy.try_shutdown()
+        with own_node(lambda: LiveMeter(NAMESPACE)) as meter:
+            run_to_end(supervisor_of(processes, log), meter, go_on)
         if report is None:
             log.seek(0)
             raise SystemExit(f'emotion bench: the graph ended early:\n{log.read()[-2000:]}')
@@ -160,10 +144,7 @@ def default_transport() -> dict:
     """Measure the arrival of frames as Fast DDS comes, without the project's profile, in processes of its own."""
     left_out = (*PROFILE_VARIABLES, ON_THIS_HOST[0])
     environ = {name: value for name, value in os.environ.items() if name not in left_out}
-    done = subprocess.run(
-        [sys.executable, '-c', PROBE, NAMESPACE], env=environ, capture_output=True, text=True, timeout=90
-    )
-    return json.loads(done.stdout.splitlines()[-1])
+    return asdict(probe(NAMESPACE, environ))
 
 
 def describe(milliseconds: list[float]) -> str:

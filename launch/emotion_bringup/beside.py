@@ -3,19 +3,23 @@
 import asyncio
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
 import cv2
+import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 from rich.console import Console
 from sensor_msgs.msg import Image
 
-from emotion_bringup.graph import LaunchError
+from emotion_bringup.graph import LaunchError, Process
 from emotion_bringup.supervisor import Supervisor
 from emotion_bringup.transport import transport_variables
+from emotion_bringup.up import to_child
 from emotion_core.messages import to_pixels
 
 ON_THIS_HOST = ('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
@@ -39,6 +43,23 @@ def open_log() -> TextIO:
         return open(path, 'w')
     except OSError as error:
         raise LaunchError(f"cannot write '{path}': {error.strerror}; is it another user's? Remove it then") from error
+
+
+def supervisor_of(processes: Sequence[Process], out: TextIO) -> Supervisor:
+    """Give what runs the processes of a graph in the present environment; what they say goes to a file."""
+    return Supervisor([to_child(process, os.environ) for process in processes], os.environ, out)
+
+
+@contextmanager
+def own_node(make: Callable[[], Node]) -> Iterator[Node]:
+    """Give a node of this process, whose signals are left to what runs the graph."""
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    node = make()
+    try:
+        yield node
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown()
 
 
 def run_beside(supervisor: Supervisor, node: Node, go_on: Callable[[], bool]) -> int:

@@ -1,6 +1,5 @@
 """``emotion demo``: the whole graph on a bundled scenario, with a table of what it recognises."""
 
-import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -9,7 +8,6 @@ from pathlib import Path
 
 import rclpy
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 from rich.bar import Bar
 from rich.console import Console, Group
 from rich.live import Live
@@ -17,10 +15,9 @@ from rich.table import Table
 from rich.text import Text
 from sensor_msgs.msg import Image
 
-from emotion_bringup.beside import open_log, run_to_end, save_picture, stay_on_this_host
+from emotion_bringup.beside import open_log, own_node, run_to_end, save_picture, stay_on_this_host, supervisor_of
 from emotion_bringup.graph import GRAPHS, plan, start_of
 from emotion_bringup.supervisor import Supervisor
-from emotion_bringup.up import to_child
 from emotion_core import qos
 from emotion_core.emotions import top
 from emotion_core.messages import to_ns
@@ -167,10 +164,6 @@ def _keep_overlay(node: Node, start: float, kept: list[Image]) -> None:
 
 def _watch(supervisor: Supervisor, latest: Latest, board: Board, start: float, kept: list[Image] | None) -> None:
     """Run the graph until the scenario is over, and show each second."""
-    node = rclpy.create_node('watcher', namespace=NAMESPACE)
-    latest.listen(node)
-    if kept is not None:
-        _keep_overlay(node, start, kept)
     shown = -1
 
     def go_on() -> bool:
@@ -181,8 +174,11 @@ def _watch(supervisor: Supervisor, latest: Latest, board: Board, start: float, k
             board.show(seconds, latest)
         return seconds < scenario.SECONDS + TAIL_S
 
-    run_to_end(supervisor, node, go_on)
-    node.destroy_node()
+    with own_node(lambda: rclpy.create_node('watcher', namespace=NAMESPACE)) as node:
+        latest.listen(node)
+        if kept is not None:
+            _keep_overlay(node, start, kept)
+        run_to_end(supervisor, node, go_on)
 
 
 def demo(picture: Path | None = None) -> int:
@@ -204,19 +200,11 @@ def demo(picture: Path | None = None) -> int:
         console.print(f'Watch it in a browser: http://{HOST}:{port}/', soft_wrap=True)
         values = {'camera': str(clip), 'microphone': str(clip), 'namespace': NAMESPACE}
         processes = plan(GRAPHS['multimodal'], {**values, 'web': 'true', 'web_port': str(port), 'web_address': HOST})
-        rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
         board = Board(console)
         try:
-            _watch(
-                Supervisor([to_child(process, os.environ) for process in processes], os.environ, out),
-                latest,
-                board,
-                start_of(processes),
-                kept,
-            )
+            _watch(supervisor_of(processes, out), latest, board, start_of(processes), kept)
         finally:
             board.close()
-            rclpy.try_shutdown()
     if latest.fused_count == 0:
         console.print(
             f'[red]No fused result arrived.[/] What the nodes said is in {out.name}; '

@@ -1,24 +1,20 @@
 """``emotion demo game``: one game of two recorded faces, through the whole graph."""
 
-import os
 import tempfile
 import time
 from pathlib import Path
 
 import rclpy
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 from rich.bar import Bar
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from sensor_msgs.msg import Image
 
-from emotion_bringup.beside import open_log, run_to_end, save_picture, stay_on_this_host
+from emotion_bringup.beside import open_log, own_node, run_to_end, save_picture, stay_on_this_host, supervisor_of
 from emotion_bringup.demo import NAMESPACE
 from emotion_bringup.graph import GRAPHS, plan
-from emotion_bringup.supervisor import Supervisor
-from emotion_bringup.up import to_child
 from emotion_core import qos
 from emotion_core.actions import Goal
 from emotion_drivers import duel
@@ -130,16 +126,13 @@ def demo_game(picture: Path | None = None) -> int:
         with console.status('drawing two faces'):
             duel.make(clip)
         values = {'camera': str(clip), 'microphone': 'null', 'namespace': NAMESPACE, 'params_file': str(params_file)}
-        children = [to_child(process, os.environ) for process in plan(GRAPHS['game'], values)]
-        rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-        node = rclpy.create_node('player', namespace=NAMESPACE)
-        player = Player(node, console, picture is not None)
-        try:
-            run_to_end(Supervisor(children, os.environ, out), node, lambda: not player.is_over)
-        finally:
-            player.close()
-            node.destroy_node()
-            rclpy.try_shutdown()
+        supervisor = supervisor_of(plan(GRAPHS['game'], values), out)
+        with own_node(lambda: rclpy.create_node('player', namespace=NAMESPACE)) as node:
+            player = Player(node, console, picture is not None)
+            try:
+                run_to_end(supervisor, node, lambda: not player.is_over)
+            finally:
+                player.close()
     outcome = player.goal and player.goal.outcome
     if outcome is None or not outcome.succeeded:
         why = outcome.message if outcome else 'the game did not come to its end'

@@ -39,8 +39,7 @@ class Finding:
 def check_python() -> Iterator[Finding]:
     """Look at the interpreter."""
     version = '.'.join(map(str, sys.version_info[:3]))
-    state = GOOD if sys.version_info >= (3, 10) else BAD
-    yield Finding('Python', state, f'{version}, {sys.executable}', '' if state == GOOD else f'{APT} python3.12')
+    yield Finding('Python', GOOD, f'{version}, {sys.executable}')
 
 
 def check_build_tools() -> Iterator[Finding]:

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import rclpy
@@ -76,12 +77,14 @@ def send(topic: str) -> None:
     rclpy.spin(node)
 
 
-def probe(topic: str) -> ProbeResult:
-    """Run both processes and give what the receiver saw."""
+def probe(topic: str, environ: Mapping[str, str] | None = None) -> ProbeResult:
+    """Run both processes, in this environment or another one, and give what the receiver saw."""
     command = [sys.executable, '-m', 'emotion_bringup.probe', topic]
-    sender = subprocess.Popen([*command, 'send'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    sender = subprocess.Popen([*command, 'send'], env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        receiver = subprocess.run([*command, 'receive'], capture_output=True, text=True, timeout=DISCOVERY_S + 30)
+        receiver = subprocess.run(
+            [*command, 'receive'], env=environ, capture_output=True, text=True, timeout=DISCOVERY_S + 30
+        )
         return ProbeResult(**json.loads(receiver.stdout.splitlines()[-1]))
     except (subprocess.TimeoutExpired, ValueError, IndexError):
         return ProbeResult()

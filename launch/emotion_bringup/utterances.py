@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 import rclpy
-from rclpy.signals import SignalHandlerOptions
 
-from emotion_bringup.beside import run_beside
+from emotion_bringup.beside import own_node, run_beside
 from emotion_bringup.supervisor import Supervisor
 from emotion_core import qos
 from emotion_core.emotions import top
@@ -24,11 +23,6 @@ def print_utterances(supervisor: Supervisor, namespace: str) -> int:
         if msg.is_final:
             print(describe(msg.probabilities), flush=True)
 
-    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-    node = rclpy.create_node('utterances', namespace=namespace or None)
-    node.create_subscription(EmotionProbs, 'emotion/speech', show, qos.RESULT)
-    try:
+    with own_node(lambda: rclpy.create_node('utterances', namespace=namespace or None)) as node:
+        node.create_subscription(EmotionProbs, 'emotion/speech', show, qos.RESULT)
         return run_beside(supervisor, node, lambda: True)
-    finally:
-        node.destroy_node()
-        rclpy.try_shutdown()

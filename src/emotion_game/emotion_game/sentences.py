@@ -4,7 +4,6 @@ from emotion_game.game import Game, Outcome, Side, State
 
 NAMES = {Side.PLAYER_1: 'player 1', Side.PLAYER_2: 'player 2'}
 ENDINGS = {
-    Outcome.COMPLETED: 'the game is over',
     Outcome.FORFEITED: '{loser} was away for too long: {winner} wins',
     Outcome.NO_PLAYERS: 'there were no two players in the picture',
     Outcome.CANCELED: 'the game was cancelled',

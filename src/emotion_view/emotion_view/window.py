@@ -154,7 +154,7 @@ def _show(pygame, screen, node: Node) -> None:
         screen.fill(BACKGROUND)
         if shown is not None:
             _draw(pygame, screen, shown)
-        for row, line in enumerate((viewer.caption or '', KEYS if shown is None else '')):
+        for row, line in enumerate((viewer.caption, KEYS if shown is None else '')):
             if line:
                 text = font.render(line, True, TEXT, BACKGROUND)
                 screen.blit(text, (10, screen.get_height() - 60 + 30 * row))

@@ -11,7 +11,7 @@ from emotion_msgs.msg import (
     SessionState,
     SpeechActivity,
 )
-from emotion_view.messages import probabilities_of, to_faces
+from emotion_view.messages import GAME_STAGES, probabilities_of, to_faces
 
 
 def _names(kind: type, *names: str) -> dict[int, str]:
@@ -19,7 +19,6 @@ def _names(kind: type, *names: str) -> dict[int, str]:
 
 
 SESSION_STATES = _names(SessionState, 'WAITING_FACE', 'LOCKED', 'LISTENING', 'SHOW_RESULT')
-GAME_STATES = _names(GameState, 'WAITING', 'COUNTDOWN', 'PLAYING', 'SCORE', 'GAMEOVER')
 WINNERS = _names(GameState, 'NOBODY', 'PLAYER_1', 'PLAYER_2', 'TIE')
 
 
@@ -99,7 +98,7 @@ def game(msg: GameState) -> dict[str, Any]:
     """Give where the game is."""
     return {
         'active': msg.active,
-        'state': GAME_STATES.get(msg.state, 'unknown'),
+        'state': GAME_STAGES.get(msg.state, 'unknown'),
         'paused': msg.paused,
         'turn': msg.turn,
         'voice_round': msg.voice_round,
