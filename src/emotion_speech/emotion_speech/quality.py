@@ -12,7 +12,8 @@ SNR_DB = (0.0, 60.0)  # what can be told from the segment alone
 QUIET_SHARE = 0.1  # of the frames is background: pre-roll, hang-over and pauses
 ACTIVE_OVER_NOISE_DB = 4.0  # a frame this far over the background is active
 ACTIVE_UNDER_LOUD_DB = 30.0  # and one this far under the loud frames is not
-BREVITY_S = 0.3  # of voice after which brevity has fallen to 1 / e; of some lengths the one that tells most
+BREVITY_S = 0.3  # after which brevity has fallen to 1 / e; of some lengths one of those that tell most
+AROUND_S = 0.4  # of background that the segmenter leaves around a voice
 CLIPPED = 0.985  # of the largest sample, or of full scale where resampling overshot it
 
 TERMS = ('snr_db', 'noise', 'level_dbfs', 'clipping', 'seconds', 'brevity', 'voice_confidence')
@@ -45,15 +46,16 @@ def segment_quality(samples: np.ndarray, rate: int) -> dict[str, float]:
         ``level_dbfs``: RMS of the active frames, or of all [dB relative to full scale], [FLOOR_DBFS, ~0];
         ``clipping``: share of samples at the largest value, [0, 1]; over 0.001 it can be heard;
         ``seconds``: length of the active frames together [s];
-        ``brevity``: exp(-seconds / BREVITY_S), [0, 1], which is what fits use: more voice helps at first;
+        ``brevity``: exp(-s / BREVITY_S) of a segment that is s longer than AROUND_S, [0, 1], which is what fits use:
+        more voice helps at first, and what noise hides of it they see in ``noise``;
         ``voice_confidence``: mean periodicity of the active frames at the pitch of a voice, [0, 1]: about 0.1 for
         white noise, 0.6 for clean speech.
     """
     samples = np.asarray(samples, np.float32)
     frame = max(int(FRAME_S * rate), 1)
     if len(samples) < frame:
-        return _nothing(FLOOR_DBFS, clipping=0.0)
-    clipping = _clipping(samples)
+        return _nothing(FLOOR_DBFS, clipping=0.0, brevity=1.0)
+    clipping, brevity = _clipping(samples), math.exp(-max(len(samples) / rate - AROUND_S, 0) / BREVITY_S)
     samples = samples - samples.mean()  # the offset of a microphone is not heard
     power = np.square(samples[: len(samples) // frame * frame].reshape(-1, frame), dtype=np.float64).mean(axis=1)
     level = to_dbfs(power)
@@ -61,22 +63,22 @@ def segment_quality(samples: np.ndarray, rate: int) -> dict[str, float]:
     noise = max(float(quietest.mean()), 10 ** (FLOOR_DBFS / 10))
     active = (level > to_dbfs(noise) + ACTIVE_OVER_NOISE_DB) & (level > np.percentile(level, 95) - ACTIVE_UNDER_LOUD_DB)
     if not active.any():
-        return _nothing(float(to_dbfs(power.mean())), clipping)
-    signal, seconds = float(power[active].mean()), float(active.sum() * frame / rate)
+        return _nothing(float(to_dbfs(power.mean())), clipping, brevity)
+    signal = float(power[active].mean())
     return {
         'snr_db': float(np.clip(10 * np.log10((signal - noise) / noise), *SNR_DB)),
         'noise': min(noise / signal, 1.0),
         'level_dbfs': float(to_dbfs(signal)),
         'clipping': clipping,
-        'seconds': seconds,
-        'brevity': math.exp(-seconds / BREVITY_S),
+        'seconds': float(active.sum() * frame / rate),
+        'brevity': brevity,
         'voice_confidence': _periodicity(samples, rate, active, frame),
     }
 
 
-def _nothing(level_dbfs: float, clipping: float) -> dict[str, float]:
+def _nothing(level_dbfs: float, clipping: float, brevity: float) -> dict[str, float]:
     """Give the terms of a segment in which nothing stands out."""
-    told = {'noise': 1.0, 'level_dbfs': level_dbfs, 'clipping': clipping, 'brevity': 1.0}
+    told = {'noise': 1.0, 'level_dbfs': level_dbfs, 'clipping': clipping, 'brevity': brevity}
     return dict.fromkeys(TERMS, 0.0) | told
 
 

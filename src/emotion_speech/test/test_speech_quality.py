@@ -42,8 +42,14 @@ def test_the_offset_of_a_microphone_changes_nothing():
 
 
 def test_brevity_tells_a_word_from_a_syllable_and_hardly_one_sentence_from_another():
-    syllable, word, sentence, long = (segment_quality(voice(s), RATE)['brevity'] for s in (0.2, 0.6, 2.0, 4.0))
-    assert syllable - word > 0.3 and word > sentence and sentence - long < 0.01
+    segments = [np.pad(tone_voice(seconds, 0.1), int(0.2 * RATE)) for seconds in (0.2, 0.6, 2.0, 4.0)]
+    syllable, word, sentence, long = (segment_quality(segment, RATE)['brevity'] for segment in segments)
+    assert syllable - word > 0.3 and word - sentence > 0.1 and 0 <= sentence - long < 0.01
+
+
+def test_noise_makes_nothing_shorter():
+    clean, noisy = (segment_quality(voice() + noise(voice(), level), RATE) for level in (0.001, 0.2))
+    assert noisy['seconds'] < clean['seconds'] / 2 and noisy['brevity'] == clean['brevity']
 
 
 def test_sample_rate_does_not_change_the_terms():
