@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 
 from emotion_core.emotions import EMOTIONS
 
-# Stand-ins that matplotlib draws with; each becomes a colour of the page's style sheet.
+# Stand-ins that matplotlib draws with; each becomes a colour of report.css.
 INK, MUTED, GRID, PAPER, SHADE = '#010101', '#010102', '#010103', '#010104', '#010105'
 SERIES = ('#020201', '#020202', '#020203', '#020204', '#020205')  # told apart by their line and marker as well
 CSS = {

@@ -1,4 +1,4 @@
-"""Figures of a report as SVG in the colours of the page (report.css), so that light, dark and paper all work."""
+"""Figures of a report as SVG in the colours of the page, so that light, dark and paper all work."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -117,7 +117,7 @@ def test_bags_that_cannot_be_used_do_not_keep_the_others_from_it(scene, tmp_path
     out = tmp_path / 'out'
     # In a process of its own: the pool's resource tracker lives as long as the process that made it.
     command = 'import sys; from emotion_evaluation.cli import main; sys.exit(main("evaluate", sys.argv[1:]))'
-    arguments = [str(bags), '--out', str(out), '--jobs', '1', '--no-report']
+    arguments = [str(bags), '--out', str(out), '--jobs', '1']
     done = subprocess.run([sys.executable, '-c', command, *arguments], capture_output=True, text=True)
     assert done.returncode == 1, done.stderr
     table = json.loads((out / 'metrics.json').read_text())
@@ -128,6 +128,8 @@ def test_bags_that_cannot_be_used_do_not_keep_the_others_from_it(scene, tmp_path
     assert 'cannot be read as a bag' in found['empty']['error']
     assert (table['all']['bags'], table['all']['failed']) == (2, 2)
     assert 'neither images nor sound' in done.stdout.replace('\n', ' ')
+    page = (out / 'report.html').read_text()
+    assert page.count('Not evaluated:') == 2 and 'breaks off at byte' in page
 
 
 def test_figures_stay_when_nothing_could_be_evaluated(tmp_path, capsys):
@@ -229,7 +231,8 @@ def test_sound_is_refused_as_the_node_refuses_it_and_what_is_assumed_of_it_is_sa
 
 def test_text_of_a_bag_is_printed_as_it_stands_with_its_topic(tmp_path, capsys):
     write_foreign(tmp_path / 'take[old]', encoding='[/b]')
-    assert main('evaluate', [str(tmp_path / 'take[old]'), '--out', str(tmp_path / 'out'), '--no-report']) == 0
+    assert main('evaluate', [str(tmp_path / 'take[old]'), '--out', str(tmp_path / 'out')]) == 0
+    assert 'There is no ground truth' in (tmp_path / 'out' / 'report.html').read_text()
     said = capsys.readouterr().out
     assert 'take[old]: 4 x /cam/color/image: ' in said and "'[/b]'" in said
 

@@ -8,7 +8,6 @@ import copy
 import hashlib
 import json
 from dataclasses import asdict
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,11 @@ from emotion_core import metrics
 from emotion_core.emotions import EMOTIONS
 from emotion_core.model_card import MODEL_FILE, AudioInput, ModelCard
 from emotion_core.onnx_model import OnnxModel
+from emotion_core.page import drawing, render
 from emotion_core.provenance import commit, versions
-from emotion_training.errors import TrainingError
 from emotion_training.recipe import HeldOut, Recipe
 
 PAGE, FIGURES = 'report.html', 'report.json'
-TEMPLATE = 'report.html.j2'
 LOG = 'log.jsonl'  # of a run, one line an epoch
 SOURCES = {'fer': 'picture', 'ser': 'speaker'}  # what the rows of a recipe come from
 SIDES = ('train', 'validation', 'test')
@@ -38,28 +36,20 @@ def write_report(recipe: Recipe, run: Path, folder: Path, command: str) -> Path:
     :param folder: The model, trained here or imported; the data is given the size and colours of its card.
     :param command: What makes this report, for the reader.
     :return: The page.
-    :raises TrainingError: when matplotlib or Jinja is missing.
+    :raises EmotionError: when matplotlib or Jinja is missing.
     :raises ModelError: when the folder does not hold a model for the task.
     """
-    try:
-        import jinja2
-
+    with drawing():
         from emotion_core.figures import confusion
         from emotion_training import report_plots as plots
-    except ImportError as error:
-        raise TrainingError(
-            f'a report needs matplotlib and Jinja ({error.name} is missing): pip install matplotlib jinja2'
-        ) from error
     figures = gather(recipe, run, folder, command)
     run.mkdir(parents=True, exist_ok=True)
     (run / FIGURES).write_text(json.dumps(figures, indent=2, ensure_ascii=False) + '\n')
-    template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True).from_string(
-        resources.files('emotion_training').joinpath(TEMPLATE).read_text()
-    )
-    page = template.render(
-        figures,
+    page = render(
+        'emotion_training',
+        'report.html.j2',
+        **figures,
         emotions=EMOTIONS,
-        caution=metrics.caution,
         known=by_group(figures['warm'] or {}),
         known_by_one_emotion=by_group(figures['warm']['one_emotion']) if figures['warm'] else {},
         plots={
