@@ -22,7 +22,7 @@ from emotion_training.manifest import Clip, split_hash
 from emotion_training.parallel import RANK, own
 from emotion_training.recipe import Corrupted, HeldOut, ModelFunction
 from emotion_training.speech_augmentation import SpeechAugmentation, Surroundings, active_part, change_bands
-from emotion_training.splits import Split, split_speakers
+from emotion_training.splits import SIDES, Split
 from emotion_training.voice_change import VoiceChangeFit, fit_voice_change
 
 if TYPE_CHECKING:
@@ -45,8 +45,6 @@ ENCODER_FILE = 'encoder.pt'  # its weights, in a run
 ROWS = 128  # utterances in a training batch of members
 HEARD = (8, 300)  # fewest and most utterances heard before, where the voice is known
 NEW = 0.6  # part of the utterances whose voice is new
-VALIDATION = ('ravdess/19', 'ravdess/20', 'nemo/TP0')
-TEST = ('ravdess/21', 'ravdess/22', 'ravdess/23', 'ravdess/24', 'nemo/KD0', 'nemo/WR0')
 # Training speakers whom the first member never hears: three validation speakers are too few to calibrate on.
 CALIBRATION = ('ravdess/15', 'ravdess/16', 'ravdess/17', 'ravdess/18', 'nemo/IC0', 'nemo/SM0')
 PRETRAINED = (
@@ -86,7 +84,8 @@ class SerRecipe:
     @cached_property
     def split(self) -> Split:
         """Row numbers of the clips for training, validation and test."""
-        return split_speakers([clip.speaker for clip in self.clips], VALIDATION, TEST)
+        sides = np.array([clip.split for clip in self.clips])
+        return Split(*(np.flatnonzero(sides == side) for side in SIDES))
 
     def side(self, name: str) -> list[Clip]:
         """Give the clips of ``'train'``, ``'validation'`` or ``'test'``."""
@@ -210,7 +209,7 @@ class SerRecipe:
         ) -> None:
             console.print(
                 f'{name}: {len(clips)} clips of {len({clip.speaker for clip in clips})} speakers to train on, '
-                f'{len(held)} of {len(VALIDATION)} to validate on.'
+                f'{len(held)} of {len({clip.speaker for clip in held})} to validate on.'
             )
             trainer.fit(
                 network,

@@ -123,18 +123,6 @@ def check_speakers(pairs: Iterable[tuple[str, str]]) -> None:
         )
 
 
-def split_speakers(speakers: Sequence[str], validation: Sequence[str], test: Sequence[str]) -> Split:
-    """
-    Split by speaker: those named for validation, those named for test, the rest for training.
-
-    :param speakers: The speaker of each clip.
-    :raises TrainingError: when a speaker is named on both sides, or is not in the corpus.
-    """
-    sides = sides_by_name(speakers, validation, test)
-    side = np.array([sides[speaker] for speaker in speakers])
-    return Split(*(np.flatnonzero(side == name) for name in SIDES))
-
-
 def part_of_each(labels: Sequence[str], part: float, seed: int = 0) -> np.ndarray:
     """Choose this part of the rows of each label at random, at least one row; gives row numbers in order."""
     labels = np.asarray(labels)

@@ -5,7 +5,7 @@ import pytest
 
 from emotion_training import fer2013, ser
 from emotion_training.errors import TrainingError
-from emotion_training.splits import Split, split_faces, split_speakers
+from emotion_training.splits import Split, sides_by_name, split_faces
 
 
 def _pixels(images: np.ndarray, rows: np.ndarray) -> set[bytes]:
@@ -67,28 +67,25 @@ def test_hash_of_what_is_learned_changes_with_images_labels_and_sides():
 
 
 def test_speakers_named_for_a_side_are_on_that_side_only():
-    speakers = ['a', 'b', 'c', 'a', 'd']
-    split = split_speakers(speakers, validation=['b'], test=['a'])
-    assert split.train.tolist() == [2, 4]
-    assert split.validation.tolist() == [1]
-    assert split.test.tolist() == [0, 3]
+    sides = sides_by_name(['a', 'b', 'c', 'a', 'd'], validation=['b'], test=['a'])
+    assert sides == {'a': 'test', 'b': 'validation', 'c': 'train', 'd': 'train'}
 
 
 def test_speaker_named_on_both_sides_is_refused():
     with pytest.raises(TrainingError, match='b are named for validation and for test'):
-        split_speakers(['a', 'b'], validation=['b'], test=['b'])
+        sides_by_name(['a', 'b'], validation=['b'], test=['b'])
 
 
 def test_speaker_who_says_nothing_is_refused():
     with pytest.raises(TrainingError, match='no clip is by speaker z'):
-        split_speakers(['a', 'b'], validation=['b'], test=['z'])
+        sides_by_name(['a', 'b'], validation=['b'], test=['z'])
 
 
 def test_no_speaker_of_the_corpora_is_on_two_sides(data):
     recipe = ser.SerRecipe(data)
     train, validation, test = ({clip.speaker for clip in recipe.side(name)} for name in ('train', 'validation', 'test'))
-    assert validation == set(ser.VALIDATION)
-    assert test == set(ser.TEST)
+    assert validation == {'ravdess/19', 'ravdess/20', 'nemo/TP0'}
+    assert test == {'ravdess/21', 'ravdess/22', 'ravdess/23', 'ravdess/24', 'nemo/KD0', 'nemo/WR0'}
     assert not (train & validation or train & test or validation & test)
     assert len(train) == 18 + 6
     rows = np.concatenate([recipe.split.train, recipe.split.validation, recipe.split.test])
