@@ -1,6 +1,9 @@
 """How people keep pictures and recordings in folders: what each shows, and of whom it is."""
 
+import csv
 from collections.abc import Container, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 from emotion_core.emotions import to_emotion
 from emotion_core.errors import InputError, ModelError
@@ -9,6 +12,58 @@ LAYOUT = (
     'one folder per emotion (angry/…, happy/…) and, where there are several people, one for each of them inside or '
     'around those (angry/anna/…, anna/angry/…)'
 )
+
+
+class Labelled(NamedTuple):
+    """A file, and what is said of it; '' where nothing is."""
+
+    path: Path
+    label: str  # in the words of who keeps it
+    person: str
+    where: str  # that is said
+
+
+def labelled_files(source: Path, suffixes: Sequence[str]) -> tuple[list[Labelled], list[Path]]:
+    """
+    List what people keep, in the order of the paths of a folder or of the lines of a table.
+
+    :param source: A folder as LAYOUT says, or a CSV file with the columns path (from the file's own folder on), label
+        and, where there are several people, speaker.
+    :param suffixes: Of the files in a folder that are asked for; a table may name any.
+    :return: These files, and the others in the folder, hidden ones passed by.
+    :raises InputError: when the table cannot be read or a line of it lacks something, or a path has two labels.
+    """
+    if not source.is_dir():
+        return _in_table(source), []
+    files, others = [], []
+    for path in sorted(source.rglob('*')):
+        *folders, name = path.relative_to(source).parts
+        if not path.is_file() or any(part.startswith('.') for part in (*folders, name)):
+            continue
+        if path.suffix.lower() in suffixes:
+            files.append(Labelled(path, *label_and_person(folders), f"'{path}'"))
+        else:
+            others.append(path)
+    return files, others
+
+
+def _in_table(table: Path) -> list[Labelled]:
+    try:
+        with open(table, newline='', encoding='utf-8-sig') as file:
+            reader = csv.DictReader(file)
+            rows = [(f"'{table}', line {reader.line_num}", row) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError('no table', f"cannot read '{table}', which must be a CSV file in UTF-8: {error}") from error
+    if not rows or not {'path', 'label'} <= rows[0][1].keys():
+        raise InputError(
+            'no table', f"'{table}' needs a head line with path, label and perhaps speaker, and a line for each file"
+        )
+    files = []
+    for where, row in rows:
+        if not row['path'] or not row['label']:
+            raise InputError('no label', f'{where}: a path and a label are needed')
+        files.append(Labelled(table.parent / row['path'], row['label'], (row.get('speaker') or '').strip(), where))
+    return files
 
 
 def label_and_person(folders: Sequence[str], labels: Container[str] = ()) -> tuple[str, str]:

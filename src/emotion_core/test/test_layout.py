@@ -1,7 +1,7 @@
 import pytest
 
 from emotion_core.errors import InputError
-from emotion_core.layout import label_and_person
+from emotion_core.layout import label_and_person, labelled_files
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,18 @@ def test_file_in_no_folder_has_neither():
 def test_two_emotions_on_one_path_are_told():
     with pytest.raises(InputError, match="both 'joy' and 'angry' name an emotion"):
         label_and_person(['joy', 'angry'])
+
+
+@pytest.mark.parametrize(
+    'table, sentence',
+    [
+        ('file\nx.wav\n', 'needs a head line with path, label'),
+        ('path,label\n', 'and a line for each file'),
+        ('label,path\nsad,x.wav\nsad\n', 'line 3: a path and a label are needed'),
+        ('path,label\nx.wav\n', 'line 2: a path and a label are needed'),
+    ],
+)
+def test_table_that_lacks_something_gets_a_sentence(tmp_path, table, sentence):
+    (tmp_path / 'table.csv').write_text(table)
+    with pytest.raises(InputError, match=sentence):
+        labelled_files(tmp_path / 'table.csv', ())

@@ -1,25 +1,24 @@
 """Pictures and sounds with labels: named corpora, folders, and CSV files."""
 
-import csv
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from emotion_core.emotions import EMOTIONS, to_emotion
 from emotion_core.errors import EmotionError, ModelError
-from emotion_core.layout import LAYOUT, label_and_person
+from emotion_core.layout import LAYOUT, Labelled, labelled_files
 from emotion_evaluation.errors import BagError
 from emotion_speech.vad import RATE
 from emotion_training import sound
 
 PICTURES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
+KNOWN = (*PICTURES, *sound.SUFFIXES)
 FACE, SPEECH = 'fer', 'ser'
 
 
@@ -80,15 +79,13 @@ def load(name: str, data: Path) -> Dataset:
 
     :param name: 'fer2013', 'ravdess', 'nemo', or the path of a folder or a CSV file.
     :param data: The folder that holds a named one.
-    :raises BagError: when it is not there, or holds nothing usable.
+    :raises EmotionError: when it is not there, or holds nothing usable.
     """
     if name in NAMED:
         return NAMED[name](data)
     path = Path(name)
-    if path.is_dir():
-        return _of_files(path, _in_folders(path))
-    if path.suffix.lower() == '.csv' and path.is_file():
-        return _of_files(path, _in_table(path))
+    if path.is_dir() or (path.suffix.lower() == '.csv' and path.is_file()):
+        return _of_files(path)
     raise BagError(f"'{name}' is neither one of {', '.join(NAMED)} nor a folder or CSV file that is there")
 
 
@@ -133,62 +130,31 @@ def _clips(name: str, description: str, clips: Sequence) -> Dataset:
 NAMED = {'fer2013': _fer2013, 'ravdess': _ravdess, 'nemo': _nemo}
 
 
-class _File(NamedTuple):
-    path: Path
-    name: str  # of its label, as it stands there
-    label: int | None  # index into EMOTIONS; None: it is left out
-    who: str
-
-
-def _in_folders(path: Path) -> list[_File]:
-    found = []
-    for file in sorted(item for item in path.rglob('*') if item.is_file()):
-        *folders, name = file.relative_to(path).parts
-        if any(part.startswith('.') for part in (*folders, name)):
-            continue
-        if not _is_known(file):
-            found.append(_File(file, file.suffix or 'without a suffix', None, ''))
-            continue
-        name, who = label_and_person(folders)
-        label = _label(name, f"'{file}'") if folders else None
-        found.append(_File(file, name or 'in no folder', label, who))
-    if not any(_is_known(item.path) for item in found):
+def _of_files(path: Path) -> Dataset:
+    """Make a data set of a folder or table, and say what is left out of it."""
+    files, others = labelled_files(path, KNOWN)
+    if not files:
         raise BagError(f"'{path}' holds no pictures or sounds in {LAYOUT}")
-    return found
-
-
-def _in_table(path: Path) -> list[_File]:
-    try:
-        with open(path, newline='', encoding='utf-8-sig') as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BagError(f"cannot read '{path}', which must be a CSV file in UTF-8: {error}") from error
-    if not rows or not {'path', 'label'} <= set(rows[0]):
-        raise BagError(f"'{path}' needs the columns path,label and perhaps speaker")
-    found = []
-    for number, row in enumerate(rows, start=2):
-        label = _label(row['label'] or '', f"'{path}', line {number}")
-        file = path.parent / (row['path'] or '')
-        if not _is_known(file) or not file.is_file():
-            raise BagError(f"'{path}', line {number}: '{file}' is no picture or sound that is there")
-        found.append(_File(file, row['label'], label, (row.get('speaker') or '').strip()))
-    return found
-
-
-def _of_files(path: Path, files: list[_File]) -> Dataset:
-    """Make a data set of files, and say what is left out of it."""
-    pictures = [file for file in files if file.path.suffix.lower() in PICTURES]
-    if pictures and any(file.path.suffix.lower() in sound.SUFFIXES for file in files):
+    left_out = Counter(other.suffix or 'without a suffix' for other in others)
+    chosen = []
+    for file in files:
+        label = _label(file) if file.label else None
+        if file.path.suffix.lower() not in KNOWN or not file.path.is_file():
+            raise BagError(f"{file.where}: '{file.path}' is no picture or sound that is there")
+        if label is None:
+            left_out[file.label or 'in no folder'] += 1
+        else:
+            chosen.append((file, label))
+    suffixes = {file.path.suffix.lower() for file in files}
+    pictures = not suffixes.isdisjoint(PICTURES)
+    if pictures and not suffixes.isdisjoint(sound.SUFFIXES):
         raise BagError(f"'{path}' holds pictures and sounds: measure them one after the other")
     kind, read = (FACE, _read_picture) if pictures else (SPEECH, _read_sound)
     items = [
-        Item(str(file.path), file.label, file.who or str(file.path), partial(read, file.path))
-        for file in files
-        if file.label is not None
+        Item(str(file.path), label, file.person or str(file.path), partial(read, file.path)) for file, label in chosen
     ]
-    left_out = Counter(file.name for file in files if file.label is None)
     what = f'{len(items)} {"pictures" if pictures else "sounds"} of {path}'
-    people = {file.who for file in files if file.label is not None} - {''}
+    people = {file.person for file, _ in chosen} - {''}
     if people:
         what += f', {len(people)} {"people" if len(people) > 1 else "person"}'
     elif not pictures:
@@ -200,16 +166,12 @@ def _of_files(path: Path, files: list[_File]) -> Dataset:
     return Dataset(path.stem, what, kind, items)
 
 
-def _is_known(path: Path) -> bool:
-    return path.suffix.lower() in (*PICTURES, *sound.SUFFIXES)
-
-
-def _label(name: str, where: str) -> int | None:
+def _label(file: Labelled) -> int | None:
     """Give the index of an emotion; None for one that is left out."""
     try:
-        emotion = to_emotion(name)
+        emotion = to_emotion(file.label)
     except ModelError as error:
-        raise BagError(f"{where}: '{name}' is none of {', '.join(EMOTIONS)}") from error
+        raise BagError(f"{file.where}: '{file.label}' is none of {', '.join(EMOTIONS)}") from error
     return None if emotion is None else EMOTIONS.index(emotion)
 
 

@@ -1,6 +1,5 @@
 """Recordings or pictures of one household, as they lie in a folder or manifest, and what a node would make of them."""
 
-import csv
 import hashlib
 import re
 from collections import Counter
@@ -14,7 +13,7 @@ import numpy as np
 
 from emotion_core.emotions import EMOTIONS, to_emotion
 from emotion_core.errors import EmotionError, InputError, ModelError
-from emotion_core.layout import LAYOUT, label_and_person
+from emotion_core.layout import LAYOUT, labelled_files
 from emotion_core.model_card import AudioInput, ImageInput
 from emotion_core.store import ModelStore
 from emotion_face import preprocess as face_preprocess
@@ -117,19 +116,16 @@ def find_recordings(source: Path, reader: type[Reader]) -> tuple[list[Recording]
     :return: The recordings, and a sentence for each kind of file that is left out.
     :raises EmotionError: when there is nothing, a label is no emotion, or a file is there under two emotions.
     """
-    if source.is_dir():
-        rows, others = _rows_of_folder(source, reader.suffixes)
-    elif source.is_file():
-        rows, others = _rows_of_manifest(source), []
-    else:
+    if not source.exists():
         raise TrainingError(f"there is no '{source}': name a folder with {reader.noun}s, {LAYOUT}")
+    files, others = labelled_files(source, reader.suffixes)
     left_out = []
     if others:
         kinds = ', '.join(sorted({path.suffix or path.name for path in others}))
         left_out.append(f'other files: {len(others)} ({kinds}); {reader.noun}s are {", ".join(reader.suffixes)}')
     recordings: dict[str, Recording] = {}
     unknown, copies = 0, 0
-    for path, name, speaker in sorted(rows, key=lambda row: _natural(str(row[0]))):
+    for path, name, person, _ in sorted(files, key=lambda file: _natural(str(file.path))):
         try:
             emotion = to_emotion(name)
         except ModelError as error:
@@ -143,7 +139,7 @@ def find_recordings(source: Path, reader: type[Reader]) -> tuple[list[Recording]
             content = hashlib.sha256(path.read_bytes()).hexdigest()
         except OSError as error:
             raise TrainingError(f"'{path}' cannot be read: {error.strerror}") from error
-        recording = Recording(path, EMOTIONS.index(emotion), speaker)
+        recording = Recording(path, EMOTIONS.index(emotion), person)
         known = recordings.setdefault(content, recording)
         if known.label != recording.label:
             raise TrainingError(f"'{known.path}' and '{path}' are the same under two emotions: keep one of them")
@@ -153,32 +149,6 @@ def find_recordings(source: Path, reader: type[Reader]) -> tuple[list[Recording]
     if copies:
         left_out.append(f'copies of other {reader.noun}s: {copies}')
     return list(recordings.values()), left_out
-
-
-def _rows_of_folder(folder: Path, suffixes: tuple[str, ...]) -> tuple[list[tuple[Path, str, str]], list[Path]]:
-    """Give path, label and speaker of each file with such a suffix, and the other files; hidden ones are passed by."""
-    files = [
-        path
-        for path in folder.rglob('*')
-        if path.is_file() and not any(part.startswith('.') for part in path.relative_to(folder).parts)
-    ]
-    rows = []
-    for path in files:
-        if path.suffix.lower() in suffixes:
-            rows.append((path, *label_and_person(path.relative_to(folder).parts[:-1])))
-    return rows, [path for path in files if path.suffix.lower() not in suffixes]
-
-
-def _rows_of_manifest(manifest: Path) -> list[tuple[Path, str, str]]:
-    """Give path, label and speaker of each line."""
-    try:
-        with open(manifest, newline='', encoding='utf-8-sig') as file:
-            lines = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise TrainingError(f"'{manifest}' cannot be read as a CSV file: {error}") from error
-    if not lines or not {'path', 'label'} <= lines[0].keys():
-        raise TrainingError(f"'{manifest}' needs a head line with path, label and speaker, and a line for each file")
-    return [(manifest.parent / line['path'], line['label'] or '', line.get('speaker') or '') for line in lines]
 
 
 def _natural(text: str) -> list[tuple[int, str]]:
