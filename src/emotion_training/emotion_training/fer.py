@@ -5,6 +5,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import cv2
 import numpy as np
 from rich.console import Console
 
@@ -17,7 +18,7 @@ from emotion_face.quality import crop_quality
 from emotion_training import fer2013, not_a_face
 from emotion_training.corruption import FACE_KINDS, corrupt_face
 from emotion_training.parallel import PROCESSES, RANK, own
-from emotion_training.recipe import Corrupted, HeldOut
+from emotion_training.recipe import Corrupted, HeldOut, Lazy
 from emotion_training.splits import Split, split_faces
 
 if TYPE_CHECKING:
@@ -300,20 +301,7 @@ class FerRecipe:
 
     def corrupted(self) -> Corrupted:
         """Give each validation image twice, each time worse in a random way; images are halved into two groups."""
-        rng = np.random.default_rng(0)
-        rows = np.repeat(self.split.validation, 2)
-        kinds = rng.choice(FACE_KINDS, len(rows))
-        faces = [corrupt_face(self.faces.images[row], kind, rng.random(), rng) for row, kind in zip(rows, kinds)]
-        # Pixel-identical images go to the same half.
-        halves = np.array([int(self.faces.images[row].sum()) % 2 for row in rows])
-        return Corrupted(
-            [to_batch([face], self.input) for face in faces],
-            self.faces.labels[rows],
-            [crop_quality(face, size_px=len(face)) for face in faces],
-            kinds,
-            halves,
-            np.ones(len(rows)),
-        )
+        return corrupt_faces(self.faces.images, self.faces.labels, self.split.validation, self.input)
 
     def facts(self) -> dict[str, Any]:
         """Give the fields of the card that people write."""
@@ -343,6 +331,27 @@ class FerRecipe:
             'not_for': 'A face does not tell what a person feels: do not use it to judge, select, monitor or diagnose '
             'people.',
         }
+
+
+def corrupt_faces(images: Sequence[np.ndarray], labels: np.ndarray, rows: np.ndarray, spec: ImageInput) -> Corrupted:
+    """Give these images in gray twice, each time worse in a random way; images are halved into two groups."""
+    rng = np.random.default_rng(0)
+    rows = np.repeat(rows, 2)
+    kinds = rng.choice(FACE_KINDS, len(rows))
+    faces = [corrupt_face(_gray(images[row]), kind, rng.random(), rng) for row, kind in zip(rows, kinds)]
+    return Corrupted(
+        Lazy(len(faces), lambda i: to_batch([faces[i]], spec)),
+        labels[rows],
+        [crop_quality(face, size_px=len(face)) for face in faces],
+        kinds,
+        # Pixel-identical images go to the same half.
+        np.array([int(images[row].sum()) % 2 for row in rows]),
+        np.ones(len(rows)),
+    )
+
+
+def _gray(image: np.ndarray) -> np.ndarray:
+    return image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
 
 
 def said(teachers: Sequence['nn.Module'], faces: 'Tensor') -> 'Tensor':

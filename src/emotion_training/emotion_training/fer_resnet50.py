@@ -13,10 +13,9 @@ from rich.console import Console
 from emotion_core.emotions import EMOTIONS
 from emotion_core.model_card import ImageInput
 from emotion_face.preprocess import to_batch
-from emotion_face.quality import crop_quality
 from emotion_training import fer2013, raf_db
-from emotion_training.corruption import FACE_KINDS, corrupt_face
 from emotion_training.errors import TrainingError
+from emotion_training.fer import corrupt_faces
 from emotion_training.parallel import own
 from emotion_training.recipe import Corrupted, HeldOut, Lazy
 from emotion_training.splits import Split, split_faces
@@ -205,21 +204,8 @@ class ResNetRecipe:
 
     def corrupted(self) -> Corrupted:
         """Give each validation face in gray twice, each time worse in a random way; they are halved into two groups."""
-        rng = np.random.default_rng(0)
-        rows = np.repeat(self.pictures.split.validation, 2)
-        kinds = rng.choice(FACE_KINDS, len(rows))
-        faces = [
-            corrupt_face(_gray(self.pictures.images[row]), kind, rng.random(), rng) for row, kind in zip(rows, kinds)
-        ]
-        return Corrupted(
-            Lazy(len(faces), lambda i: to_batch([faces[i]], self.input)),
-            self.pictures.labels[rows],
-            [crop_quality(face, size_px=len(face)) for face in faces],
-            kinds,
-            # Pixel-identical images go to the same half.
-            np.array([int(self.pictures.images[row].sum()) % 2 for row in rows]),
-            np.ones(len(rows)),
-        )
+        pictures = self.pictures
+        return corrupt_faces(pictures.images, pictures.labels, pictures.split.validation, self.input)
 
     def facts(self) -> dict[str, Any]:
         """Give the fields of the card that people write."""
@@ -278,7 +264,3 @@ class _Augmented:
         image = self._pictures.images[row]
         rgb = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB if image.ndim == 2 else cv2.COLOR_BGR2RGB)
         return self._change(torch.from_numpy(rgb).permute(2, 0, 1)), self._pictures.labels[row]
-
-
-def _gray(image: np.ndarray) -> np.ndarray:
-    return image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
