@@ -5,6 +5,7 @@ import numpy as np
 
 from emotion_core.errors import InputError
 
+SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')  # of files with pictures
 # encoding -> (bytes per pixel and channel, channels, OpenCV conversion to BGR or None)
 # OpenCV names a Bayer pattern by its second row and column, ROS by its first: 'rggb' is OpenCV's BayerBG.
 _ENCODINGS = {

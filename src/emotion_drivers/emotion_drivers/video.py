@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 
 from emotion_core.errors import DeviceError
+from emotion_core.images import SUFFIXES
 from emotion_core.stamps import NS_PER_S
 from emotion_drivers.media import Media, is_url
 from emotion_drivers.player import Frame
 from emotion_drivers.timeline import PlayClock
 
-IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 FOLDER_RATE_HZ = 30.0  # as a camera
 SLOT_TOLERANCE_NS = NS_PER_S // 1000  # containers round positions to as much as 1 ms
 CREDIT = 2  # periods by which frames of a stream may come early: networks deliver in bursts
@@ -123,9 +123,9 @@ class ImageFolder:
         """
         folder = Path(path)
         found = folder.iterdir() if folder.is_dir() else [folder]
-        self._paths = sorted(item for item in found if item.suffix.lower() in IMAGE_SUFFIXES and item.is_file())
+        self._paths = sorted(item for item in found if item.suffix.lower() in SUFFIXES and item.is_file())
         if not self._paths:
-            raise DeviceError(f"the folder '{path}' has no images ({', '.join(IMAGE_SUFFIXES)})")
+            raise DeviceError(f"the folder '{path}' has no images ({', '.join(SUFFIXES)})")
         self.name = path
         self._size = width, height
         self._rate_hz = frame_rate or FOLDER_RATE_HZ
@@ -251,6 +251,6 @@ def open_video(
     path = Path(source).expanduser()
     if not path.exists():
         raise DeviceError(f"there is no file or folder '{source}'")
-    if path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES:
+    if path.is_dir() or path.suffix.lower() in SUFFIXES:
         return ImageFolder(str(path), seconds_per_image, **wishes)
     return VideoFile(str(path), **wishes)

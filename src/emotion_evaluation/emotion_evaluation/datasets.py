@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from emotion_core import images
 from emotion_core.emotions import EMOTIONS, to_emotion
 from emotion_core.errors import EmotionError, ModelError
 from emotion_core.layout import LAYOUT, Labelled, labelled_files
@@ -17,8 +18,7 @@ from emotion_evaluation.errors import BagError
 from emotion_speech.vad import RATE
 from emotion_training import sound
 
-PICTURES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
-KNOWN = (*PICTURES, *sound.SUFFIXES)
+KNOWN = (*images.SUFFIXES, *sound.SUFFIXES)
 FACE, SPEECH = 'fer', 'ser'
 
 
@@ -146,7 +146,7 @@ def _of_files(path: Path) -> Dataset:
         else:
             chosen.append((file, label))
     suffixes = {file.path.suffix.lower() for file in files}
-    pictures = not suffixes.isdisjoint(PICTURES)
+    pictures = not suffixes.isdisjoint(images.SUFFIXES)
     if pictures and not suffixes.isdisjoint(sound.SUFFIXES):
         raise BagError(f"'{path}' holds pictures and sounds: measure them one after the other")
     kind, read = (FACE, _read_picture) if pictures else (SPEECH, _read_sound)

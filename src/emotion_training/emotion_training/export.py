@@ -22,8 +22,8 @@ from emotion_core.model_card import CARD_FILE, MODEL_FILE, ModelCard, sha256_of
 from emotion_core.onnx_model import OnnxModel
 from emotion_training import int8, measure
 from emotion_training.errors import TrainingError
-from emotion_training.recipe import HeldOut, Recipe
-from emotion_training.trainer import BEST_FILE, LOG_FILE
+from emotion_training.recipe import LOG_FILE, HeldOut, Recipe
+from emotion_training.trainer import BEST_FILE
 
 TOLERANCE = 1e-4  # largest difference of a logit between torch and ONNX Runtime
 OTHER_TOLERANCE = 1e-3  # of other outputs; relative where they are over 1

@@ -19,7 +19,7 @@ from emotion_training import fer2013, not_a_face
 from emotion_training.corruption import FACE_KINDS, corrupt_face
 from emotion_training.parallel import PROCESSES, RANK, own
 from emotion_training.recipe import Corrupted, HeldOut, Lazy
-from emotion_training.splits import Split, split_faces
+from emotion_training.splits import SIDES, Split, split_faces
 
 if TYPE_CHECKING:
     import torch
@@ -318,7 +318,7 @@ class FerRecipe:
                 'split': 'FER2013 usage: Training / PublicTest / PrivateTest, six classes. Left out of training: blank '
                 'images and any image whose pixels also occur in PublicTest or PrivateTest; left out of '
                 'validation: blank images and those in PrivateTest.',
-                'images': {side: len(getattr(self.split, side)) for side in ('train', 'validation', 'test')},
+                'images': {side: len(getattr(self.split, side)) for side in SIDES},
                 'seed': 0,
                 'augmentation': 'flip, rotation, scale, shift, gamma, contrast, brightness, blur, downscaling, noise, '
                 'random erasing',

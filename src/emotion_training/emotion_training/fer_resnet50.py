@@ -18,7 +18,7 @@ from emotion_training.errors import TrainingError
 from emotion_training.fer import corrupt_faces
 from emotion_training.parallel import own
 from emotion_training.recipe import Corrupted, HeldOut, Lazy
-from emotion_training.splits import Split, split_faces
+from emotion_training.splits import SIDES, Split, split_faces
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -90,7 +90,7 @@ class ResNetRecipe:
             Split(
                 *(
                     np.concatenate([getattr(split, side) + start for split, start in zip(splits, starts)])
-                    for side in ('train', 'validation', 'test')
+                    for side in SIDES
                 )
             ),
         )
@@ -221,7 +221,7 @@ class ResNetRecipe:
                 'split': 'RAF-DB: its test images; validation is a tenth of its training images of each emotion, '
                 'chosen with seed 0. FER2013: Training / PublicTest / PrivateTest (or, where these are not named, see '
                 'fer2013.load), without blank images and without images on two sides. Six classes.',
-                'images': {side: len(self.labels(side)) for side in ('train', 'validation', 'test')},
+                'images': {side: len(self.labels(side)) for side in SIDES},
                 'seed': 0,
                 'augmentation': 'flip, crop, rotation, colour, gray, blur, random erasing; '
                 f'{", ".join(OVERSAMPLED)} twice in each epoch',

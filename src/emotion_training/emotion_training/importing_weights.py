@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from emotion_core.emotions import EMOTIONS
 from emotion_core.errors import ModelError
 from emotion_core.model_card import AudioInput, ImageInput
+from emotion_training.fer_resnet50 import ResNetRecipe
 from emotion_training.importing import check_outputs
 from emotion_training.vision import models
 
@@ -32,7 +33,6 @@ HARMLESS = [
 ]
 UNSAFE = re.compile(r'GLOBAL ([\w.]+)|Unsupported class (\S+)')  # in what torch says of such a file
 OTHER_PICKLE = 'Unsupported operand'  # likewise, of a step of a pickle that torch.save does not write
-IMAGENET_INPUT = ImageInput(224, 224, 'rgb', mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 
 
 @dataclass(frozen=True)
@@ -151,4 +151,4 @@ def load_resnet50(weights: Weights, source: str, labels: Sequence[str]) -> Origi
         reason = str(error).partition('\n\t')[2].partition('. \n')[0]
         raise ModelError(f"'{source}' is not torchvision's ResNet-50: {reason[:200]}") from error
     description = "torchvision's ResNet-50 (He et al. 2016) for face crops, imported."
-    return Original(network, 'fer', IMAGENET_INPUT, labels, description)
+    return Original(network, 'fer', ResNetRecipe.input, labels, description)

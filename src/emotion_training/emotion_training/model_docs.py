@@ -6,7 +6,7 @@ from typing import Any
 
 from emotion_core import metrics
 from emotion_core.emotions import EMOTIONS
-from emotion_core.model_card import MODEL_FILE, ModelCard
+from emotion_core.model_card import CARD_FILE, MODEL_FILE, ModelCard
 from emotion_core.store import bundled_folders
 from emotion_training.report import SOURCES, by_group, describe_input
 
@@ -29,7 +29,7 @@ def cards() -> list[tuple[Path, ModelCard]]:
     return [
         (path.parent, ModelCard.load(path.parent))
         for folder in bundled_folders()
-        for path in sorted(folder.glob('*/model.json'))
+        for path in sorted(folder.glob(f'*/{CARD_FILE}'))
     ]
 
 

@@ -9,13 +9,13 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from emotion_core.images import SUFFIXES
 from emotion_core.metrics import auroc
 from emotion_face.alignment import crop_face
 from emotion_face.detector import FIRST, Detection, HaarDetector, cascade
 from emotion_training.errors import TrainingError
 
 SOURCE = 'photographs without people, for what is no face: chosen by who trains, with their own licences'
-SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp')
 LONG_SIDE_PX = 640  # photographs are searched at this size
 STEP, NEIGHBOURS = 1.1, 1  # an eager cascade
 SMALLEST_PX = 24

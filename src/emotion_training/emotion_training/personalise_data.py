@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 import cv2
 import numpy as np
 
+from emotion_core import images
 from emotion_core.emotions import EMOTIONS, to_emotion
 from emotion_core.errors import EmotionError, InputError, ModelError
 from emotion_core.layout import LAYOUT, labelled_files
@@ -80,8 +81,7 @@ class VoiceReader:
 class FaceReader:
     """Finds, aligns and cuts out the largest face of a picture as the face node does."""
 
-    suffixes = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
-    noun, content = 'picture', 'a face'
+    suffixes, noun, content = images.SUFFIXES, 'picture', 'a face'
 
     def __init__(self, spec: ImageInput):
         """Load the face detector: YuNet where the store has it, otherwise Haar."""

@@ -15,6 +15,7 @@ from emotion_core.model_card import AudioInput, ImageInput
 if TYPE_CHECKING:
     from torch import nn
 
+LOG_FILE = 'log.jsonl'  # of a network, in a run: one line an epoch
 ModelFunction = Callable[[np.ndarray], np.ndarray]  # one batch in the shape of the card's input -> logits (batch, 6)
 
 

@@ -19,12 +19,11 @@ from emotion_core.model_card import MODEL_FILE, AudioInput, ModelCard
 from emotion_core.onnx_model import OnnxModel
 from emotion_core.page import drawing, render
 from emotion_core.provenance import commit, versions
-from emotion_training.recipe import HeldOut, Recipe
+from emotion_training.recipe import LOG_FILE, HeldOut, Recipe
+from emotion_training.splits import SIDES
 
 PAGE, FIGURES = 'report.html', 'report.json'
-LOG = 'log.jsonl'  # of a run, one line an epoch
 SOURCES = {'fer': 'picture', 'ser': 'speaker'}  # what the rows of a recipe come from
-SIDES = ('train', 'validation', 'test')
 VERSIONS_OF = ('numpy', 'onnxruntime', 'opencv-python-headless', 'soundfile')
 
 
@@ -158,7 +157,7 @@ def _curves(card: ModelCard, run: Path) -> dict[str, Any]:
         runs = epochs if isinstance(epochs, dict) else {'': epochs}
         source = 'the model card'
     else:
-        logs = sorted(run.glob(f'**/{LOG}'))
+        logs = sorted(run.glob(f'**/{LOG_FILE}'))
         runs = {
             '' if log.parent == run else log.parent.relative_to(run).as_posix(): [
                 json.loads(line) for line in log.read_text().splitlines()

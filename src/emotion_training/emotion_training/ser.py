@@ -414,7 +414,7 @@ class SerRecipe:
                 'split': 'By speaker. RAVDESS: actors 1-18 train, 19-20 validation, 21-24 test; nEMO: TP0 validation, '
                 'KD0 and WR0 test, the other six train. Calm counts as neutral; disgust is left out. What is '
                 'measured are clips cut to their speech, as the node cuts it.',
-                'clips': {side: len(getattr(self.split, side)) for side in ('train', 'validation', 'test')},
+                'clips': {side: len(getattr(self.split, side)) for side in SIDES},
                 'split_sha256': split_hash(clip.row for clip in self.clips),
                 'members': MEMBERS,
                 'calibration': 'Temperatures and reliability come from people whom the model has not learned from: the '

@@ -22,11 +22,10 @@ from torch.nn.parallel import DistributedDataParallel
 from emotion_core.emotions import EMOTIONS
 from emotion_training.errors import TrainingError
 from emotion_training.parallel import LOCAL_RANK, PROCESSES, RANK
-from emotion_training.recipe import ModelFunction
+from emotion_training.recipe import LOG_FILE, ModelFunction
 
 BEST_FILE = 'best.pt'  # averaged weights of the epoch with the best validation macro-F1
 LAST_FILE = 'last.pt'  # everything needed to go on
-LOG_FILE = 'log.jsonl'  # one line an epoch
 
 # Inputs (batch, ...) float32, and labels (batch,) int64 or what is told of each (batch, 6); on any device.
 Batch = tuple[np.ndarray | Tensor, np.ndarray | Tensor]
