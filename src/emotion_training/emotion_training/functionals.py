@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from emotion_core.emotions import EMOTIONS
+from emotion_training.sound import SAMPLE_RATE
 from emotion_training.spectrum import power_spectrum, weighted_mean, weighted_moments, windowed_dft
 from emotion_training.speech_encoder import SpeechEncoder
 
@@ -34,7 +35,7 @@ class Pitch(nn.Module):
     LOW_HZ, OCTAVES, STEPS = 64.0, 2.75, 32  # candidates: STEPS an octave
     OCTAVE_COST = 0.02  # a candidate an octave lower must be so much more periodic
 
-    def __init__(self, sample_rate: int = 16000):
+    def __init__(self):
         """Build the low pass that halves the sampling rate, the windowed DFT basis and the lags."""
         super().__init__()
         taps = torch.arange(-15, 16).double()
@@ -42,7 +43,7 @@ class Pitch(nn.Module):
         window = torch.hann_window(self.WINDOW, periodic=True, dtype=torch.float64)
         bins = torch.arange(self.FFT // 2 + 1).double()
         octaves = torch.arange(int(self.OCTAVES * self.STEPS)).double() / self.STEPS
-        lags = torch.cat([torch.zeros(1).double(), sample_rate / 2 / self.LOW_HZ * 2**-octaves])
+        lags = torch.cat([torch.zeros(1).double(), SAMPLE_RATE / 2 / self.LOW_HZ * 2**-octaves])
         both_sides = torch.full_like(bins, 2.0)
         both_sides[[0, -1]] = 1.0
         cosines = (2 * torch.pi / self.FFT * torch.outer(lags, bins)).cos() * both_sides / self.FFT
@@ -187,7 +188,7 @@ class SerMember(nn.Module):
     HIDDEN = 128  # of each of the two layers
     INPUT = 3 * COUNT + 1  # of a row in training
 
-    def __init__(self, population: Population | None = None, dropout: float = 0.5):
+    def __init__(self, population: Population | None = None):
         """Make a network with random weights; without a population, for one that is loaded."""
         super().__init__()
         population = population or Population(*np.ones((4, self.COUNT)), np.ones((len(EMOTIONS), self.COUNT)))
@@ -196,7 +197,7 @@ class SerMember(nn.Module):
         self.masked = nn.Dropout(0.2)
         self.new = nn.Linear(self.COUNT, self.HIDDEN)
         self.known = nn.Linear(self.COUNT, self.HIDDEN)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout(0.5)
         self.head = nn.Linear(2 * self.HIDDEN, len(EMOTIONS))
 
     def relative(self, functionals: Tensor, mean: Tensor, square: Tensor, heard: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from emotion_core.emotions import EMOTIONS
 from emotion_training.face_encoder import FaceEncoder
 from emotion_training.functionals import Functionals, SerMember, without_emotion
+from emotion_training.sound import SAMPLE_RATE
 from emotion_training.spectrum import power_spectrum, triangles, windowed_dft
 from emotion_training.speech_encoder import SpeechEncoder, SpeechSpectrum
 from emotion_training.voice_change import STEADY_S, VoiceChangeFit
@@ -134,17 +135,18 @@ class LogMel(nn.Module):
     WINDOW = 400  # samples, 25 ms at 16 kHz
     HOP = 160  # samples, 10 ms
     FFT = 512
+    RANGE_HZ = 60.0, 7600.0  # of the bands
     FLOOR = 1e-6  # of the mean power in a band; a segment comes at a mean power of 2.5e-3
 
-    def __init__(self, bands: int, sample_rate: int = 16000, low_hz: float = 60.0, high_hz: float = 7600.0):
+    def __init__(self, bands: int):
         """Build the windowed DFT basis and the triangular mel filters, each with unit sum."""
         super().__init__()
         bins = self.FFT // 2 + 1
         window = torch.hann_window(self.WINDOW, periodic=True, dtype=torch.float64)
         basis = windowed_dft(window, self.FFT) / window.square().sum().sqrt()
-        low, high = (math.log1p(hz / 700) for hz in (low_hz, high_hz))
+        low, high = (math.log1p(hz / 700) for hz in self.RANGE_HZ)
         edges = 700 * torch.expm1(torch.linspace(low, high, bands + 2, dtype=torch.float64))
-        frequency = torch.arange(bins, dtype=torch.float64) * sample_rate / self.FFT
+        frequency = torch.arange(bins, dtype=torch.float64) * SAMPLE_RATE / self.FFT
         filters = triangles(edges, frequency)
         filters /= filters.sum(dim=1, keepdim=True)
         self.register_buffer('basis', basis[:, None].float(), persistent=False)
@@ -176,12 +178,12 @@ class SerEncoder(nn.Module):
 
     GROUP = 6  # consecutive utterances of one speaker in a training batch
 
-    def __init__(self, dropout: float = 0.3):
+    def __init__(self):
         """Make the network with random weights."""
         super().__init__()
         self.encoder = SpeechEncoder()
         self.norm = nn.BatchNorm1d(SpeechEncoder.CODE, affine=False)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout(0.3)
         self.head = nn.Linear(2 * SpeechEncoder.CODE, len(EMOTIONS))
 
     def forward(self, spectrum: Tensor) -> Tensor:
@@ -216,7 +218,7 @@ class VoiceChange(nn.Module):
         :param heard: (1,) how many these were.
         :return: (batch,).
         """
-        seconds = torch.ones_like(mel[:, 0]).sum(1, keepdim=True) * (LogMel.HOP / 16000)
+        seconds = torch.ones_like(mel[:, 0]).sum(1, keepdim=True) * (LogMel.HOP / SAMPLE_RATE)
         distance = ((moments - reference).chunk(2, dim=1)[0] @ self.directions).square()
         same = (STEADY_S / seconds).clamp(min=1) + 1 / heard.clamp(min=1)
         other = same + 2 * self.spread

@@ -15,10 +15,10 @@ BLOCKS = (3, 4, 6, 3)  # bottlenecks in each of the four layers (He et al. 2016,
 class ResNet50(models.ResNet):
     """torchvision's ResNet-50 of 23.5 M parameters with one output for each emotion."""
 
-    def __init__(self, dropout: float = 0.3):
+    def __init__(self):
         """Make the network with random weights; dropout acts before the head."""
         super().__init__(models.resnet.Bottleneck, list(BLOCKS), num_classes=len(EMOTIONS))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout(0.3)
 
     @property
     def head(self) -> nn.Linear:

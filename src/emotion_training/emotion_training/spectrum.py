@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from emotion_training.sound import SAMPLE_RATE
+
 
 def windowed_dft(window: Tensor, size: int) -> Tensor:
     """Give the basis of a DFT of ``size`` points of windowed samples: cosines, then sines, (size + 2, len(window))."""
@@ -20,7 +22,7 @@ def triangles(edges: Tensor, frequency: Tensor) -> Tensor:
     return torch.minimum(rising, falling).clamp(min=0)
 
 
-def slaney_filters(bands: int, size: int, sample_rate: int = 16000) -> Tensor:
+def slaney_filters(bands: int, size: int) -> Tensor:
     """
     Give triangular filters of one area, evenly spaced on Slaney's mel scale, (bands, size // 2 + 1).
 
@@ -30,10 +32,10 @@ def slaney_filters(bands: int, size: int, sample_rate: int = 16000) -> Tensor:
     """
     linear_hz, break_hz, step = 200 / 3, 1000.0, math.log(6.4) / 27
     break_mel = break_hz / linear_hz
-    high_mel = break_mel + math.log(sample_rate / 2 / break_hz) / step
+    high_mel = break_mel + math.log(SAMPLE_RATE / 2 / break_hz) / step
     mels = torch.linspace(0, high_mel, bands + 2, dtype=torch.float64)
     edges = torch.where(mels < break_mel, linear_hz * mels, break_hz * torch.exp(step * (mels - break_mel)))
-    frequency = torch.arange(size // 2 + 1, dtype=torch.float64) * sample_rate / size
+    frequency = torch.arange(size // 2 + 1, dtype=torch.float64) * SAMPLE_RATE / size
     return triangles(edges, frequency) * (2 / (edges[2:] - edges[:-2]))[:, None]
 
 
