@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 from rich.table import Table
 
+from emotion_core.commands import up_with
+from emotion_core.emotions import label_map
 from emotion_core.errors import EmotionError, ModelError
 from emotion_core.model_card import MODEL_FILE, ModelCard
 from emotion_core.store import FETCHABLE, ModelStore
@@ -20,7 +22,6 @@ from emotion_training import importing
 from emotion_training.importing import Wish
 
 CONVERTERS = ('torch', 'torchvision', 'onnx', 'onnxscript', 'transformers')
-USES = {'fer': 'face face_model', 'ser': 'speech speech_model'}  # `up` graph, argument
 
 
 def print_models() -> int:
@@ -71,14 +72,11 @@ def import_model(options: argparse.Namespace) -> int:
 
     :raises EmotionError: when that fails; the store is then as it was.
     """
-    pairs = [pair.partition('=') for pair in options.label_map]
-    if wrong := [label for label, equals, _ in pairs if not equals]:
-        raise EmotionError(f"--label-map '{wrong[0]}' is no pair: write LABEL=EMOTION, or LABEL= to drop it")
     wish = Wish(
         source=options.source,
         name=options.name,
         labels=tuple(label.strip() for label in options.labels.split(',') if label.strip()),
-        label_map={label: emotion for label, _, emotion in pairs},
+        label_map=label_map('--label-map', options.label_map),
         card=options.card,
         sha256=options.sha256,
         replaces=options.replace,
@@ -101,8 +99,8 @@ def import_model(options: argparse.Namespace) -> int:
         )
     card = ModelCard.load(folder)
     print(f"'{card.name}' is in {folder}")
-    if card.task in USES:
-        print(f'To use it: ./emotion up {USES[card.task]}:={card.name}')
+    if card.task != 'face_detection':
+        print(f'To use it: {up_with(card.task, card.name)}')
     return 0
 
 

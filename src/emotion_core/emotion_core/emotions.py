@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from emotion_core.errors import ModelError
+from emotion_core.errors import EmotionError, ModelError
 
 EMOTIONS = ('angry', 'fear', 'happy', 'neutral', 'sad', 'surprise')
 UNCERTAIN = 'uncertain'
@@ -46,6 +46,14 @@ def to_emotion(name: str) -> str | None:
             f"unknown emotion '{name}': map it to one of {', '.join(EMOTIONS)} in 'label_map' of the model card"
         )
     return emotion
+
+
+def label_map(option: str, pairs: Sequence[str]) -> dict[str, str]:
+    """Read the LABEL=EMOTION of an option, LABEL= for what is left out; raises EmotionError for one that is no pair."""
+    split = [pair.partition('=') for pair in pairs]
+    if wrong := [name for name, equals, _ in split if not equals]:
+        raise EmotionError(f"{option} '{wrong[0]}' is no pair: write LABEL=EMOTION, or LABEL= to leave it out")
+    return {name: emotion for name, _, emotion in split}
 
 
 def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:

@@ -105,7 +105,7 @@ def make_parser(prog: str = 'python -m emotion_training') -> argparse.ArgumentPa
             help=f'do only these steps of {", ".join(STEPS)}',
         )
         model.add_argument('--export-to', type=Path, metavar='FOLDER', help='model folder; default: RUNS/<model>/model')
-        personalise.add_arguments(model, name)
+        personalise.add_arguments(model, name, TIERS[name][COMPACT].name)
     return parser
 
 

@@ -31,6 +31,8 @@ SAFE, PICKLED = 'model*.safetensors', 'pytorch_model*.bin'
 PAGE = 'README.md'  # its head names the licence
 SIDE = 256  # of pictures by which a preprocessor is tried [px]
 
+transformers.utils.logging.disable_progress_bar()  # commands have their own
+
 
 class Waveforms(nn.Module):
     """A model of waveforms with what its feature extractor does before it."""
@@ -127,6 +129,18 @@ def load_folder(folder: Path, source: str, weights: Weights | None, labels: tupl
     return Original(network, task, spec, labels, description, **licence)
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers from warning of weights that are missing, or others: whoever loads them tells it."""
+    before = transformers.utils.logging.get_verbosity()
+    transformers.utils.logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        transformers.utils.logging.set_verbosity(before)
+
+
+@quiet()
 def _network(
     architecture: Any,
     config: transformers.PretrainedConfig,
@@ -134,10 +148,6 @@ def _network(
     weights: Weights | None,
     source: str,
 ) -> nn.Module:
-    logging = transformers.utils.logging
-    before = logging.get_verbosity()
-    logging.set_verbosity_error()  # it warns of what is told below
-    logging.disable_progress_bar()
     try:
         model, info = architecture.from_pretrained(
             None if weights else folder,
@@ -154,9 +164,6 @@ def _network(
         raise ModelError(f"'{source}' cannot be loaded: {str(error).strip().partition(chr(10))[0]}") from error
     except SafetensorError as error:
         raise ModelError(f"'{source}' has damaged weights ({error}): get them again") from error
-    finally:
-        logging.set_verbosity(before)
-        logging.enable_progress_bar()
     if missing := sorted(info['missing_keys']):
         raise ModelError(
             f"'{source}' lacks {len(missing)} of the weights of {architecture.__name__}, such as {missing[-1]}"

@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
-from emotion_core.emotions import EMOTIONS
+from emotion_core.emotions import EMOTIONS, label_map
 from emotion_training import sound
 from emotion_training.corpus_source import CorpusSource
 from emotion_training.errors import TrainingError
@@ -86,8 +86,8 @@ def make_parser(prog: str = 'emotion manifest') -> argparse.ArgumentParser:
                 '--label',
                 nargs='+',
                 default=[],
-                metavar='NAME=EMOTION',
-                help='what a folder means that is not named like an emotion; NAME= leaves it out',
+                metavar='LABEL=EMOTION',
+                help='what a folder means that is not named like an emotion; LABEL= leaves it out',
             )
     return parser
 
@@ -102,7 +102,7 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 
 
 def main(args: Sequence[str] | None = None, prog: str = 'emotion manifest') -> int:
-    """Run the command; gives the exit status. Raises TrainingError when no manifest could be made."""
+    """Run the command; gives the exit status. Raises EmotionError when no manifest could be made."""
     options = make_parser(prog).parse_args(args)
     corpus = _corpus(options)
     out = options.out or Path(f'{corpus.name}.csv')
@@ -245,15 +245,13 @@ def _duration(source: CorpusSource, row: Row) -> float | str:
 def _corpus(options: argparse.Namespace) -> Corpus:
     if options.corpus != FOLDER:
         return CORPORA[options.corpus]
-    pairs = [pair.partition('=') for pair in options.label]
-    if wrong := [label for label, equals, _ in pairs if not equals]:
-        raise TrainingError(f"--label '{wrong[0]}' is no pair: write NAME=EMOTION, or NAME= to leave it out")
+    labels = label_map('--label', options.label)
     name = options.name or re.sub(r'[^a-z0-9]+', '_', options.source.resolve().stem.lower()).strip('_')
     if '/' in name or not name:
         raise TrainingError(f"'{name}' cannot be the name of a corpus: give a plain word with --name")
     if name in CORPORA:
         raise TrainingError(f"'{name}' is the name of a known corpus: `./emotion manifest {name}`, or another --name")
-    return folder_corpus(name, options.speaker, {label: emotion for label, _, emotion in pairs})
+    return folder_corpus(name, options.speaker, labels)
 
 
 def _side_of(corpus: Corpus, options: argparse.Namespace) -> SideOf:

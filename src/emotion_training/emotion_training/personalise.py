@@ -16,6 +16,7 @@ from rich.progress import track
 from rich.table import Table
 
 from emotion_core import metrics
+from emotion_core.commands import up_with
 from emotion_core.emotions import EMOTIONS, softmax
 from emotion_core.model_card import ModelCard
 from emotion_core.onnx_model import EMBEDDING, OnnxModel
@@ -41,8 +42,6 @@ FEW = 100  # pieces under which chance moves the figures by several points
 DRAWS = 1000  # of the bootstrap
 TOLERANCE = 1e-3  # largest difference of a logit between the new model and the head that was fitted
 PARITY_INPUTS = 16
-GRAPHS = {'fer': ('face', 'face_model'), 'ser': ('speech', 'speech_model')}  # `up` graph and its argument
-DEFAULT_MODELS = {'fer': 'fer_compact', 'ser': 'ser_compact'}
 EPILOG = """\
 personalisation:
   With --personalise FOLDER a model is made to fit one household, from a few recordings (ser) or pictures (fer) of it:
@@ -73,8 +72,8 @@ class Comparison:
         return self.after['macro_f1'] > self.before['macro_f1'] and risen > 0
 
 
-def add_arguments(parser: argparse.ArgumentParser, task: str) -> None:
-    """Add the arguments of personalisation."""
+def add_arguments(parser: argparse.ArgumentParser, task: str, parent: str) -> None:
+    """Add the arguments of personalisation, by default of the model ``parent``."""
     group = parser.add_argument_group('personalisation')
     group.add_argument(
         '--personalise',
@@ -84,7 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser, task: str) -> None:
     )
     group.add_argument(
         '--model',
-        default=DEFAULT_MODELS[task],
+        default=parent,
         dest='parent',
         metavar='MODEL',
         help='name or folder of the model to adapt, default: %(default)s',
@@ -132,11 +131,10 @@ def run(task: str, source: Path, parent: str, name: str | None, force: bool, con
     with store.new(name, replaces=True) as target:
         personalise_model.write(folder, fitted.head, _described(new, name, examples, fitted, comparison), target)
         _check_written(OnnxModel(target, task), model, fitted.head, batches)
-    graph, argument = GRAPHS[task]
     place = ', in place of the one before (--name keeps both)' if is_replaced else ''
     written = f"'{name}' is in {store.root / name}{place}. To use it:"
     console.print(written, highlight=False, markup=False, soft_wrap=True)
-    console.print(f'./emotion up {graph} {argument}:={name}', highlight=False, soft_wrap=True)
+    console.print(up_with(task, name), highlight=False, soft_wrap=True)
     return store.root / name
 
 

@@ -10,16 +10,22 @@ from emotion_core.emotions import EMOTIONS
 from emotion_core.errors import ModelError
 from emotion_training.errors import TrainingError
 from emotion_training.importing import CONFIG_FILE, HUB_ID
-from emotion_training.importing_huggingface import PREPROCESSOR_FILE, Waveforms, downloaded, normalises, read_json
+from emotion_training.importing_huggingface import (
+    PREPROCESSOR_FILE,
+    Waveforms,
+    downloaded,
+    normalises,
+    quiet,
+    read_json,
+)
 from emotion_training.sound import SAMPLE_RATE
 
 BODY = 'model.wavlm.'  # what begins the names of the parameters that are not the head
 ENCODER = f'{BODY}feature_extractor.'  # the convolutions that read the waveform
 FRESH = ('projector.', 'classifier.', 'wavlm.masked_spec_embed')  # what may begin with random weights
 
-transformers.utils.logging.disable_progress_bar()  # a run has its own
 
-
+@quiet()
 def start(source: str) -> Waveforms:
     """
     Make the network with pretrained weights and a random head.
@@ -38,9 +44,6 @@ def start(source: str) -> Waveforms:
         config.label2id = {name: number for number, name in config.id2label.items()}
         config.layerdrop = 0.0  # several processes step together only through all layers
         normalised = normalises(config, read_json(folder / PREPROCESSOR_FILE))
-        logging = transformers.utils.logging
-        before = logging.get_verbosity()
-        logging.set_verbosity_error()  # it warns that the head is new
         try:
             model, loaded = transformers.WavLMForSequenceClassification.from_pretrained(
                 folder,
@@ -53,8 +56,6 @@ def start(source: str) -> Waveforms:
         except (OSError, ValueError, RuntimeError) as error:
             reason = str(error).strip().partition('\n')[0]
             raise TrainingError(f"the weights of '{source}' cannot be loaded: {reason}") from error
-        finally:
-            logging.set_verbosity(before)
     missing = [name for name in loaded['missing_keys'] if not name.startswith(FRESH)]
     if missing:
         raise TrainingError(f"'{source}' lacks {len(missing)} of the weights of WavLM, such as {missing[0]}")
