@@ -1,7 +1,7 @@
 """
-Compare voice activity detectors on recordings with noise added, and print the table of README.md.
+Compare voice activity detectors on recordings with noise added, and print the table of emotion_speech/README.md.
 
-``python -m emotion_speech.tools.compare_vads RAVDESS nEMO/samples``; the rows of WebRTC appear where webrtcvad-wheels
+``python -m emotion_training.compare_vads RAVDESS nEMO/samples``; the rows of WebRTC appear where webrtcvad-wheels
 is installed. A clip's true speech is where its clean energy is; clips follow one another in streams with two seconds
 of noise between them, so that a detector keeps what it has learned of the noise, as it does in a room. F1 and errors
 are those at one threshold; AUROC knows no threshold.
@@ -14,17 +14,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from emotion_core.metrics import auroc
 from emotion_speech.quality import to_dbfs
 from emotion_speech.segmenter import Segmentation
 from emotion_speech.vad import DETECTORS, FRAME, RATE, VoiceActivityDetector
+from emotion_training import sound
+from emotion_training.speech_augmentation import ACTIVE_DB, babble
 
 STREAM = 8  # clips
 GAP_S = 2.0
 SPEECH_RMS = 0.05  # linear level that each clip's speech is brought to
-ACTIVE_DB = 35  # under a clip's loudest frame a frame is still speech
 CLOSED_FRAMES = 6  # pauses this short (0.2 s) belong to the speech around them
 SNRS_DB = (20, 10, 5, 0)
 BABBLERS = 6
@@ -53,9 +53,7 @@ class WebRtcVad:
 
 def read(path: Path) -> np.ndarray:
     """Give a clip as mono at RATE, its speech at SPEECH_RMS."""
-    samples, rate = soundfile.read(path, dtype='float32', always_2d=True)
-    assert rate == RATE, f'{path} has {rate} Hz'
-    samples = samples.mean(axis=1)
+    samples = sound.load(path.read_bytes(), path.name)
     speech = samples[in_samples(speech_frames(samples))]
     return samples * SPEECH_RMS / max(float(np.sqrt(np.square(speech).mean())), 1e-6)
 
@@ -97,17 +95,13 @@ def streams(paths: list[Path]) -> Iterator[tuple[np.ndarray, np.ndarray, list[tu
 def noisy(clean: np.ndarray, kind: str, snr_db: float, babblers: list[Path], rng: np.random.Generator) -> np.ndarray:
     """Add white noise, or people who all talk at once, to a stream whose speech is at SPEECH_RMS."""
     if kind == 'white':
-        noise = rng.normal(0, 1, len(clean)).astype(np.float32)
+        noise = rng.standard_normal(len(clean)).astype(np.float32)
     else:
-        noise = np.zeros_like(clean)
+        voices = []
         for _ in range(BABBLERS):
-            voice = np.concatenate(
-                [
-                    clip[in_samples(speech_frames(clip))]
-                    for clip in (read(path) for path in rng.choice(np.array(babblers, object), 3 * STREAM))
-                ]
-            )
-            noise += np.resize(voice, len(noise))
+            clips = [read(path) for path in rng.choice(np.array(babblers, object), 3 * STREAM)]
+            voices.append(np.concatenate([clip[in_samples(speech_frames(clip))] for clip in clips]))
+        noise = babble(len(clean), voices, rng)
     return clean + noise * np.float32(SPEECH_RMS / 10 ** (snr_db / 20) / np.sqrt(np.square(noise).mean()))
 
 
@@ -128,7 +122,7 @@ def edges(voice: np.ndarray, words: list[tuple[int, int]]) -> np.ndarray:
 def main() -> None:
     """Print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
-    parser.add_argument('folders', nargs='+', type=Path, help='folders of 16 kHz clips of clean speech')
+    parser.add_argument('folders', nargs='+', type=Path, help='folders of clips of clean speech')
     parser.add_argument('--clips', type=int, default=40, help='clips of each folder (default: 40)')
     parser.add_argument(
         '--threshold',
@@ -140,7 +134,7 @@ def main() -> None:
     draw, rng = random.Random(0), np.random.default_rng(0)
     paths, babblers = [], []
     for folder in arguments.folders:
-        found = sorted(path for path in folder.rglob('*') if path.suffix in ('.flac', '.opus', '.wav'))
+        found = sorted(path for path in folder.rglob('*') if path.suffix in sound.SOUND)
         drawn = draw.sample(found, 2 * arguments.clips)
         paths += drawn[: arguments.clips]
         babblers += drawn[arguments.clips :]

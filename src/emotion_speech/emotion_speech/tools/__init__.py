@@ -1,1 +1,0 @@
-"""Tools that made decisions of this package; nothing that runs needs them."""
