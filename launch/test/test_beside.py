@@ -9,7 +9,7 @@ from emotion_bringup.supervisor import Child, Supervisor
 from emotion_core.testing import ros  # noqa: F401
 
 
-def test_node_beside_a_graph_is_called_on_time_without_being_asked_all_the_time(ros, tmp_path):  # noqa: F811
+def test_node_beside_a_graph_is_called_on_time_without_being_asked_all_the_time(ros, tmp_path):
     node = rclpy.create_node('beside')
     begin, asked, called = time.monotonic(), [], []
     node.create_timer(0.2, lambda: called.append(time.monotonic()))

@@ -122,7 +122,7 @@ def both(messages):
     return [msg for msg in messages if msg.face_weight > 0 and msg.speech_weight > 0]
 
 
-def test_pictures_and_voices_reach_the_fused_estimate(ros, pairs):  # noqa: F811
+def test_pictures_and_voices_reach_the_fused_estimate(ros, pairs):
     with graph(
         'multimodal', f'camera:={pairs}/images', f'microphone:={pairs}/audio', f'params_file:={pairs}/params.yaml'
     ):
@@ -151,7 +151,7 @@ def test_pictures_and_voices_reach_the_fused_estimate(ros, pairs):  # noqa: F811
     assert msg.subject_id == msg.face.subject_id != ''
 
 
-def test_example_that_listens_prints_what_is_fused(ros):  # noqa: F811
+def test_example_that_listens_prints_what_is_fused(ros):
     running = subprocess.Popen([sys.executable, '-u', str(EXAMPLE)], stdout=subprocess.PIPE, text=True)
     try:
         publisher = ros.publisher(FusedEmotion, 'emotion/fused', qos.RESULT)
@@ -194,7 +194,7 @@ def make_video(path, pairs):
         container.mux(audio.encode(None))
 
 
-def test_video_file_with_sound(ros, pairs):  # noqa: F811
+def test_video_file_with_sound(ros, pairs):
     clip = pairs / 'clip.mkv'
     make_video(clip, pairs)
     with graph('multimodal', f'camera:={clip}', f'microphone:={clip}', f'params_file:={pairs}/params.yaml'):
@@ -202,7 +202,7 @@ def test_video_file_with_sound(ros, pairs):  # noqa: F811
         ros.spin_until(lambda: both(fused), 'face and voice of the clip are fused', START_S)
 
 
-def test_killed_nodes_come_back_and_fusion_goes_on_meanwhile(ros, pairs):  # noqa: F811
+def test_killed_nodes_come_back_and_fusion_goes_on_meanwhile(ros, pairs):
     began = time.monotonic()
     with graph(
         'multimodal', f'camera:={pairs}/images', f'microphone:={pairs}/audio', f'params_file:={pairs}/params.yaml'
@@ -242,7 +242,7 @@ def test_killed_nodes_come_back_and_fusion_goes_on_meanwhile(ros, pairs):  # noq
         ros.spin_until(lambda: speech and both(fused), 'all is as before')
 
 
-def test_two_graphs_in_two_namespaces(ros, pairs):  # noqa: F811
+def test_two_graphs_in_two_namespaces(ros, pairs):
     arguments = (f'camera:={pairs}/images', 'microphone:=null', f'params_file:={pairs}/params.yaml')
     with (
         graph('face', arguments[0], arguments[2], 'namespace:=left'),
@@ -254,7 +254,7 @@ def test_two_graphs_in_two_namespaces(ros, pairs):  # noqa: F811
         assert ros.node.count_publishers('/emotion/face') == 0
 
 
-def test_vga_frames_arrive_between_processes(ros, tmp_path):  # noqa: F811
+def test_vga_frames_arrive_between_processes(ros, tmp_path):
     """Out of the box Fast DDS loses nearly all of them; the transport profile mends it."""
     cv2.imwrite(str(tmp_path / 'plain.png'), np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8))
     (tmp_path / 'params.yaml').write_text('/**/camera:\n  ros__parameters:\n    loop: true\n    frame_rate: 30.0\n')
@@ -283,7 +283,7 @@ def make_meeting():
     return two_people.make_meeting(two_people.STILL, 1, portraits, said, other)
 
 
-def test_voice_is_given_to_the_smaller_face_whose_mouth_moves_with_it(ros):  # noqa: F811
+def test_voice_is_given_to_the_smaller_face_whose_mouth_moves_with_it(ros):
     """In simulated time, that goes on when each picture was seen and each sound heard: a busy machine loses none."""
     meeting = make_meeting()
     assert meeting.speaker != meeting.largest
@@ -338,7 +338,7 @@ def test_voice_is_given_to_the_smaller_face_whose_mouth_moves_with_it(ros):  # n
     assert len(sizes) == 2 and sizes[spoken.subject_id] == min(sizes.values())
 
 
-def test_topics_of_other_names_are_listened_to(ros):  # noqa: F811
+def test_topics_of_other_names_are_listened_to(ros):
     names = 'image:=/cam/color/image', 'image_transport:=compressed', 'audio:=/mic/sound'
     with graph('multimodal', *names, 'namespace:=robot') as process:
         inputs = ('/cam/color/image/compressed', '/mic/sound')
@@ -361,7 +361,7 @@ def test_topics_of_other_names_are_listened_to(ros):  # noqa: F811
         assert 'camera' not in pids_of(process) and 'microphone' not in pids_of(process)
 
 
-def test_bad_input_is_counted_and_the_graph_lives(ros):  # noqa: F811
+def test_bad_input_is_counted_and_the_graph_lives(ros):
     with graph('multimodal', 'drivers:=none') as process:
         diagnostics = ros.collect(DiagnosticArray, '/diagnostics', 10)
 

@@ -41,7 +41,7 @@ def label(probs: EmotionProbs) -> str:
 
 
 @pytest.fixture(scope='module')
-def happy(pairs, tmp_path_factory):  # noqa: F811
+def happy(pairs, tmp_path_factory):
     """A face that smiles and a voice, again and again."""
     folder = tmp_path_factory.mktemp('happy')
     for kind, source in (('images', ASSETS / 'portrait.jpg'), ('audio', pairs / 'audio' / '0.flac')):
@@ -50,7 +50,7 @@ def happy(pairs, tmp_path_factory):  # noqa: F811
     return folder
 
 
-def test_capture_examples_no_microphone_and_a_killed_node(ros, pairs, happy):  # noqa: F811
+def test_capture_examples_no_microphone_and_a_killed_node(ros, pairs, happy):
     sources = f'camera:={happy}/images', f'microphone:={happy}/audio', f'params_file:={pairs}/params.yaml'
     with graph('session', *sources, 'use_respawn:=false') as process:
         ros.spin_until(lambda: ros.node.count_publishers('emotion/faces'), 'the face node is there', START_S)
@@ -96,7 +96,7 @@ def test_example_that_captures_nothing_fails(name):
     assert done.returncode == 1 and 'nobody offers /capture_emotion' in done.stdout
 
 
-def test_game_of_two_recorded_faces_with_a_voice_round(ros, pairs, tmp_path):  # noqa: F811
+def test_game_of_two_recorded_faces_with_a_voice_round(ros, pairs, tmp_path):
     frame = np.full((480, 720, 3), 110, np.uint8)
     for number, x in ((0, 20), (1, 380)):
         frame[80:400, x : x + 320] = cv2.imread(str(pairs / 'images' / f'{number}.jpg'))

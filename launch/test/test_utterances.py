@@ -14,7 +14,7 @@ def test_three_most_probable_emotions_in_a_line():
     assert describe([0.02, 0.01, 0.72, 0.18, 0.01, 0.06]) == 'PRED: happy=0.72 | neutral=0.18 | surprise=0.06'
 
 
-def test_a_file_is_heard_and_only_utterances_are_on_standard_output(ros, tmp_path):  # noqa: F811
+def test_a_file_is_heard_and_only_utterances_are_on_standard_output(ros, tmp_path):
     params = tmp_path / 'params.yaml'
     params.write_text('/**/microphone:\n  ros__parameters:\n    loop: true\n')
     arguments = f'microphone:={ASSETS}/glad.ogg', f'params_file:={params}'

@@ -30,7 +30,7 @@ def wait_for_two_labels(locator):
         time.sleep(0.05)
 
 
-def test_page_of_a_running_graph(pairs, browser):  # noqa: F811
+def test_page_of_a_running_graph(pairs, browser):
     from playwright.sync_api import expect
 
     port = free_port()
@@ -52,7 +52,7 @@ def test_page_of_a_running_graph(pairs, browser):  # noqa: F811
         page.close()
 
 
-def test_buttons_reach_session_and_game(browser):  # noqa: F811
+def test_buttons_reach_session_and_game(browser):
     from playwright.sync_api import expect
 
     port = free_port()

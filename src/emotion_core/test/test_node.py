@@ -63,7 +63,7 @@ class Echo(EmotionNode):
 
 
 @pytest.fixture
-def echo(ros):  # noqa: F811
+def echo(ros):
     return ros.add(Echo())
 
 
@@ -72,7 +72,7 @@ def status(messages):
     return statuses[-1] if statuses else None
 
 
-def test_node_outlives_bad_messages_and_counts_them(ros, echo):  # noqa: F811
+def test_node_outlives_bad_messages_and_counts_them(ros, echo):
     echo.autostart()
     results = ros.collect(EmotionProbs, 'out', qos.RESULT)
     diagnostics = ros.collect(DiagnosticArray, '/diagnostics', 10)
@@ -86,7 +86,7 @@ def test_node_outlives_bad_messages_and_counts_them(ros, echo):  # noqa: F811
     assert status(diagnostics).level == DiagnosticStatus.WARN
 
 
-def test_failed_transition_says_why_and_can_be_tried_again(ros, echo):  # noqa: F811
+def test_failed_transition_says_why_and_can_be_tried_again(ros, echo):
     diagnostics = ros.collect(DiagnosticArray, '/diagnostics', 10)
     echo.set_parameters([Parameter('model', value='bad')])
     echo.autostart()
@@ -105,7 +105,7 @@ def test_lifecycle_goes_round(echo):
     assert len(list(echo.subscriptions)) == len(set(s.topic_name for s in echo.subscriptions))
 
 
-def test_inactive_node_ignores_messages(ros, echo):  # noqa: F811
+def test_inactive_node_ignores_messages(ros, echo):
     echo.trigger_configure()
     results = ros.collect(EmotionProbs, 'out', qos.RESULT)
     publisher = ros.publisher(EmotionProbs, 'in', qos.RESULT)
@@ -117,7 +117,7 @@ def test_inactive_node_ignores_messages(ros, echo):  # noqa: F811
     assert [msg.source for msg in results] == ['face']
 
 
-def test_parameter_is_validated_then_applied(ros, echo):  # noqa: F811
+def test_parameter_is_validated_then_applied(ros, echo):
     echo.autostart()
     refused = echo.set_parameters([Parameter('gain', value=3.0)])[0]
     assert not refused.successful and '2.0' in refused.reason
@@ -125,7 +125,7 @@ def test_parameter_is_validated_then_applied(ros, echo):  # noqa: F811
     assert echo.applied == [(1.0, 2.0)] and type(echo.parameters.gain) is float
 
 
-def test_parameter_that_cannot_be_used_is_refused_while_the_node_is_configured(ros, echo):  # noqa: F811
+def test_parameter_that_cannot_be_used_is_refused_while_the_node_is_configured(ros, echo):
     echo.autostart()
     refused = echo.set_parameters([Parameter('model', value='bad')])[0]
     assert not refused.successful and refused.reason == "no model 'bad'"
@@ -134,7 +134,7 @@ def test_parameter_that_cannot_be_used_is_refused_while_the_node_is_configured(r
     assert echo.parameters.model == 'good' and echo.applied == []
 
 
-def test_stamps_that_fall_back_reset_once(ros, echo):  # noqa: F811
+def test_stamps_that_fall_back_reset_once(ros, echo):
     echo.autostart()
     results = ros.collect(EmotionProbs, 'out', qos.RESULT)
     publisher = ros.publisher(EmotionProbs, 'in', qos.RESULT)
@@ -147,7 +147,7 @@ def test_stamps_that_fall_back_reset_once(ros, echo):  # noqa: F811
     assert echo.health.problems['clock jumped back'] == 1
 
 
-def test_simulated_time_that_stands_still_is_said(ros, echo):  # noqa: F811
+def test_simulated_time_that_stands_still_is_said(ros, echo):
     echo.set_parameters([Parameter('use_sim_time', value=True)])
     echo.autostart()
     diagnostics = ros.collect(DiagnosticArray, '/diagnostics', 10)

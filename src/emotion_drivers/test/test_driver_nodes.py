@@ -53,7 +53,7 @@ def is_loud(audio):
     return samples(audio).max() > LOUD // 2
 
 
-def says(ros, node, sentence):  # noqa: F811
+def says(ros, node, sentence):
     arrays = ros.collect(DiagnosticArray, '/diagnostics', qos.RESULT)
     ros.spin_until(
         lambda: any(sentence in status.message for array in arrays for status in array.status if status.name == node),
@@ -61,7 +61,7 @@ def says(ros, node, sentence):  # noqa: F811
     )
 
 
-def test_flash_and_click_of_a_clip_come_out_of_both_nodes_with_one_stamp(ros, clip):  # noqa: F811
+def test_flash_and_click_of_a_clip_come_out_of_both_nodes_with_one_stamp(ros, clip):
     start = int(time.time()) + 1
     images, blocks = [], []
     ros.node.create_subscription(Image, 'image_raw', images.append, qos.SENSOR)
@@ -79,7 +79,7 @@ def test_flash_and_click_of_a_clip_come_out_of_both_nodes_with_one_stamp(ros, cl
     assert flash_ns == click_ns == FLASH_S * NS_PER_S
 
 
-def test_images_are_what_camera_drivers_publish(ros, clip):  # noqa: F811
+def test_images_are_what_camera_drivers_publish(ros, clip):
     with node_process(CAMERA, *parameters(clip, loop=True, frame_id='head')):
         images = ros.collect(Image, 'image_raw', qos.RESULT)  # a reliable subscription is served too
         infos = ros.collect(CameraInfo, 'camera_info', qos.RESULT)
@@ -93,7 +93,7 @@ def test_images_are_what_camera_drivers_publish(ros, clip):  # noqa: F811
     assert decode_compressed(compressed[0].data).shape == (HEIGHT, WIDTH, 3)
 
 
-def test_audio_is_what_audio_capture_publishes(ros, clip):  # noqa: F811
+def test_audio_is_what_audio_capture_publishes(ros, clip):
     with node_process(MICROPHONE, *parameters(clip, loop=True, sample_rate=16_000, channels=2)):
         plain = ros.collect(AudioData, 'audio', qos.AUDIO)
         stamped = ros.collect(AudioDataStamped, 'audio_stamped', qos.AUDIO)
@@ -108,7 +108,7 @@ def test_audio_is_what_audio_capture_publishes(ros, clip):  # noqa: F811
     assert all(len(block.audio.data) == 16_000 // 20 * 2 * 2 for block in stamped)
 
 
-def test_a_driver_that_is_killed_and_started_again_goes_on_at_the_right_place(ros, clip):  # noqa: F811
+def test_a_driver_that_is_killed_and_started_again_goes_on_at_the_right_place(ros, clip):
     start = int(time.time())
     images = []
     ros.node.create_subscription(Image, 'image_raw', images.append, qos.SENSOR)
@@ -124,13 +124,13 @@ def test_a_driver_that_is_killed_and_started_again_goes_on_at_the_right_place(ro
 
 
 @pytest.mark.parametrize('module', [CAMERA, MICROPHONE])
-def test_a_process_can_end_with_its_file(ros, clip, module):  # noqa: F811
+def test_a_process_can_end_with_its_file(ros, clip, module):
     with node_process(module, *parameters(clip, exit_at_end=True)) as process:
         ros.spin_until(lambda: process.poll() is not None, 'the process ends')
     assert process.returncode == 0
 
 
-def test_no_sound_is_left_out_up_to_the_end(ros, clip):  # noqa: F811
+def test_no_sound_is_left_out_up_to_the_end(ros, clip):
     blocks = []
     ros.node.create_subscription(AudioDataStamped, 'audio_stamped', blocks.append, 100)  # reliable
     start = int(time.time()) + 3
@@ -141,7 +141,7 @@ def test_no_sound_is_left_out_up_to_the_end(ros, clip):  # noqa: F811
     assert stamps(blocks) == [start * NS_PER_S + index * BLOCK_NS for index in range(first, LAP_NS // BLOCK_NS)]
 
 
-def test_a_file_that_has_ended_leaves_the_node_alive_and_silent(ros, clip):  # noqa: F811
+def test_a_file_that_has_ended_leaves_the_node_alive_and_silent(ros, clip):
     with node_process(CAMERA, *parameters(clip, start_at=1.0)) as process:
         says(ros, 'camera', 'active')
         images = ros.collect(Image, 'image_raw', qos.SENSOR)
@@ -159,14 +159,14 @@ def test_a_file_that_has_ended_leaves_the_node_alive_and_silent(ros, clip):  # n
         (MICROPHONE, '{tmp}/damaged.mp4', 'cannot read'),
     ],
 )
-def test_a_source_that_cannot_be_used_is_named_and_the_node_lives(ros, tmp_path, module, source, sentence):  # noqa: F811
+def test_a_source_that_cannot_be_used_is_named_and_the_node_lives(ros, tmp_path, module, source, sentence):
     (tmp_path / 'damaged.mp4').write_bytes(bytes(range(256)) * 20)
     with node_process(module, *parameters(source.format(tmp=tmp_path))) as process:
         says(ros, module.split('.')[1].removesuffix('_node'), sentence)
         assert process.poll() is None
 
 
-def test_a_source_that_comes_later_is_played(ros, tmp_path):  # noqa: F811
+def test_a_source_that_comes_later_is_played(ros, tmp_path):
     path = tmp_path / 'later.mkv'
     with node_process(CAMERA, *parameters(path, loop=True)):
         says(ros, 'camera', 'there is no file or folder')
@@ -176,7 +176,7 @@ def test_a_source_that_comes_later_is_played(ros, tmp_path):  # noqa: F811
         says(ros, 'camera', 'active')
 
 
-def test_configure_activate_deactivate_clean_up_and_again(ros, clip):  # noqa: F811
+def test_configure_activate_deactivate_clean_up_and_again(ros, clip):
     images = []
     ros.node.create_subscription(Image, 'image_raw', images.append, qos.SENSOR)
     with node_process(CAMERA, *parameters(clip, loop=True, autostart=False)):
@@ -199,7 +199,7 @@ def test_configure_activate_deactivate_clean_up_and_again(ros, clip):  # noqa: F
             change(Transition.TRANSITION_CLEANUP)
 
 
-def test_with_simulated_time_a_file_follows_the_clock_and_begins_again_with_it(ros, clip):  # noqa: F811
+def test_with_simulated_time_a_file_follows_the_clock_and_begins_again_with_it(ros, clip):
     images = []
     ros.node.create_subscription(Image, 'image_raw', images.append, qos.SENSOR)
     with node_process(CAMERA, *parameters(clip, loop=True, use_sim_time=True)):

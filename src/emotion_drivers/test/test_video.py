@@ -180,7 +180,7 @@ class ThreeFrames:
     def __init__(self, path, backend):
         self.count = 0
 
-    def isOpened(self):  # noqa: N802
+    def isOpened(self):
         return True
 
     def set(self, wish, value):

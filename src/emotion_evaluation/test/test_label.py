@@ -34,7 +34,7 @@ def typing(*words):
         os.close(terminal)  # which ends it, where it still runs
 
 
-def test_label_that_was_typed_before_a_recorder_came_is_kept_for_it(ros, tmp_path):  # noqa: F811
+def test_label_that_was_typed_before_a_recorder_came_is_kept_for_it(ros, tmp_path):
     table = tmp_path / 'labels.csv'
     with typing('--subject', 'anna', '-o', str(table)) as (terminal, finish):
         ros.spin_until(lambda: ros.node.count_publishers(ground_truth.TOPIC) > 0, 'it is ready')

@@ -22,7 +22,7 @@ def camera_report(published):
     )
 
 
-def test_latency_is_from_stamp_to_arrival_and_frames_are_counted_between_reports(ros):  # noqa: F811
+def test_latency_is_from_stamp_to_arrival_and_frames_are_counted_between_reports(ros):
     meter = ros.add(LiveMeter())
     diagnostics = ros.publisher(DiagnosticArray, '/diagnostics', 10)
     faces = ros.publisher(FaceEmotions, 'emotion/faces', qos.RESULT)

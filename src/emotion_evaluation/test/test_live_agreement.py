@@ -35,7 +35,7 @@ def emotion(*arguments):
         print(process.communicate(timeout=30)[0].decode())
 
 
-def test_live_graph_and_evaluation_say_the_same(ros, tmp_path):  # noqa: F811
+def test_live_graph_and_evaluation_say_the_same(ros, tmp_path):
     scenario_bag.make(tmp_path / 'scene', scenes=SCENES)
     states = {}
 
@@ -78,7 +78,7 @@ def test_live_graph_and_evaluation_say_the_same(ros, tmp_path):  # noqa: F811
 
 
 @pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
-def test_recording_that_is_killed_is_a_bag(ros, tmp_path, storage):  # noqa: F811
+def test_recording_that_is_killed_is_a_bag(ros, tmp_path, storage):
     from std_msgs.msg import String
 
     from emotion_core import qos
@@ -101,7 +101,7 @@ def test_recording_that_is_killed_is_a_bag(ros, tmp_path, storage):  # noqa: F81
     assert words == [f'word {number}' for number in range(len(words))]
 
 
-def test_what_is_latched_before_simulated_time_begins_is_recorded_when_it_does(ros, tmp_path):  # noqa: F811
+def test_what_is_latched_before_simulated_time_begins_is_recorded_when_it_does(ros, tmp_path):
     from rclpy.parameter import Parameter
     from rosgraph_msgs.msg import Clock
     from std_msgs.msg import String
@@ -137,7 +137,7 @@ def test_what_is_latched_before_simulated_time_begins_is_recorded_when_it_does(r
         assert bag.start_ns == bag.end_ns == 7_000_000_000
 
 
-def test_disk_that_stalls_stops_neither_the_stamps_nor_the_count_of_what_is_dropped(ros, tmp_path, monkeypatch):  # noqa: F811
+def test_disk_that_stalls_stops_neither_the_stamps_nor_the_count_of_what_is_dropped(ros, tmp_path, monkeypatch):
     from std_msgs.msg import String
 
     from emotion_core import qos
@@ -198,7 +198,7 @@ def test_recording_of_nothing_leaves_nothing(tmp_path):
         assert done.returncode == 1 and 'nothing was recorded' in done.stderr and not list(tmp_path.iterdir())
 
 
-def test_remap_start_and_duration(ros, tmp_path):  # noqa: F811
+def test_remap_start_and_duration(ros, tmp_path):
     from bags import write_strings
     from std_msgs.msg import String
 
@@ -217,7 +217,7 @@ def test_remap_start_and_duration(ros, tmp_path):  # noqa: F811
     assert [msg.data for msg in heard] == [f'word {number}' for number in range(5, 15)]
 
 
-def test_replay_plays_the_part_that_is_asked_for_and_says_what_it_played(ros, tmp_path):  # noqa: F811
+def test_replay_plays_the_part_that_is_asked_for_and_says_what_it_played(ros, tmp_path):
     from bags import START_NS, write_strings
     from rosgraph_msgs.msg import Clock
     from std_msgs.msg import String
@@ -238,7 +238,7 @@ def test_replay_plays_the_part_that_is_asked_for_and_says_what_it_played(ros, tm
     assert player.returncode == 0 and '      10 /robot/said\nthe latest message was ' in output
 
 
-def test_replay_from_the_middle_begins_with_all_that_holds(ros, tmp_path, monkeypatch):  # noqa: F811
+def test_replay_from_the_middle_begins_with_all_that_holds(ros, tmp_path, monkeypatch):
     from bags import MS, START_NS, STRING
     from std_msgs.msg import String
 
@@ -274,7 +274,7 @@ def test_replay_from_the_middle_begins_with_all_that_holds(ros, tmp_path, monkey
     assert [word.data for word in words] == ['head', 'base']
 
 
-def test_topic_with_two_types_is_played_with_the_first(ros, tmp_path):  # noqa: F811
+def test_topic_with_two_types_is_played_with_the_first(ros, tmp_path):
     from bags import STRING
     from rosbags.rosbag2 import StoragePlugin, Writer
     from std_msgs.msg import String
@@ -297,7 +297,7 @@ def test_topic_with_two_types_is_played_with_the_first(ros, tmp_path):  # noqa: 
         assert player.published == {'/words': 1} and [msg.data for msg in heard] == ['word']
 
 
-def test_nothing_to_publish_is_a_sentence(ros, tmp_path):  # noqa: F811
+def test_nothing_to_publish_is_a_sentence(ros, tmp_path):
     from bags import write_strings
 
     from emotion_evaluation.errors import BagError

@@ -42,7 +42,7 @@ def to_image(frame, stamp_ns, encoding='bgr8'):
 class Graph:
     """A face node, a camera and those who listen."""
 
-    def __init__(self, ros, **parameters):  # noqa: F811
+    def __init__(self, ros, **parameters):
         self.ros = ros
         self.node = ros.add(FaceNode())
         self.set(**parameters)
@@ -87,7 +87,7 @@ def values(status):
 
 @needs_faces
 @needs_yunet
-def test_every_face_gets_probabilities_an_id_and_the_stamp_of_the_image(ros, store):  # noqa: F811
+def test_every_face_gets_probabilities_an_id_and_the_stamp_of_the_image(ros, store):
     store.fetch('yunet', file=YUNET)
     graph = Graph(ros)
     frame = blank()
@@ -109,13 +109,13 @@ def test_every_face_gets_probabilities_an_id_and_the_stamp_of_the_image(ros, sto
         assert face.box.x_offset + face.box.width <= 640 and face.box.y_offset + face.box.height <= 480
 
 
-def test_frame_without_faces_is_answered_with_an_empty_list(ros, store):  # noqa: F811
+def test_frame_without_faces_is_answered_with_an_empty_list(ros, store):
     result = Graph(ros).show(blank(), STAMP)
     assert result.faces == [] and to_ns(result.header.stamp) == STAMP
 
 
 @needs_faces
-def test_compressed_images_in_a_process_of_its_own_without_yunet(ros, store):  # noqa: F811
+def test_compressed_images_in_a_process_of_its_own_without_yunet(ros, store):
     with node_process('emotion_face.node', '-p', 'image_transport:=compressed'):
         camera = ros.publisher(CompressedImage, 'image_raw/compressed', qos.SENSOR)
         faces = ros.collect(FaceEmotions, 'emotion/faces', qos.RESULT)
@@ -143,7 +143,7 @@ def test_compressed_images_in_a_process_of_its_own_without_yunet(ros, store):  #
         )
 
 
-def test_late_frames_are_dropped_never_queued(ros, store):  # noqa: F811
+def test_late_frames_are_dropped_never_queued(ros, store):
     graph = Graph(ros)
     graph.show(blank(), STAMP)
     for number in range(1, 21):  # while the node is busy: it is not spun
@@ -154,7 +154,7 @@ def test_late_frames_are_dropped_never_queued(ros, store):  # noqa: F811
     assert len(graph.faces) <= 3
 
 
-def test_bad_images_are_counted_and_the_node_lives(ros, store):  # noqa: F811
+def test_bad_images_are_counted_and_the_node_lives(ros, store):
     graph = Graph(ros)
     frame = blank(64, 48)
     assert 'nv99' in graph.send_bad(to_image(frame, STAMP, 'nv99'), 'wrong encoding')
@@ -175,7 +175,7 @@ def test_bad_images_are_counted_and_the_node_lives(ros, store):  # noqa: F811
     }
 
 
-def test_lifecycle_down_and_up_again(ros, store):  # noqa: F811
+def test_lifecycle_down_and_up_again(ros, store):
     graph = Graph(ros)
     graph.show(blank(), STAMP)
     success = TransitionCallbackReturn.SUCCESS
@@ -192,7 +192,7 @@ def test_lifecycle_down_and_up_again(ros, store):  # noqa: F811
 
 @needs_faces
 @needs_yunet
-def test_clock_that_jumps_back_forgets_the_faces_and_goes_on(ros, store):  # noqa: F811
+def test_clock_that_jumps_back_forgets_the_faces_and_goes_on(ros, store):
     store.fetch('yunet', file=YUNET)
     graph = Graph(ros)
     frame = place(blank(), samples()[20].image, 150, 80, 320)
@@ -202,7 +202,7 @@ def test_clock_that_jumps_back_forgets_the_faces_and_goes_on(ros, store):  # noq
     assert graph.node.health.problems['clock jumped back'] == 1
 
 
-def test_unknown_model_at_start_is_said_and_the_node_lives(ros, store):  # noqa: F811
+def test_unknown_model_at_start_is_said_and_the_node_lives(ros, store):
     graph_node = ros.add(FaceNode())
     graph_node.set_parameters([Parameter('model', value='nonsense')])
     graph_node.autostart()
@@ -216,7 +216,7 @@ def test_unknown_model_at_start_is_said_and_the_node_lives(ros, store):  # noqa:
 
 @needs_faces
 @needs_yunet
-def test_parameters_at_runtime_are_applied_or_refused_with_a_sentence(ros, store):  # noqa: F811
+def test_parameters_at_runtime_are_applied_or_refused_with_a_sentence(ros, store):
     graph = Graph(ros)
     (result,) = graph.set(model='nonsense')
     assert not result.successful and "no model 'nonsense'" in result.reason
@@ -233,13 +233,13 @@ def test_parameters_at_runtime_are_applied_or_refused_with_a_sentence(ros, store
     assert graph.show(blank(), STAMP + S).detector == 'yunet'
 
 
-def test_says_that_no_image_comes_and_where_it_is_expected(ros, store):  # noqa: F811
+def test_says_that_no_image_comes_and_where_it_is_expected(ros, store):
     graph = Graph(ros)
     status = graph.status(lambda status: 'no image' in status.message)
     assert status.message == 'no image on /image_raw: is a camera running? try `./emotion devices`'
 
 
-def test_latency_is_on_diagnostics(ros, store):  # noqa: F811
+def test_latency_is_on_diagnostics(ros, store):
     graph = Graph(ros)
     graph.show(blank(), graph.node.now_ns())
     status = graph.status(lambda status: 'latency_ms_p95' in values(status))

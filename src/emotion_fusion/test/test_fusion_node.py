@@ -22,7 +22,7 @@ def probs(source, emotion, stamp_ns, subject=''):
     return to_probs(Evidence(stamp_ns, stamp_ns - S, source, p, quality=0.8, subject_id=subject, model='m@12345678'))
 
 
-def start(ros):  # noqa: F811
+def start(ros):
     node = ros.add(FusionNode())
     node.autostart()
     fused = ros.collect(FusedEmotion, 'emotion/fused', qos.RESULT)
@@ -34,7 +34,7 @@ def start(ros):  # noqa: F811
     )
 
 
-def test_both_modalities_with_weights_reasons_and_the_stamps_of_the_input(ros):  # noqa: F811
+def test_both_modalities_with_weights_reasons_and_the_stamps_of_the_input(ros):
     node, fused, face, speech = start(ros)
     now = node.now_ns()
     speech.publish(probs('speech', 'happy', now - S // 10))
@@ -50,7 +50,7 @@ def test_both_modalities_with_weights_reasons_and_the_stamps_of_the_input(ros): 
 
 
 @pytest.mark.parametrize('ros', [FIXED], indirect=True)
-def test_method_and_weights_are_those_of_the_parameters(ros):  # noqa: F811
+def test_method_and_weights_are_those_of_the_parameters(ros):
     node, fused, face, speech = start(ros)
     now = node.now_ns()
     speech.publish(probs('speech', 'sad', now))
@@ -61,7 +61,7 @@ def test_method_and_weights_are_those_of_the_parameters(ros):  # noqa: F811
     assert both.fused.probabilities == pytest.approx(expected, abs=1e-6)
 
 
-def test_the_voice_is_given_to_the_face_whose_mouth_moves_with_it(ros):  # noqa: F811
+def test_the_voice_is_given_to_the_face_whose_mouth_moves_with_it(ros):
     node, fused, face, speech = start(ros)
     activity = ros.publisher(SpeechActivity, 'emotion/speech/activity', qos.RESULT)
     begin = node.now_ns() - 3 * S
@@ -82,7 +82,7 @@ def test_the_voice_is_given_to_the_face_whose_mouth_moves_with_it(ros):  # noqa:
     assert theirs.speaker_reason.startswith('f0002: its mouth moves with it')
 
 
-def test_face_goes_voice_stays_then_all_is_uncertain_then_silence(ros):  # noqa: F811
+def test_face_goes_voice_stays_then_all_is_uncertain_then_silence(ros):
     node, fused, face, speech = start(ros)
     now = node.now_ns()
     face.publish(probs('face', 'sad', now, 'f0001'))
@@ -98,7 +98,7 @@ def test_face_goes_voice_stays_then_all_is_uncertain_then_silence(ros):  # noqa:
     assert len(fused) == count
 
 
-def test_bad_evidence_is_counted_and_the_next_is_fused(ros):  # noqa: F811
+def test_bad_evidence_is_counted_and_the_next_is_fused(ros):
     node, fused, face, _ = start(ros)
     now = node.now_ns()
     bad = probs('face', 'happy', now, 'f0001')
@@ -110,7 +110,7 @@ def test_bad_evidence_is_counted_and_the_next_is_fused(ros):  # noqa: F811
     assert node.health.problems['bad probabilities'] == 1
 
 
-def test_stamps_of_another_clock_still_fuse_with_a_warning(ros):  # noqa: F811
+def test_stamps_of_another_clock_still_fuse_with_a_warning(ros):
     node, fused, face, speech = start(ros)
     speech.publish(probs('speech', 'happy', 1000 * S))
     face.publish(probs('face', 'happy', 1000 * S, 'f0001'))
@@ -125,14 +125,14 @@ def test_stamps_of_another_clock_still_fuse_with_a_warning(ros):  # noqa: F811
         (4.0, 'late evidence', r'face results are [4-7]\.\d s old'),
     ],
 )
-def test_clocks_that_are_a_little_out_of_step_are_told(ros, age, kind, sentence):  # noqa: F811
+def test_clocks_that_are_a_little_out_of_step_are_told(ros, age, kind, sentence):
     node, fused, face, _ = start(ros)
     face.publish(probs('face', 'happy', node.now_ns() - round(age * S), 'f0001'))
     ros.spin_until(lambda: fused)
     assert node.health.problems[kind] == 1 and re.match(sentence, node.health.last_problem)
 
 
-def test_jump_back_forgets_the_future(ros):  # noqa: F811
+def test_jump_back_forgets_the_future(ros):
     node, fused, face, _ = start(ros)
     now = node.now_ns()
     face.publish(probs('face', 'happy', now, 'f0001'))

@@ -61,7 +61,7 @@ class World(ActionWorld):
 
 
 @pytest.fixture
-def world(ros):  # noqa: F811
+def world(ros):
     node = ros.add(GameNode())
     node.set_parameters(
         [Parameter('use_sim_time', value=True), *(Parameter(name, value=value) for name, value in QUICK.items())]
@@ -202,7 +202,7 @@ def test_bad_goal_is_answered_with_a_sentence(world):
     assert "parameter 'round_seconds' must be in [1.0, 120.0]" in end.outcome.message
 
 
-def test_killed_node_fails_the_client_long_before_a_server_would_seem_to_hang(ros):  # noqa: F811
+def test_killed_node_fails_the_client_long_before_a_server_would_seem_to_hang(ros):
     with node_process('emotion_game.node', stdout=sys.stderr) as process:
         goal = World(ros).send()
         os.kill(process.pid, signal.SIGKILL)

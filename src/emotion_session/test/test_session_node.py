@@ -55,7 +55,7 @@ class World(ActionWorld):
         self.until(lambda: self.states and self.state.state == state, f'state {state}', **how)
 
 
-def start(ros, **parameters):  # noqa: F811
+def start(ros, **parameters):
     node = ros.add(SessionNode())
     parameters['use_sim_time'] = True
     node.set_parameters([Parameter(name, value=value) for name, value in parameters.items()])
@@ -64,7 +64,7 @@ def start(ros, **parameters):  # noqa: F811
 
 
 @pytest.fixture
-def world(ros):  # noqa: F811
+def world(ros):
     return start(ros)
 
 
@@ -99,7 +99,7 @@ def test_prompts_are_in_the_language_asked_for(world):
     assert world.until_done().status == 'canceled'
 
 
-def test_prompts_are_in_the_language_of_the_parameters_where_none_is_asked_for(ros):  # noqa: F811
+def test_prompts_are_in_the_language_of_the_parameters_where_none_is_asked_for(ros):
     world = start(ros, languages='tlh, de-AT')
     assert world.state.prompt == 'bereit'
     assert world.send().feedback[0].state.prompt == 'komm vor die Kamera'
@@ -249,7 +249,7 @@ def test_destroyed_node_offers_its_action_no_more(world):
         assert world.ros.node.count_publishers(f'capture_emotion/_action/{topic}') == 0
 
 
-def test_killed_node_fails_the_client_long_before_a_server_would_seem_to_hang(ros):  # noqa: F811
+def test_killed_node_fails_the_client_long_before_a_server_would_seem_to_hang(ros):
     with node_process('emotion_session.node', stdout=sys.stderr) as process:
         goal = World(ros).send()
         os.kill(process.pid, signal.SIGKILL)
@@ -278,7 +278,7 @@ run(Hanging)
 """
 
 
-def test_server_that_hangs_is_lost_though_its_process_lives(ros):  # noqa: F811
+def test_server_that_hangs_is_lost_though_its_process_lives(ros):
     process = subprocess.Popen([sys.executable, '-c', HANGING])
     try:
         goal = Goal(ros.node, CaptureEmotion, 'capture_emotion', GOAL, discovery_s=30.0)
@@ -292,7 +292,7 @@ def test_server_that_hangs_is_lost_though_its_process_lives(ros):  # noqa: F811
         process.wait()
 
 
-def test_absent_server_is_a_sentence(ros):  # noqa: F811
+def test_absent_server_is_a_sentence(ros):
     goal = Goal(ros.node, CaptureEmotion, 'elsewhere/capture_emotion', GOAL, discovery_s=0.3)
     ros.spin_until(lambda: goal.done)
     goal.cancel()  # too late

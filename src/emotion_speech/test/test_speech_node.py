@@ -28,7 +28,7 @@ BLOCK_S = 0.05
 class Rig:
     """An active speech node, with publishers to feed it and lists of what it says."""
 
-    def __init__(self, ros):  # noqa: F811
+    def __init__(self, ros):
         self.ros = ros
         self.node = ros.add(SpeechNode())
         self.node.set_parameters([Parameter('vad', value='rms')])  # the test's voice is none that a network knows
@@ -84,7 +84,7 @@ class Rig:
 
 
 @pytest.fixture
-def rig(ros):  # noqa: F811
+def rig(ros):
     return Rig(ros)
 
 

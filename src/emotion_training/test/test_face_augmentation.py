@@ -4,7 +4,7 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch, which the nodes do not')
 
-from emotion_training.face_augmentation import augment  # noqa: E402
+from emotion_training.face_augmentation import augment
 
 
 def _faces(count: int) -> torch.Tensor:

@@ -4,9 +4,9 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch, which the nodes do not')
 
-from emotion_training import face_encoder  # noqa: E402
-from emotion_training.errors import TrainingError  # noqa: E402
-from emotion_training.face_encoder import FaceEncoder, Layer  # noqa: E402
+from emotion_training import face_encoder
+from emotion_training.errors import TrainingError
+from emotion_training.face_encoder import FaceEncoder, Layer
 
 
 @pytest.mark.parametrize('side, blocks, width', [(48, 11, 512), (64, 12, 1024), (80, 3, 128)])

@@ -17,7 +17,7 @@ from emotion_training.recipe import HeldOut
 torch = pytest.importorskip('torch', reason='training needs PyTorch, which the nodes do not')
 pytest.importorskip('onnxscript', reason='export needs onnxscript')
 
-from emotion_training import resnet, trainer  # noqa: E402
+from emotion_training import resnet, trainer
 
 SIDE = 32  # [px] of the pictures here
 

@@ -5,9 +5,9 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch, which running a model does not')
 
-from emotion_training.functionals import TAKEN, Functionals, Pitch, SerMember, fit_population, without_emotion  # noqa: E402
-from emotion_training.networks import LogMel  # noqa: E402
-from emotion_training.ser import known_rows  # noqa: E402
+from emotion_training.functionals import TAKEN, Functionals, Pitch, SerMember, fit_population, without_emotion
+from emotion_training.networks import LogMel
+from emotion_training.ser import known_rows
 
 RATE = 16000
 COUNT = SerMember.COUNT

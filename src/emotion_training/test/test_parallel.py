@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch, which the nodes do not')
 
-from emotion_training import trainer  # noqa: E402
+from emotion_training import trainer
 
 RUN = """
 import sys

@@ -6,10 +6,10 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='training needs PyTorch, which running a model does not')
 
-from emotion_training import speech_encoder  # noqa: E402
-from emotion_training.errors import TrainingError  # noqa: E402
-from emotion_training.pretrained import from_pypi  # noqa: E402
-from emotion_training.speech_encoder import SpeechEncoder, SpeechSpectrum  # noqa: E402
+from emotion_training import speech_encoder
+from emotion_training.errors import TrainingError
+from emotion_training.pretrained import from_pypi
+from emotion_training.speech_encoder import SpeechEncoder, SpeechSpectrum
 
 RATE = 16000
 

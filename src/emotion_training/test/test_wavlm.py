@@ -16,9 +16,9 @@ torch = pytest.importorskip('torch', reason='training needs PyTorch, which the n
 transformers = pytest.importorskip('transformers', reason='WavLM needs transformers')
 pytest.importorskip('onnxscript', reason='export needs onnxscript')
 
-from emotion_core.onnx_model import OnnxModel  # noqa: E402
-from emotion_training import trainer, wavlm  # noqa: E402
-from emotion_training.ser_wavlm import WavlmRecipe  # noqa: E402
+from emotion_core.onnx_model import OnnxModel
+from emotion_training import trainer, wavlm
+from emotion_training.ser_wavlm import WavlmRecipe
 
 TINY = {
     'hidden_size': 32,

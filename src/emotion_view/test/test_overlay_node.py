@@ -51,14 +51,14 @@ def watched(ros):
     return node, overlays, images, ros.publisher(FaceEmotions, 'emotion/faces', qos.RESULT)
 
 
-def test_nothing_is_drawn_while_nobody_watches(ros):  # noqa: F811
+def test_nothing_is_drawn_while_nobody_watches(ros):
     node = ros.add(OverlayNode())
     node.autostart()
     ros.spin_for(1.0)
     assert ros.node.count_subscribers('image_raw') == 0
 
 
-def test_camera_is_let_go_while_the_node_is_not_active(ros):  # noqa: F811
+def test_camera_is_let_go_while_the_node_is_not_active(ros):
     node = watched(ros)[0]
     node.trigger_deactivate()
     ros.spin_until(lambda: ros.node.count_subscribers('image_raw') == 0, 'it is')
@@ -66,7 +66,7 @@ def test_camera_is_let_go_while_the_node_is_not_active(ros):  # noqa: F811
     ros.spin_until(lambda: ros.node.count_subscribers('image_raw') == 1, 'it is taken again')
 
 
-def test_faces_are_drawn_on_the_frame_they_were_found_in(ros):  # noqa: F811
+def test_faces_are_drawn_on_the_frame_they_were_found_in(ros):
     node, overlays, images, results = watched(ros)
     start = node.now_ns()
     results.publish(faces(start))  # from here on frames wait for their faces
@@ -95,7 +95,7 @@ def test_frames_whose_faces_do_not_come_in_time_are_drawn_without(ros):
     assert msg.data[0] == 50
 
 
-def test_last_faces_are_drawn_where_a_slow_machine_finds_no_newer_ones(ros):  # noqa: F811
+def test_last_faces_are_drawn_where_a_slow_machine_finds_no_newer_ones(ros):
     node, overlays, images, results = watched(ros)
     start = node.now_ns()
     results.publish(faces(start))
@@ -109,7 +109,7 @@ def test_last_faces_are_drawn_where_a_slow_machine_finds_no_newer_ones(ros):  # 
     assert tuple(colors[1]) == (50, 50, 50)
 
 
-def test_frame_that_waited_for_faces_is_not_drawn_after_newer_ones(ros):  # noqa: F811
+def test_frame_that_waited_for_faces_is_not_drawn_after_newer_ones(ros):
     node, overlays, images, results = watched(ros)
     start = node.now_ns()
     for number, wait_s in enumerate((0.0, 1.2 * FACES_SILENT_S, 0.0)):  # faces come, none come, they come again
@@ -125,7 +125,7 @@ def test_frame_that_waited_for_faces_is_not_drawn_after_newer_ones(ros):  # noqa
     assert node.health.counts['drawn'] == 2, 'the second was, too; not the first'
 
 
-def test_frames_come_from_the_topic_of_the_transport(ros):  # noqa: F811
+def test_frames_come_from_the_topic_of_the_transport(ros):
     node, overlays, *_ = watched(ros)
     node.set_parameters([Parameter('image_transport', value='compressed')])
     images = ros.publisher(CompressedImage, 'image_raw/compressed', qos.SENSOR)
@@ -135,7 +135,7 @@ def test_frames_come_from_the_topic_of_the_transport(ros):  # noqa: F811
     assert ros.spin_until(lambda: overlays, 'an overlay comes')[0].data[0] == 80
 
 
-def test_frames_are_drawn_whatever_is_found_in_them(ros):  # noqa: F811
+def test_frames_are_drawn_whatever_is_found_in_them(ros):
     node, overlays, images, results = watched(ros)
     start = node.now_ns()
     ros.feed(node, results, [faces(start)])  # from here on frames wait for their faces
@@ -160,7 +160,7 @@ def test_frames_are_drawn_whatever_is_found_in_them(ros):  # noqa: F811
         ('emotion/game', GameState, {'bad number'}),
     ],
 )
-def test_frames_are_drawn_whatever_is_said(ros, topic, kind, problems):  # noqa: F811
+def test_frames_are_drawn_whatever_is_said(ros, topic, kind, problems):
     node, _, images, results = watched(ros)
     said = ros.publisher(kind, topic, qos.LATCHED)
     start = node.now_ns()
@@ -174,7 +174,7 @@ def test_frames_are_drawn_whatever_is_said(ros, topic, kind, problems):  # noqa:
     assert node.health.counts['drawn'] == number and set(node.health.problems) == problems
 
 
-def test_frames_are_drawn_without_a_face_node(ros):  # noqa: F811
+def test_frames_are_drawn_without_a_face_node(ros):
     node = ros.add(OverlayNode())
     node.autostart()
     overlays = ros.collect(Image, 'emotion/overlay', qos.SENSOR)

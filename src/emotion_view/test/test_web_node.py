@@ -43,7 +43,7 @@ PLAYERS = [GamePlayer(name='player 1', present=True, round_score=0.7), GamePlaye
 
 
 @pytest.fixture(scope='module')
-def opened(browser):  # noqa: F811
+def opened(browser):
     """Run the node, and open its page; gives the page, which knows the node's process."""
     port = free_port()
     with node_process('emotion_view.web_node', '-p', f'port:={port}', '-p', 'host_names:=robot.lan') as process:
@@ -425,7 +425,7 @@ def is_served(server):
         return ask(server)[0] == 200
 
 
-def test_browser_gets_no_more_pictures_a_second_than_the_parameter_allows(ros):  # noqa: F811
+def test_browser_gets_no_more_pictures_a_second_than_the_parameter_allows(ros):
     server = SimpleNamespace(port=free_port())
     images = ros.node.create_publisher(Image, 'image_raw', qos.SENSOR)
 
@@ -451,7 +451,7 @@ def test_page_goes_by_the_names_that_it_is_given(opened):
     assert [ask(opened, host=host)[0] for host in ('robot.lan', 'evil.example')] == [200, 421]
 
 
-def test_link_works_from_the_page_of_another_site(browser):  # noqa: F811
+def test_link_works_from_the_page_of_another_site(browser):
     page = browser.new_page()
     with serving(token='sesame') as server:
         link = f'<a href="http://127.0.0.1:{server.port}/?token=sesame">open</a>'

@@ -58,7 +58,7 @@ def orange(size=(480, 640)):
     return message
 
 
-def test_window_shows_the_overlay_and_ends_when_it_is_told_to(ros, screen):  # noqa: F811
+def test_window_shows_the_overlay_and_ends_when_it_is_told_to(ros, screen):
     environ, look = screen
     publisher = ros.node.create_publisher(Image, 'emotion/overlay', qos.SENSOR)
     window = subprocess.Popen(VIEW, env=environ, stderr=subprocess.PIPE, text=True)
@@ -84,7 +84,7 @@ def test_screen_that_does_not_answer_is_none():
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-def test_window_that_is_told_to_end_says_nothing(ros, number):  # noqa: F811
+def test_window_that_is_told_to_end_says_nothing(ros, number):
     environ = {**os.environ, 'SDL_VIDEODRIVER': 'dummy'}  # which it takes where it is asked for
     window = subprocess.Popen(VIEW, env=environ, stderr=subprocess.PIPE, text=True)
     ros.spin_until(lambda: ros.node.count_subscribers('emotion/overlay'), 'the window is there', START_S)
@@ -100,7 +100,7 @@ def test_without_a_screen_it_says_so():
     assert done.stderr.startswith('emotion: there is no screen here') and 'Traceback' not in done.stderr
 
 
-def test_keys_do_what_they_say(ros):  # noqa: F811
+def test_keys_do_what_they_say(ros):
     viewer = Viewer(ros.node)
     asked = []
 
@@ -117,7 +117,7 @@ def test_keys_do_what_they_say(ros):  # noqa: F811
     ros.spin_until(lambda: viewer.caption == 'the game is ended')
 
 
-def test_a_missing_picture_is_named(ros):  # noqa: F811
+def test_a_missing_picture_is_named(ros):
     viewer = Viewer(ros.node)
     assert viewer.caption == 'no picture on /emotion/overlay: is a graph running? try `./emotion up`'
     publisher = ros.publisher(Image, 'emotion/overlay', qos.SENSOR)
