@@ -15,8 +15,14 @@ ITERATIONS, STEP = 30, 1e-6  # of Newton's method at most, and what is too short
 DIGITS = 5  # of what is fitted
 SAME = 100.0  # penalty on the exponent that all emotions share, in [weight of one input]; it pulls towards 1
 OUT = 1e9  # a penalty that leaves a part out
-WAYS = {'by quality': (True, False), 'by emotion': (False, True), 'by both': (True, True)}  # what is not left out
+WAYS = {  # what is not left out: what differs by quality, by emotion
+    'one exponent': (False, False),
+    'by quality': (True, False),
+    'by emotion': (False, True),
+    'by both': (True, True),
+}
 PENALTIES = (10.0, 100.0, 1000.0, OUT)  # that are tried, on the quality terms and on the differences between emotions
+AS_GOOD = 2e-4  # what of the log-loss [nat] tells no two penalties apart
 
 
 class Worse(NamedTuple):
@@ -109,21 +115,22 @@ def cross_scaled(data: Worse, by_quality: float, by_emotion: float) -> np.ndarra
 
 def choose_scaling(data: Worse) -> tuple[Scaling, np.ndarray, dict[str, Any]]:
     """
-    Fit with those of PENALTIES that make the truth most probable in groups that the fit has not seen.
+    Fit with those of PENALTIES that make the truth most probable in groups that the fit has not seen: the largest of
+    those that are as good.
 
     :return: The fit to all of the data; what cross-fitting makes of each input (n, 6); and what each part is worth.
     """
     tries = {pair: cross_scaled(data, *pair) for pair in product(PENALTIES, repeat=2)}
     losses = {pair: log_loss(data, scaled) for pair, scaled in tries.items()}
-    ways = {
-        'as it is': data.probabilities,
-        'one exponent': tries[OUT, OUT],
-        **{
-            name: tries[min((pair for pair in losses if (pair[0] < OUT, pair[1] < OUT) == parts), key=losses.get)]
-            for name, parts in WAYS.items()
-        },
-    }
-    best = min(losses, key=losses.get)
+
+    def best_of(parts: tuple[bool, bool]) -> tuple[float, float]:
+        those = {pair: loss for pair, loss in losses.items() if (pair[0] < OUT, pair[1] < OUT) == parts}
+        return max(pair for pair, loss in those.items() if loss < min(those.values()) + AS_GOOD)
+
+    chosen = {name: best_of(parts) for name, parts in WAYS.items()}
+    name = min(chosen, key=lambda name: losses[chosen[name]])
+    best = chosen[name]
+    ways = {'as it is': data.probabilities} | {name: tries[pair] for name, pair in chosen.items()}
     figures = {
         'held_out': {
             name: {
@@ -133,8 +140,8 @@ def choose_scaling(data: Worse) -> tuple[Scaling, np.ndarray, dict[str, Any]]:
             }
             for name, scaled in ways.items()
         },
-        'chosen': next(name for name, scaled in ways.items() if scaled is tries[best]),
-        'penalties': {name: value for name, value in zip(('quality', 'emotion'), best) if value < OUT},
+        'chosen': name,
+        'penalties': {part: value for part, value in zip(('quality', 'emotion'), best) if value < OUT},
     }
     return fit_scaling(data, *best), tries[best], figures
 
