@@ -49,11 +49,8 @@ def weigh(modality: Modality, evidence: Evidence | None, now_ns: int, is_fixed: 
     reasons = [evidence.quality_reason or 'clear']
     if freshness < 0.5:
         reasons.append(f'{age:.1f} s old')
-    value, reason = (
-        modality.weight * freshness * evidence.quality,
-        f'{", ".join(reasons)}; quality {evidence.quality:.2f}',
-    )
-    return Weight(value, reason, modality.weight, freshness)
+    reason = f'{", ".join(reasons)}; quality {evidence.quality:.2f}'
+    return Weight(modality.weight * freshness * evidence.quality, reason, modality.weight, freshness)
 
 
 def exponents(used: Sequence[tuple[Evidence, Weight]]) -> list[float]:
