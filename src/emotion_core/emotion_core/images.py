@@ -1,5 +1,7 @@
 """Pixels of an image message to BGR, for every encoding that camera drivers send."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 
@@ -75,6 +77,19 @@ def decode(data: bytes, width: int, height: int, encoding: str, step: int = 0, b
     if encoding.lower() in ('yuv422_yuy2', 'yuyv', 'yuv422', 'uyvy') and width % 2:
         raise InputError('odd width', f'a {encoding} image must have an even width, not {width} px')
     return image if conversion is None else cv2.cvtColor(np.ascontiguousarray(image), conversion)
+
+
+def read(path: Path, flags: int = cv2.IMREAD_COLOR) -> np.ndarray | None:
+    """
+    Read a picture file.
+
+    :param flags: As ``cv2.imread`` takes them.
+    :return: uint8 as ``cv2.imread`` gives it; None for a file that is none, is damaged, or is larger than OpenCV takes.
+    """
+    try:
+        return cv2.imread(str(path), flags)
+    except cv2.error:
+        return None
 
 
 def decode_compressed(data: bytes) -> np.ndarray:

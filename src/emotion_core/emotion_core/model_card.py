@@ -106,7 +106,7 @@ class ModelCard:
         """
         try:
             value = json.loads(Path(path).read_text())
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ModelError(f"'{path}' cannot be read: {error}") from error
         try:
             if not isinstance(value, dict):

@@ -109,10 +109,17 @@ class OnnxModel:
 
     def gives_probabilities(self) -> bool:
         """Tell whether the file ends in a softmax: whether its outputs for random inputs are distributions."""
-        blank = self._blank()
-        noise = np.random.default_rng(0).normal(0, 0.5, (4, *blank.shape[1:]))
-        outputs = np.concatenate([self.outputs(one) for one in np.split(noise, len(noise))])
+        outputs = self._outputs_for_noise()
         return bool((outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
+
+    def check_numbers(self) -> None:
+        """Raise ModelError when outputs for random inputs are no numbers: then the weights are damaged."""
+        if not np.isfinite(self._outputs_for_noise()).all():
+            raise ModelError(f"model '{self.card.name}' gives outputs that are no numbers: its weights are damaged")
+
+    def _outputs_for_noise(self) -> np.ndarray:
+        noise = np.random.default_rng(0).normal(0, 0.5, (4, *self._blank().shape[1:]))
+        return np.concatenate([self.outputs(one) for one in np.split(noise, len(noise))])
 
     def _blank(self) -> np.ndarray:
         spec = self.card.input

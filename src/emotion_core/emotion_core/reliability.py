@@ -46,7 +46,7 @@ class Scaling:
     def from_json(cls, value: dict[str, Any]) -> 'Scaling':
         """Read the fit as the model card keeps it; raises ModelError when it is not that."""
         try:
-            exponents, biases = (tuple(float(item) for item in value[key]) for key in ('exponents', 'biases'))
+            exponents, biases = (tuple(_finite(item) for item in value[key]) for key in ('exponents', 'biases'))
             if not len(exponents) == len(biases) == len(EMOTIONS):
                 raise ValueError(f'{len(exponents)} exponents and {len(biases)} biases')
             return cls(exponents, biases, _terms_of(value))
@@ -75,7 +75,7 @@ class Reliability:
         """Read the fit as the model card keeps it; raises ModelError when it is not that."""
         try:
             scaling = value.get('scaling')
-            return cls(float(value['intercept']), _terms_of(value), scaling and Scaling.from_json(scaling))
+            return cls(_finite(value['intercept']), _terms_of(value), scaling and Scaling.from_json(scaling))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ModelError(f"'reliability' of the model card is not a fit of quality terms: {error!r}") from error
 
@@ -138,10 +138,21 @@ def logit(chance: float) -> float:
 
 
 def _terms_of(value: dict[str, Any]) -> Terms:
-    return {
-        name: {key: float(term[key]) for key in ('mean', 'scale', 'coefficient')}
+    terms = {
+        name: {key: _finite(term[key]) for key in ('mean', 'scale', 'coefficient')}
         for name, term in value['terms'].items()
     }
+    for name, term in terms.items():
+        if term['scale'] <= 0:
+            raise ValueError(f"'{name}' has the scale {term['scale']}")
+    return terms
+
+
+def _finite(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f'{number} is no number')
+    return number
 
 
 def _contributions(terms: Terms, quality_terms: dict[str, float]) -> dict[str, float]:

@@ -257,7 +257,9 @@ def _run(folder: Path) -> 'OnnxModel | None':
         return None
     from emotion_core.onnx_model import OnnxModel
 
-    return OnnxModel(folder, card.task)
+    model = OnnxModel(folder, card.task)
+    model.check_numbers()
+    return model
 
 
 def _download(url: str, partial: Path, progress: Callable[[int, int], None]) -> None:

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from emotion_core import images
 from emotion_core.errors import InputError
 from emotion_core.images import ENCODINGS, decode, decode_compressed
 
@@ -182,3 +183,13 @@ def test_picture_that_says_it_is_larger_than_any_is_refused():
     header = b'IHDR' + struct.pack('>II', 100_000, 100_000) + file[24:29]
     with pytest.raises(InputError, match='could not be decoded'):
         decode_compressed(file[:12] + header + struct.pack('>I', zlib.crc32(header)) + file[33:])
+
+
+def test_picture_that_says_it_is_huge_is_none(tmp_path):
+    head = b'IHDR' + struct.pack('>IIBBBBB', 60000, 60000, 8, 2, 0, 0, 0)
+    path = tmp_path / 'huge.png'
+    path.write_bytes(b'\x89PNG\r\n\x1a\n' + struct.pack('>I', 13) + head + struct.pack('>I', zlib.crc32(head)))
+    assert images.read(path) is None
+    assert images.read(tmp_path / 'nowhere.png') is None
+    cv2.imwrite(str(path), np.full((2, 3, 3), 7, np.uint8))
+    assert images.read(path).tolist() == [[[7, 7, 7]] * 3] * 2

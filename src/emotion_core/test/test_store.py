@@ -120,6 +120,11 @@ CARD = {'name': 'net', 'task': 'fer', 'input': {'width': 6, 'height': 6}, 'sha25
         ({'temperature': 'warm'}, '\'temperature\' is "warm", a number above 0 is needed'),
         ({'temperature': float('nan')}, "'temperature' is NaN, a number above 0"),
         ({'labels': 'happy'}, 'a list of texts is needed'),
+        ({'reliability': {'intercept': float('nan'), 'terms': {}}}, 'not a fit of quality terms'),
+        (
+            {'reliability': {'intercept': 0, 'terms': {'a': {'mean': 0, 'scale': 0, 'coefficient': 1}}}},
+            'has the scale 0',
+        ),
         ({'colour': 'gray'}, "there is no field 'colour'; there are: name, task"),
         ({'input': []}, r"'input' is \[\], an object is needed"),
         ({'input': {'width': 6}}, "it lacks 'height' of 'input'"),

@@ -176,7 +176,7 @@ def _label(file: Labelled) -> int | None:
 
 
 def _read_picture(path: Path) -> np.ndarray:
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    image = images.read(path)
     if image is None:
         raise EmotionError(f"'{path}' is no picture that can be read")
     return image

@@ -17,6 +17,7 @@ from emotion_face.preprocess import to_batch
 from emotion_face.quality import crop_quality
 from emotion_training import fer2013, not_a_face
 from emotion_training.corruption import FACE_KINDS, corrupt_face
+from emotion_training.errors import TrainingError
 from emotion_training.parallel import PROCESSES, RANK, own
 from emotion_training.recipe import Corrupted, HeldOut, Lazy
 from emotion_training.splits import SIDES, Split, split_faces
@@ -271,6 +272,11 @@ class FerRecipe:
         from emotion_training import trainer
         from emotion_training.networks import FerCompact
 
+        if not (run / STUDENT / trainer.BEST_FILE).is_file():
+            raise TrainingError(
+                f"there is no network to export in '{run}' yet: it learns last, after {len(TEACHERS)} larger ones; the "
+                'same command without --only begins, or goes on'
+            )
         small = self.network()
         trainer.load_best(small, run / STUDENT)
         network = FerCompact(small).eval()

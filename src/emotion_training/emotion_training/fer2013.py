@@ -11,6 +11,7 @@ import numpy as np
 
 from emotion_core.emotions import EMOTIONS, to_emotion
 from emotion_core.errors import ModelError
+from emotion_core.images import read
 from emotion_training.errors import TrainingError
 from emotion_training.splits import part_of_each
 
@@ -20,6 +21,7 @@ TRAINING, PUBLIC_TEST, PRIVATE_TEST = range(3)
 USAGES = {'Training': TRAINING, 'PublicTest': PUBLIC_TEST, 'PrivateTest': PRIVATE_TEST}
 PACK_COLUMNS = {'labels': np.int64, 'usage': np.int64, 'exact_dup': bool, 'constant': bool}
 CODES = ('angry', 'disgust', 'fear', 'happy', 'sad', 'surprise', 'neutral')  # of the column ``emotion``
+NAMES = {str(code): name for code, name in enumerate(CODES)}
 VALIDATION_PART = 0.1  # of the training images of each emotion, where the names do not tell PublicTest
 LICENCE = (
     'FER2013 (ICML 2013 challenge, images collected from web search, obtained through Kaggle): '
@@ -86,7 +88,13 @@ def _load_pack(path: Path) -> Faces:
             pack = dict(archive)
         labels, jpeg, offsets = pack['label_names'].tolist(), pack['jpeg'], pack['offsets']
         columns = [pack[name].astype(kind) for name, kind in PACK_COLUMNS.items()]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        sizes = {len(column) for column in (*columns, offsets[1:])}
+        if offsets.dtype.kind not in 'iu' or len(sizes) > 1 or 0 in sizes:
+            raise ValueError('its columns are not of one length')
+        for column, allowed in zip(columns, (len(EMOTIONS), len(USAGES))):
+            if not ((column >= 0) & (column < allowed)).all():
+                raise ValueError('it has labels or usages that are none')
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise TrainingError(f"'{path}' is not FER2013, or damaged ({error}): get it again") from error
     if tuple(labels) != EMOTIONS:
         raise TrainingError(f"'{path}' has the labels {labels}: {', '.join(EMOTIONS)} are needed")
@@ -104,18 +112,23 @@ Row = tuple[np.ndarray, int, int]  # image (48, 48) uint8, index into EMOTIONS, 
 
 
 def _read_table(path: Path) -> Iterator[Row]:
-    with open(path, newline='') as file:
-        reader = csv.DictReader(file)
-        if not {'emotion', 'pixels', 'Usage'} <= set(reader.fieldnames or ()):
-            raise TrainingError(f"'{path}' has the columns {reader.fieldnames}: emotion, pixels and Usage are needed")
-        for number, row in enumerate(reader, 2):
-            try:
-                emotion, usage = to_emotion(CODES[int(row['emotion'])]), USAGES[row['Usage']]
-                image = np.array(row['pixels'].split(), np.uint8).reshape(SIDE, SIDE)
-            except (ValueError, LookupError, OverflowError) as error:
-                raise TrainingError(f"line {number} of '{path}' is not a FER2013 image: {error}") from error
-            if emotion is not None:
-                yield image, EMOTIONS.index(emotion), usage
+    try:
+        with open(path, newline='') as file:
+            reader = csv.DictReader(file)
+            if not {'emotion', 'pixels', 'Usage'} <= set(reader.fieldnames or ()):
+                raise TrainingError(
+                    f"'{path}' has the columns {reader.fieldnames}: emotion, pixels and Usage are needed"
+                )
+            for number, row in enumerate(reader, 2):
+                try:
+                    emotion, usage = to_emotion(NAMES[row['emotion']]), USAGES[row['Usage']]
+                    image = np.array((row['pixels'] or '').split(), np.uint8).reshape(SIDE, SIDE)
+                except (ValueError, LookupError, OverflowError) as error:
+                    raise TrainingError(f"line {number} of '{path}' is not a FER2013 image: {error}") from error
+                if emotion is not None:
+                    yield image, EMOTIONS.index(emotion), usage
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise TrainingError(f"'{path}' is no table ({error}): get it again") from error
 
 
 def _emotion_of(folder: Path) -> str | None:
@@ -143,7 +156,7 @@ def _read_folders(folder: Path) -> Iterator[Row]:
         training = np.flatnonzero(usages == TRAINING)
         usages[training[part_of_each([str(emotions[i]) for i in training], VALIDATION_PART)]] = PUBLIC_TEST
     for path, emotion, usage in zip(paths, emotions, usages):
-        image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        image = read(path, cv2.IMREAD_GRAYSCALE)
         if image is None or image.shape != (SIDE, SIDE):
             raise TrainingError(f"'{path}' is not an image of {SIDE}x{SIDE} pixels: get FER2013 again")
         if emotion is not None:

@@ -102,7 +102,7 @@ def load_folder(folder: Path, source: str, weights: Weights | None, labels: tupl
     """
     try:
         config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, huggingface_hub.errors.StrictDataclassError) as error:
         reason = str(error).strip().partition('\n')[0]
         raise ModelError(f"'{source}' has a {CONFIG_FILE} that describes no model known here: {reason}") from error
     preprocessor = read_json(folder / PREPROCESSOR_FILE)

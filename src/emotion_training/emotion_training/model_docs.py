@@ -107,6 +107,13 @@ def describe(folder: Path, card: ModelCard) -> Iterator[str]:
     for name, figures in groups.items():
         weak = ', '.join(f'{label} ({figures["recall"][label]:.2f})' for label in weak_classes(figures))
         yield f'\nWeak on {name}: {weak or "none"}.'
+    if 'not_a_face' in card.metrics:
+        told = card.metrics['not_a_face']
+        yield (
+            f'\n**What is no face.** Of {told["mistakes"]} mistakes of a detector, in {told["photographs"]["test"]} '
+            f'photographs without people of which nothing was learned, {100 * told["mistakes_dropped"]:.1f} % are '
+            f'dropped; of {told["faces"]:,} test faces {100 * told["faces_kept"]:.1f} % are kept. AUROC {told["auroc"]:.3f}.'
+        )
     if 'reliability' in card.metrics:
         fit = card.metrics['reliability']
         yield (

@@ -9,7 +9,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from emotion_core.images import SUFFIXES
+from emotion_core.images import SUFFIXES, read
 from emotion_core.metrics import auroc
 from emotion_face.alignment import crop_face
 from emotion_face.detector import FIRST, Detection, HaarDetector, cascade
@@ -52,7 +52,7 @@ def find_mistakes(folder: Path, side: int, console: Console) -> Mistakes:
     picture: list[int] = []
     names: list[str] = []
     for path in track(files, 'Searching photographs without people', console=console):
-        image = cv2.imread(str(path))
+        image = read(path)
         if image is None:
             console.print(f"'{path}' is no picture that can be read: left out", highlight=False, markup=False)
             continue

@@ -90,7 +90,7 @@ class FaceReader:
 
     def __call__(self, path: Path) -> list[Piece]:
         """Give the largest face."""
-        image = cv2.imread(str(path))
+        image = images.read(path)
         if image is None:
             raise InputError('damaged image', f"'{path}' is no picture that OpenCV can read")
         found = self._detector.search(image)
@@ -124,7 +124,7 @@ def find_recordings(source: Path, reader: type[Reader]) -> tuple[list[Recording]
         kinds = ', '.join(sorted({path.suffix or path.name for path in others}))
         left_out.append(f'other files: {len(others)} ({kinds}); {reader.noun}s are {", ".join(reader.suffixes)}')
     recordings: dict[str, Recording] = {}
-    unknown, copies = 0, 0
+    unknown, copies = 0, []
     for path, name, person, _ in sorted(files, key=lambda file: _natural(str(file.path))):
         try:
             emotion = to_emotion(name)
@@ -143,11 +143,19 @@ def find_recordings(source: Path, reader: type[Reader]) -> tuple[list[Recording]
         known = recordings.setdefault(content, recording)
         if known.label != recording.label:
             raise TrainingError(f"'{known.path}' and '{path}' are the same under two emotions: keep one of them")
-        copies += known is not recording
+        if known is not recording:
+            copies.append(path.name)
     if unknown:
         left_out.append(f'disgust and contempt, which the models do not know: {unknown}')
     if copies:
-        left_out.append(f'copies of other {reader.noun}s: {copies}')
+        left_out.append(f'copies of other {reader.noun}s: {len(copies)} ({", ".join(copies)})')
+    people = {recording.speaker for recording in recordings.values()}
+    if '' in people and len(people) > 1:
+        nobody = next(recording.path for recording in recordings.values() if not recording.speaker)
+        raise TrainingError(
+            f"'{nobody}' is of nobody, and others are of {', '.join(sorted(people - {''}))}: say of each who it is, or "
+            'of none'
+        )
     return list(recordings.values()), left_out
 
 

@@ -4,10 +4,10 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from emotion_core.emotions import EMOTIONS, to_emotion
+from emotion_core.images import read
 from emotion_training.errors import TrainingError
 from emotion_training.splits import Split, part_of_each
 
@@ -53,7 +53,7 @@ def load(folder: Path) -> Faces:
             if emotion is None:
                 continue
             path = root / 'DATASET' / side / str(label) / name
-            image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+            image = read(path)
             if image is None:
                 bad.append(path)
             images.append(image)
@@ -76,12 +76,14 @@ def _table(path: Path) -> list[tuple[str, int]]:
     """Read names and labels 1 to 7."""
     try:
         with open(path, newline='') as file:
-            rows = [(row['image'], int(row['label'])) for row in csv.DictReader(file)]
+            rows = [(row['image'] or '', int(row['label'])) for row in csv.DictReader(file)]
     except FileNotFoundError as error:
         raise TrainingError(f"'{path}' is missing: RAF-DB is needed as {LAYOUT}") from error
     except (KeyError, TypeError, ValueError) as error:
         raise TrainingError(f"'{path}' is not a table of the columns image and label: {error}") from error
+    if not rows or not all(name for name, _ in rows):
+        raise TrainingError(f"'{path}' names no image{' in a line' if rows else ''}: get it again")
     wrong = sorted({label for _, label in rows} - set(range(1, len(CODES) + 1)))
-    if wrong or not rows:
+    if wrong:
         raise TrainingError(f"'{path}' has the labels {wrong}: 1 to {len(CODES)} are needed")
     return rows

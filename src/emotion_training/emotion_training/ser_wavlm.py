@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 START = 'microsoft/wavlm-base'
-START_FILE = 'start.txt'  # in the run: what it began with
+START_FILE = 'start.txt'  # in the run: what it began with, a folder by its name alone
 BATCH = 16
 LONGEST = 6.0  # [s] of a training utterance; of longer ones a random part is used
 BODY_RATE = 0.05  # of the head's learning rate, for what is pretrained
@@ -52,7 +52,7 @@ class WavlmRecipe:
         :param run: Where the checkpoints are.
         :param weights: Folder or hub id of the WavLM to begin with, by default START.
         """
-        self._manifests, self._folder, self._run, self._weights = manifests, folder, run, weights or START
+        self._manifests, self._folder, self._run, self._weights = manifests, folder, run, weights
 
     @cached_property
     def clips(self) -> list[Clip]:
@@ -106,18 +106,25 @@ class WavlmRecipe:
         clips, validation = self.side('train'), self.held_out('validation')
         if len(clips) < BATCH:
             raise TrainingError(f'{len(clips)} clips are too few to train on: at least {BATCH} are needed')
+        weights = self._weights or START
+        start = Path(weights).resolve().name if Path(weights).is_dir() else weights
         if (run / trainer.LAST_FILE).is_file():
-            network = self.network()
+            began = (run / START_FILE).read_text()
+            if self._weights is not None and start != began:
+                raise TrainingError(
+                    f"'{run}' began with {began}, not with {start}: leave --weights out, or name another --out"
+                )
+            network, start = self.network(), began
         else:
-            with console.status(f'Getting {escape(self._weights)}'):
-                network = wavlm.start(self._weights)
+            with console.status(f'Getting {escape(weights)}'):
+                network = wavlm.start(weights)
             if RANK == 0:
                 wavlm.describe(network, run)
-                (run / START_FILE).write_text(self._weights)
+                (run / START_FILE).write_text(start)
         for clip in track(clips, 'Reading clips', console=console, transient=True):
             clip.samples  # noqa: B018 - decoded once, now
         counts = ', '.join(f'{side} {len(self.side(side))}' for side in SIDES)
-        console.print(f'Clips: {counts}. The network starts from {self._weights}.', highlight=False, markup=False)
+        console.print(f'Clips: {counts}. The network starts from {start}.', highlight=False, markup=False)
         body = {'': 1.0, wavlm.BODY: BODY_RATE}
         settings = trainer.Settings(
             data=split_hash(clip.row for clip in self.clips),

@@ -32,6 +32,7 @@ OTHER = (
 )
 STREAMED = (0, 0xFFFFFFFF)  # lengths in the header of a WAV that was written to a pipe
 PAGE = b'OggS'  # how a page of Ogg begins; its header has 27 bytes and a length of each segment
+CUT_OFF = 0.95  # of the duration that a file says it has; what holds less is cut off
 LAST_PAGE = 4  # in the sixth byte of a page
 
 
@@ -90,7 +91,12 @@ def _with_ffmpeg(encoded: bytes, name: str) -> tuple[np.ndarray, int]:
                 for frame in (*container.decode(stream), None)  # None: what waits inside
                 for block in planar.resample(frame)
             ]
-            return np.concatenate(blocks) if blocks else np.zeros((0, 1), np.float32), stream.rate
+            samples = np.concatenate(blocks) if blocks else np.zeros((0, 1), np.float32)
+            # Only Matroska that is cut off can still be opened; with a picture its sound may well be shorter.
+            if container.format.name.startswith('matroska') and container.duration and not container.streams.video:
+                if len(samples) / stream.rate < CUT_OFF * container.duration / av.time_base:
+                    raise TrainingError(f"'{name}' is cut off: get it again")
+            return samples, stream.rate
     except (av.error.FFmpegError, ValueError) as error:  # ValueError: PyAV itself refuses the file
         raise TrainingError(f"'{name}' cannot be decoded: {getattr(error, 'strerror', None) or error}") from error
 

@@ -61,7 +61,7 @@ class Survey:
     rows: tuple[Row, ...]  # clips of the six emotions by path, missing files too, without durations
     left_out: Counter  # why -> number of files
     problems: dict[str, str]  # path -> what is wrong with it
-    files: int  # all that the corpus names, whatever became of them
+    files: int  # all that the corpus names, whatever became of them; second copies are not counted
     speakers: int
 
 
@@ -108,7 +108,8 @@ def survey(corpus: Corpus, source: CorpusSource, side_of: SideOf) -> Survey:
         for entry, emotion in chosen
     ]
     named = {entry.speaker for entry in entries if not entry.left_out and not entry.problem}
-    return Survey(tuple(sorted(rows, key=lambda row: row.path)), left_out, problems, len(entries), len(named))
+    files = sum(entry.left_out != COPY for entry in entries)
+    return Survey(tuple(sorted(rows, key=lambda row: row.path)), left_out, problems, files, len(named))
 
 
 def agreed(corpus: Corpus) -> SideOf:

@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 
 import transformers
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
 
 from emotion_core.emotions import EMOTIONS
 from emotion_core.errors import ModelError
@@ -36,7 +39,7 @@ def start(source: str) -> Waveforms:
     with _folder(source) as folder:
         try:
             config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, StrictDataclassError) as error:
             raise TrainingError(f"'{source}' holds no model of Hugging Face ({CONFIG_FILE} cannot be read)") from error
         if config.model_type != 'wavlm':
             raise TrainingError(f"'{source}' is a model of type {config.model_type}: name a WavLM with --weights")
@@ -53,13 +56,15 @@ def start(source: str) -> Waveforms:
                 ignore_mismatched_sizes=True,
                 output_loading_info=True,
             )
-        except (OSError, ValueError, RuntimeError) as error:
+        except UnpicklingError as error:
+            raise TrainingError(f"the weights of '{source}' are damaged, or hold code, which is not run") from error
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             reason = str(error).strip().partition('\n')[0]
             raise TrainingError(f"the weights of '{source}' cannot be loaded: {reason}") from error
     missing = [name for name in loaded['missing_keys'] if not name.startswith(FRESH)]
     if missing:
         raise TrainingError(f"'{source}' lacks {len(missing)} of the weights of WavLM, such as {missing[0]}")
-    return Waveforms(model, normalised)
+    return _waveforms(model, normalised)
 
 
 def describe(network: Waveforms, run: Path) -> None:
@@ -81,12 +86,21 @@ def from_run(run: Path) -> Waveforms:
         raise TrainingError(f"'{run / CONFIG_FILE}' is missing: train first (the same command without --only)")
     config = transformers.WavLMConfig.from_pretrained(run, local_files_only=True)
     normalised = normalises(config, read_json(run / PREPROCESSOR_FILE))
-    return Waveforms(transformers.WavLMForSequenceClassification(config), normalised)
+    return _waveforms(transformers.WavLMForSequenceClassification(config), normalised)
 
 
 def save(network: Waveforms, run: Path) -> None:
     """Put the weights beside the configuration: ``run`` is then a model of Hugging Face."""
     network.model.save_pretrained(run)
+
+
+def _waveforms(model: transformers.WavLMForSequenceClassification, normalised: bool) -> Waveforms:
+    """Wrap the network; what no step uses does not learn, for several processes step together only through the rest."""
+    if not (model.config.apply_spec_augment and model.config.mask_time_prob > 0) and hasattr(
+        model.wavlm, 'masked_spec_embed'
+    ):
+        model.wavlm.masked_spec_embed.requires_grad_(False)
+    return Waveforms(model, normalised)
 
 
 @contextmanager

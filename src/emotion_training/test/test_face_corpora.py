@@ -155,3 +155,56 @@ def test_raf_db_table_with_other_labels_is_refused(tmp_path):
     (tmp_path / 'train_labels.csv').write_text('image,label\na.jpg,8\n')
     with pytest.raises(TrainingError, match=r'labels \[8\]: 1 to 7 are needed'):
         raf_db.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    'rows, what',
+    [
+        ('angry_is,-1\n', 'has the columns'),
+        ('emotion,pixels,Usage\n-1,{pixels},Training\n', 'line 2'),
+        ('Usage,emotion,pixels\nTraining,3\n', 'line 2'),
+        ('emotion,pixels,Usage\n3,"' + 200_000 * '1 ' + '",Training\n', 'is no table'),
+        ('emotion,pixels,Usage\n3,\udcff,Training\n', 'is no table'),
+    ],
+)
+def test_fer_table_with_a_strange_line_is_refused(tmp_path, rows, what):
+    text = rows.replace('{pixels}', ' '.join(map(str, FACES[0].ravel())))
+    (tmp_path / 'fer2013.csv').write_bytes(text.encode('utf-8', 'surrogateescape'))
+    with pytest.raises(TrainingError, match=what):
+        fer2013.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        {'labels': np.arange(7)},
+        {'labels': np.full(7, -1)},
+        {'labels': np.zeros(5, int)},
+        {'usage': np.full(7, 3)},
+        {'offsets': np.array([0])},
+        {'offsets': np.linspace(0, 1, 8)},
+    ],
+)
+def test_fer_pack_whose_columns_do_not_fit_is_refused(tmp_path, change):
+    path = tmp_path / 'fer2013.npz'
+    _fer_pack(path, [cv2.imencode('.jpg', face)[1] for face in FACES])
+    with np.load(path) as archive:
+        pack = dict(archive)
+    np.savez(path, **pack | change)
+    with pytest.raises(TrainingError, match='not FER2013, or damaged'):
+        fer2013.load(tmp_path)
+
+
+def test_array_that_is_named_like_the_fer_pack_is_refused(tmp_path):
+    np.save(tmp_path / 'faces.npy', FACES)
+    (tmp_path / 'faces.npy').rename(tmp_path / 'fer2013.npz')
+    with pytest.raises(TrainingError, match='not FER2013, or damaged'):
+        fer2013.load(tmp_path)
+
+
+@pytest.mark.parametrize('table', ['image,label\n', 'label,image\n1\n'])
+def test_raf_db_table_that_names_no_image_is_refused(tmp_path, table):
+    raf_folder(tmp_path, 2)
+    (tmp_path / 'train_labels.csv').write_text(table)
+    with pytest.raises(TrainingError, match='names no image'):
+        raf_db.load(tmp_path)

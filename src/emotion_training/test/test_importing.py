@@ -129,6 +129,20 @@ def test_card_with_another_size_than_the_file_takes_is_refused(store, tmp_path):
     )
 
 
+def test_card_that_never_ends_and_weights_that_are_no_numbers_are_refused(store, tmp_path):
+    net(tmp_path / 'net.onnx')
+    (tmp_path / 'deep.json').write_text(100_000 * '[')
+    refuse(store, tmp_path / 'net.onnx', 'cannot be read', card=tmp_path / 'deep.json')
+    model = onnx.load(tmp_path / 'net.onnx')
+    model.graph.node[0].output[0] = 'mean'
+    model.graph.node.append(onnx.helper.make_node('Add', ['mean', 'nan'], ['y']))
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([np.nan], np.float32), 'nan'))
+    onnx.save(model, tmp_path / 'net.onnx')
+    card = ModelCard.load(tmp_path)
+    replace(card, sha256=sha256_of(tmp_path / 'net.onnx')).save(tmp_path)
+    refuse(store, tmp_path / 'net.onnx', 'outputs that are no numbers', card=tmp_path / CARD_FILE)
+
+
 def test_card_of_another_file_is_refused(store, tmp_path):
     net(tmp_path / 'net.onnx')
     with open(tmp_path / 'net.onnx', 'ab') as file:
@@ -370,6 +384,9 @@ def test_hugging_face_folders_that_cannot_be_used_are_refused(store, tmp_path, w
     (tmp_path / 'pickled' / 'config.json').write_text(json.dumps(config))
     (tmp_path / 'pickled' / 'code.py').write_text(f'import os\nos.mkdir({str(tmp_path / "trace")!r})\n')
     refuse(store, tmp_path / 'pickled', 'describes no model known here')
+    strange = json.loads((folder / 'config.json').read_text()) | {'hidden_size': 'a'}
+    (tmp_path / 'cut' / 'config.json').write_text(json.dumps(strange))
+    refuse(store, tmp_path / 'cut', 'describes no model known here')
     assert not (tmp_path / 'trace').exists()
 
 

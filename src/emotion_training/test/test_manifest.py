@@ -130,6 +130,15 @@ def test_missing_and_unreadable_files_are_listed(tmp_path, capsys):
     assert len(read_manifest(tmp_path / 'crema.csv')) == 7 * 2 - 4
 
 
+def test_second_copies_of_crema_do_not_count_as_files(tmp_path):
+    names = ['1001_DFA_ANG_XX', '1002_DFA_DIS_XX']
+    kinds = ('AudioWAV/{}.wav', 'AudioMP3/{}.mp3', 'VideoFlash/{}.flv')
+    _write(tmp_path / 'CREMA-D', {kind.format(name): b'x' for name in names for kind in kinds})
+    corpus = speech_corpora.CORPORA['crema']
+    found = speech_corpora.survey(corpus, CorpusSource(tmp_path / 'CREMA-D'), lambda who: dict.fromkeys(who, 'train'))
+    assert (found.files, len(found.rows), found.left_out[speech_corpora.COPY]) == (2, 1, 4)
+
+
 @pytest.mark.parametrize('suffix, subtype', [('OGG', 'OPUS'), ('OGG', 'VORBIS')])
 def test_ogg_that_is_cut_off_is_told(suffix, subtype):
     file = io.BytesIO()
@@ -139,6 +148,14 @@ def test_ogg_that_is_cut_off_is_told(suffix, subtype):
     for cut in (whole[:-1], whole[: len(whole) // 2], whole[: whole.rfind(b'OggS')]):
         with pytest.raises(TrainingError, match='is cut off'):
             sound.decode(cut, 'a.ogg')
+
+
+def test_matroska_that_is_cut_off_is_told(tmp_path):
+    _video(tmp_path / 'a.mkv', 3.0)
+    whole = (tmp_path / 'a.mkv').read_bytes()
+    assert len(sound.load(whole, 'a.mkv')) == pytest.approx(48000, rel=0.02)
+    with pytest.raises(TrainingError, match='is cut off'):
+        sound.load(whole[: len(whole) // 2], 'a.mkv')
 
 
 def test_samples_that_are_no_numbers_are_told():

@@ -248,12 +248,20 @@ def test_manifest_names_files_labels_and_speakers(tmp_path):
     assert left_out == ['disgust and contempt, which the models do not know: 1']
 
 
+def test_files_of_nobody_beside_those_of_somebody_are_refused(tmp_path):
+    write_sounds(tmp_path, 2, EMOTIONS[:1])
+    (tmp_path / 'angry' / 'anna').mkdir()
+    (tmp_path / 'angry' / '1.wav').rename(tmp_path / 'angry' / 'anna' / '1.wav')
+    with pytest.raises(TrainingError, match=r"angry/0\.wav' is of nobody, and others are of anna"):
+        find_recordings(tmp_path, READERS['ser'])
+
+
 def test_copies_count_once_and_hidden_files_not_at_all(tmp_path):
     write_sounds(tmp_path, 2, EMOTIONS[:1])
     (tmp_path / 'angry' / 'copy.wav').write_bytes((tmp_path / 'angry' / '0.wav').read_bytes())
     (tmp_path / 'angry' / '._1.wav').write_bytes(b'of a Macintosh')
     recordings, left_out = find_recordings(tmp_path, READERS['ser'])
-    assert len(recordings) == 2 and left_out == ['copies of other recordings: 1']
+    assert len(recordings) == 2 and left_out == ['copies of other recordings: 1 (copy.wav)']
 
 
 def test_recording_that_cannot_be_read_has_no_pieces(tmp_path):

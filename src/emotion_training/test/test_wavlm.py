@@ -1,6 +1,7 @@
 """WavLM with six outputs is trained, exported and measured like the others, here with a tiny one of random weights."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -155,3 +156,42 @@ def test_emotion_that_no_clip_has_is_told(data, manifest, tmp_path):
 def test_without_a_manifest_it_says_how_to_make_one(capsys):
     assert cli.main(['ser', '--tier', 'wavlm']) == 2
     assert './emotion manifest ravdess' in capsys.readouterr().err
+
+
+def test_run_goes_on_only_from_what_it_began_with(data, manifest, tiny, tmp_path):
+    transformers.WavLMForSequenceClassification.from_pretrained(tiny).save_pretrained(tmp_path / 'other')
+    run = tmp_path / 'run'
+    recipe = WavlmRecipe([manifest], data, run, str(tiny))
+    recipe.train(run, 1, 1, Console(quiet=True))
+    assert recipe.facts()['training']['start'] == tiny.name  # and not where it lay
+    with pytest.raises(TrainingError, match=f'began with {tiny.name}, not with other'):
+        WavlmRecipe([manifest], data, run, str(tmp_path / 'other')).train(run, 1, 1, Console(quiet=True))
+    for weights in (None, str(tiny)):
+        WavlmRecipe([manifest], data, run, weights).train(run, 1, 1, Console(quiet=True))
+
+
+def test_only_what_a_step_uses_learns(tmp_path):
+    for masks in (True, False):
+        config = transformers.WavLMConfig(**TINY, apply_spec_augment=masks)
+        transformers.WavLMModel(config).save_pretrained(tmp_path)
+        network = wavlm.start(str(tmp_path)).train()
+        network(torch.zeros(2, 16000)).sum().backward()
+        unused = {name for name, value in network.named_parameters() if value.requires_grad and value.grad is None}
+        assert not unused
+
+
+@pytest.mark.parametrize('kind', ['cut off', 'code', 'config'])
+def test_damaged_start_is_told(tiny, tmp_path, kind):
+    folder = tmp_path / 'start'
+    shutil.copytree(tiny, folder)
+    weights = folder / 'model.safetensors'
+    if kind == 'cut off':
+        weights.write_bytes(weights.read_bytes()[:1000])
+    elif kind == 'code':
+        weights.unlink()
+        torch.save({'x': print}, folder / 'pytorch_model.bin')
+    else:
+        config = json.loads((folder / 'config.json').read_text()) | {'hidden_size': 'a'}
+        (folder / 'config.json').write_text(json.dumps(config))
+    with pytest.raises(TrainingError, match='holds no model' if kind == 'config' else 'the weights of'):
+        wavlm.start(str(folder))
