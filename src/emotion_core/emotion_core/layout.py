@@ -1,7 +1,7 @@
 """How people keep pictures and recordings in folders: what each shows, and of whom it is."""
 
 import csv
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,15 +36,35 @@ def labelled_files(source: Path, suffixes: Sequence[str]) -> tuple[list[Labelled
     if not source.is_dir():
         return _in_table(source), []
     files, others = [], []
-    for path in sorted(source.rglob('*')):
+    for path in files_below(source):
         *folders, name = path.relative_to(source).parts
-        if not path.is_file() or any(part.startswith('.') for part in (*folders, name)):
+        if any(part.startswith('.') for part in (*folders, name)):
             continue
         if path.suffix.lower() in suffixes:
             files.append(Labelled(path, *label_and_person(folders), f"'{path}'"))
         else:
             others.append(path)
     return files, others
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Give the files in a folder and those inside it, sorted; links to folders are followed."""
+    return sorted(_walk(folder, ()))
+
+
+def _walk(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
+    real = folder.resolve()
+    if real in above:  # a link to what it lies in
+        return
+    try:
+        entries = list(folder.iterdir())
+    except OSError as error:
+        raise InputError('unreadable folder', f"'{folder}' cannot be read: {error.strerror}") from error
+    for path in entries:
+        if path.is_dir():
+            yield from _walk(path, (*above, real))
+        elif path.is_file():
+            yield path
 
 
 def _in_table(table: Path) -> list[Labelled]:

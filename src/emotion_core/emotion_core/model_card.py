@@ -13,6 +13,7 @@ from emotion_core.reliability import Reliability
 
 CARD_FILE = 'model.json'
 MODEL_FILE = 'model.onnx'
+NOTICE_FILE = 'NOTICE'  # beside them where a model owes one: the terms of what it began as
 CHUNK = 1 << 20  # bytes that are read at once
 TASKS = ('fer', 'ser', 'face_detection')
 CHANNELS = {'gray': 1, 'rgb': 3, 'bgr': 3}
@@ -107,7 +108,8 @@ class ModelCard:
         try:
             value = json.loads(Path(path).read_text())
         except (OSError, ValueError, RecursionError) as error:
-            raise ModelError(f"'{path}' cannot be read: {error}") from error
+            reason = getattr(error, 'strerror', None) or error
+            raise ModelError(f"'{path}' cannot be read: {reason}") from error
         try:
             if not isinstance(value, dict):
                 raise ModelError('it is no object with fields')

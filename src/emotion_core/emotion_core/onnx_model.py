@@ -36,7 +36,7 @@ def open_session(path: Path, threads: int, content: bytes | None = None) -> onnx
     try:
         return onnxruntime.InferenceSession(content or str(path), options, providers=['CPUExecutionProvider'])
     except Exception as error:  # ONNX Runtime's own classes share no public base
-        raise ModelError(f"ONNX Runtime cannot load '{path}': {first_line(error)}") from error
+        raise ModelError(f"'{path}' is damaged, or no ONNX file that can be run here: {first_line(error)}") from error
 
 
 def first_line(error: Exception) -> str:
@@ -165,7 +165,8 @@ class OnnxModel:
         if outputs.shape != (len(batch), len(self.card.labels)):
             raise ModelError(
                 f"model '{self.card.name}' gives outputs of shape {outputs.shape}, "
-                f'its card promises {(len(batch), len(self.card.labels))}'
+                f'its card promises {(len(batch), len(self.card.labels))}: it needs a label for each output, in their '
+                'order'
             )
         return self.probabilities(outputs)
 

@@ -1,7 +1,7 @@
 import pytest
 
 from emotion_core.errors import InputError
-from emotion_core.layout import label_and_person, labelled_files
+from emotion_core.layout import files_below, label_and_person, labelled_files
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,15 @@ def test_table_that_lacks_something_gets_a_sentence(tmp_path, table, sentence):
     (tmp_path / 'table.csv').write_text(table)
     with pytest.raises(InputError, match=sentence):
         labelled_files(tmp_path / 'table.csv', ())
+
+
+def test_links_to_folders_are_followed_and_loops_are_not(tmp_path):
+    (tmp_path / 'all' / 'angry').mkdir(parents=True)
+    (tmp_path / 'all' / 'angry' / '1.wav').touch()
+    (tmp_path / 'mine').mkdir()
+    (tmp_path / 'mine' / 'angry').symlink_to(tmp_path / 'all' / 'angry')
+    (tmp_path / 'all' / 'angry' / 'again').symlink_to(tmp_path / 'all')
+    (tmp_path / 'mine' / 'dead').symlink_to(tmp_path / 'nowhere')
+    assert files_below(tmp_path / 'mine') == [
+        tmp_path / 'mine' / 'angry' / '1.wav',
+    ]

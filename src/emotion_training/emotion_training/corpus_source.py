@@ -1,9 +1,9 @@
 """A corpus as it lies on disk: a folder, or a tar file that stands for the folder of its name."""
 
-import os
 import tarfile
 from pathlib import Path
 
+from emotion_core.layout import files_below
 from emotion_training.errors import TrainingError
 
 POINTER = b'version https://git-lfs.github.com/spec'  # how a Git LFS pointer begins
@@ -32,7 +32,7 @@ class CorpusSource:
         self._places: dict[str, tuple[int, int]] = {}  # of the files of a tar: offset and length in bytes
         if path.is_dir():
             self.name = path.name
-            names = [(Path(top) / name).relative_to(path) for top, _, below in os.walk(path) for name in below]
+            names = [file.relative_to(path) for file in files_below(path)]
             self._files = frozenset(name.as_posix() for name in names if not name.name.startswith('.'))
         elif path.is_file():
             self.name = path.stem

@@ -147,8 +147,9 @@ class FerRecipe:
         from emotion_training import face_encoder, trainer
 
         torch.set_num_threads(threads)
-        with console.status('Reading faces'):
-            self.split  # noqa: B018 - what is wrong with the data is told before anything is fetched
+        with console.status('Reading faces'):  # what is wrong with them is told before anything is fetched
+            trainer.check_steps(len(self.split.train) // BATCH, BATCH)
+            trainer.class_weights(self.labels('train'))
         run.mkdir(parents=True, exist_ok=True)
         face_encoder.fetch_weights()  # now, not after hours
         place, teachers = trainer.device(), []

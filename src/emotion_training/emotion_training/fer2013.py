@@ -11,7 +11,7 @@ import numpy as np
 
 from emotion_core.emotions import EMOTIONS, to_emotion
 from emotion_core.errors import ModelError
-from emotion_core.images import read
+from emotion_core.images import SUFFIXES, read
 from emotion_training.errors import TrainingError
 from emotion_training.splits import part_of_each
 
@@ -143,7 +143,9 @@ def _emotion_of(folder: Path) -> str | None:
 
 def _read_folders(folder: Path) -> Iterator[Row]:
     sides = {'train': TRAINING, 'test': PRIVATE_TEST}
-    paths = [path for side in sides for path in sorted((folder / side).glob('*/[!.]*'))]
+    paths = [
+        path for side in sides for path in sorted((folder / side).glob('*/[!.]*')) if path.suffix.lower() in SUFFIXES
+    ]
     emotions = [_emotion_of(path.parent) for path in paths]
     usages = np.array([sides[path.parents[1].name] for path in paths])
     for side, usage in sides.items():
@@ -157,8 +159,11 @@ def _read_folders(folder: Path) -> Iterator[Row]:
         usages[training[part_of_each([str(emotions[i]) for i in training], VALIDATION_PART)]] = PUBLIC_TEST
     for path, emotion, usage in zip(paths, emotions, usages):
         image = read(path, cv2.IMREAD_GRAYSCALE)
-        if image is None or image.shape != (SIDE, SIDE):
-            raise TrainingError(f"'{path}' is not an image of {SIDE}x{SIDE} pixels: get FER2013 again")
+        if image is None:
+            raise TrainingError(f"'{path}' is no picture that can be read: get it again")
+        if image.shape != (SIDE, SIDE):
+            height, width = image.shape
+            raise TrainingError(f"'{path}' has {width}x{height} pixels: faces of {SIDE}x{SIDE} are needed")
         if emotion is not None:
             yield image, EMOTIONS.index(emotion), usage
 

@@ -76,6 +76,7 @@ def import_model(store: ModelStore, wish: Wish, tell: Tell, get_torch: Callable[
             card = replace(card, name=wish.name, sha256=sha256_of(found.path))
             shutil.copyfile(found.path, folder / MODEL_FILE)
             card.save(folder)
+            _check_loads(found.path, folder)
         for sentence in _about_labels(card):
             tell(sentence)
         if wish.data is not None:
@@ -84,6 +85,16 @@ def import_model(store: ModelStore, wish: Wish, tell: Tell, get_torch: Callable[
             for sentence in calibrate(folder, wish.data, wish.command):
                 tell(sentence)
     return store.root / wish.name
+
+
+def _check_loads(source: Path, folder: Path) -> None:
+    """Raise ModelError for an ONNX file that cannot be loaded, by the name that the user knows it by."""
+    from emotion_core.onnx_model import open_session  # ONNX Runtime takes its time
+
+    try:
+        open_session(folder / MODEL_FILE, threads=1)
+    except ModelError as error:
+        raise ModelError(str(error).replace(str(folder / MODEL_FILE), str(source))) from error
 
 
 def recognise(wish: Wish) -> Found:
@@ -187,8 +198,8 @@ def _card_of(found: Found, wish: Wish) -> ModelCard:
                     f'of that name: `./emotion models fetch {known.card.name}` gets it, or describe yours with --card'
                 )
         raise ModelError(
-            f"'{found.path}' needs a card that says its task, labels and input: --card model.json, like the "
-            f'{CARD_FILE} beside each model that `./emotion models list` shows'
+            f"'{found.path}' needs a card that says its task, labels and input: --card {CARD_FILE}, like "
+            f"'{ModelStore().find('fer_compact') / CARD_FILE}'"
         )
     card = ModelCard.read(found.card)
     check_hash(found.path, card.sha256)

@@ -11,6 +11,7 @@ from emotion_core.emotions import LabelMap, softmax
 from emotion_core.model_card import ModelCard
 from emotion_core.onnx_model import OnnxModel
 from emotion_training.calibration import HIGHEST, LOWEST
+from emotion_training.errors import TrainingError
 from emotion_training.personalise import check_enough
 from emotion_training.personalise_data import READERS, find_recordings, read
 
@@ -31,14 +32,17 @@ def calibrate(folder: Path, source: Path, command: str) -> list[str]:
         return ['It gives probabilities, not logits: they cannot be calibrated, --data was not used']
     reader = READERS[card.task]
     recordings, left_out = find_recordings(source, reader)
-    check_enough(recordings, reader, source)
+    try:
+        check_enough(recordings, f'{reader.noun}s', source)
+    except TrainingError as error:
+        raise TrainingError('; left out: '.join([str(error), *left_out])) from error
     found, unused = read(track(recordings, f'Reading {reader.noun}s', transient=True), reader(card.input))
     pieces = [(piece, file, recording.label) for file, recording in enumerate(recordings) for piece in found[file]]
     label_map = LabelMap(card.labels, card.label_map)
     can_say = label_map(np.eye(len(card.labels))).max(axis=0) > 0
     pieces = [piece for piece in pieces if can_say[piece[2]]]
     files, truth = (np.array([piece[i] for piece in pieces]) for i in (1, 2))
-    check_enough([recordings[file] for file in np.unique(files)], reader, source)
+    check_enough([recordings[file] for file in np.unique(files)], f'{reader.noun}s with {reader.content}', source)
     outputs = np.concatenate([model.outputs(piece.batch) for piece, _, _ in pieces])
     temperature = fit_temperature(outputs, truth, label_map)
     before, after = (

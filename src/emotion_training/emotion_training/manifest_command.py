@@ -16,7 +16,8 @@ from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
-from emotion_core.emotions import EMOTIONS, label_map
+from emotion_core.emotions import EMOTIONS, label_map, to_emotion
+from emotion_core.errors import ModelError
 from emotion_training import sound
 from emotion_training.corpus_source import CorpusSource
 from emotion_training.errors import TrainingError
@@ -246,6 +247,13 @@ def _corpus(options: argparse.Namespace) -> Corpus:
     if options.corpus != FOLDER:
         return CORPORA[options.corpus]
     labels = label_map('--label', options.label)
+    for label, emotion in labels.items():
+        try:
+            to_emotion(emotion or 'neutral')
+        except ModelError as error:
+            raise TrainingError(
+                f"--label {label}={emotion}: '{emotion}' is none of {', '.join(EMOTIONS)}; {label}= leaves it out"
+            ) from error
     name = options.name or re.sub(r'[^a-z0-9]+', '_', options.source.resolve().stem.lower()).strip('_')
     if '/' in name or not name:
         raise TrainingError(f"'{name}' cannot be the name of a corpus: give a plain word with --name")

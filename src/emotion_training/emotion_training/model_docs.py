@@ -112,7 +112,8 @@ def describe(folder: Path, card: ModelCard) -> Iterator[str]:
         yield (
             f'\n**What is no face.** Of {told["mistakes"]} mistakes of a detector, in {told["photographs"]["test"]} '
             f'photographs without people of which nothing was learned, {100 * told["mistakes_dropped"]:.1f} % are '
-            f'dropped; of {told["faces"]:,} test faces {100 * told["faces_kept"]:.1f} % are kept. AUROC {told["auroc"]:.3f}.'
+            f'dropped; of {told["faces"]:,} test faces {100 * told["faces_kept"]:.1f} % are kept. '
+            f'AUROC {told["auroc"]:.3f}.'
         )
     if 'reliability' in card.metrics:
         fit = card.metrics['reliability']

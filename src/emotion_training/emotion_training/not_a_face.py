@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import track
 
 from emotion_core.images import SUFFIXES, read
+from emotion_core.layout import files_below
 from emotion_core.metrics import auroc
 from emotion_face.alignment import crop_face
 from emotion_face.detector import FIRST, Detection, HaarDetector, cascade
@@ -46,7 +47,7 @@ def find_mistakes(folder: Path, side: int, console: Console) -> Mistakes:
     :param side: Of the crops [px].
     :raises TrainingError: when there are too few to learn from and to test on.
     """
-    files = sorted(path for path in Path(folder).rglob('*') if path.suffix.lower() in SUFFIXES)
+    files = [path for path in files_below(folder) if path.suffix.lower() in SUFFIXES]
     rng = np.random.default_rng(0)
     crops: list[np.ndarray] = []
     picture: list[int] = []

@@ -143,23 +143,26 @@ def _examples(
 ) -> tuple[Examples, list[np.ndarray]]:
     """Read all that can be learned from and say what is left out; gives it, and the model's input for some of it."""
     recordings, left_out = find_recordings(source, reader)
-    check_enough(recordings, reader, source)
+    for sentence in left_out:
+        console.print(f'Left out: {sentence}.', highlight=False, markup=False)
+    check_enough(recordings, f'{reader.noun}s', source)
     pieces, unused = read(track(recordings, f'reading {reader.noun}s', console=console), reader(model.card.input))
     heard = [(recording, found) for recording, found in zip(recordings, pieces) if found]
     count = count_by_emotion(recording.label for recording, _ in heard)
     rare = {name: number for name, number in count.items() if number < LEAST_OF_EMOTION}
     kept = [(recording, found) for recording, found in heard if EMOTIONS[recording.label] not in rare]
     few = [f'{name}: {number} are too few, {LEAST_OF_EMOTION} are needed' for name, number in rare.items()]
-    for sentence in left_out + unused + few:
+    for sentence in unused + few:
         console.print(f'Left out: {sentence}.', highlight=False, markup=False)
-    check_enough([recording for recording, _ in kept], reader, source)
+    check_enough([recording for recording, _ in kept], f'{reader.noun}s with {reader.content}', source)
     return make_examples(model, kept), [found[0].batch for _, found in kept[:PARITY_INPUTS]]
 
 
-def check_enough(recordings: list[Recording], reader: type[Reader], source: Path) -> None:
+def check_enough(recordings: list[Recording], what: str, source: Path) -> None:
     """
     Refuse too little to learn from and to measure on.
 
+    :param what: These are, in the plural.
     :raises TrainingError: saying how much there is and how much is needed.
     """
     count = count_by_emotion(recording.label for recording in recordings)
@@ -167,7 +170,7 @@ def check_enough(recordings: list[Recording], reader: type[Reader], source: Path
     if len(enough) < LEAST_EMOTIONS or sum(count[name] for name in enough) < LEAST:
         there = ', '.join(f'{name} {number}' for name, number in count.items()) or 'none'
         raise TrainingError(
-            f"'{source}' has too few {reader.noun}s with {reader.content} ({there}): needed are at least "
+            f"'{source}' has too few {what} ({there}): needed are at least "
             f'{LEAST_OF_EMOTION} of each of at least {LEAST_EMOTIONS} emotions, {LEAST} in all'
         )
 
@@ -290,7 +293,8 @@ def _described(card: ModelCard, name: str, examples: Examples, fitted: Fitted, c
         card,
         name=name,
         description=f'{card.name} with its last layer made to fit one household. {card.description}',
-        limits=f'Made to fit {len(files)} recordings of one household: others it may suit less. {card.limits}',
+        limits=f'Made to fit {len(files)} {READERS[card.task].noun}s of one household: others it may suit less. '
+        f'{card.limits}',
         training={
             'data': card.training.get('data', []),
             'personalised': {

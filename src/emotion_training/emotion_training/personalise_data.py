@@ -69,7 +69,7 @@ class VoiceReader:
 
     def __call__(self, path: Path) -> list[Piece]:
         """Give each segment."""
-        samples = sound.load(path.read_bytes(), path.name)
+        samples = sound.load(path.read_bytes(), str(path))
         self._vad.reset()
         self._segmenter.reset()
         frames = samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME)
@@ -126,6 +126,8 @@ def find_recordings(source: Path, reader: type[Reader]) -> tuple[list[Recording]
     recordings: dict[str, Recording] = {}
     unknown, copies = 0, []
     for path, name, person, _ in sorted(files, key=lambda file: _natural(str(file.path))):
+        if not name:
+            raise TrainingError(f"'{path}' lies in no emotion's folder: '{source}' needs {LAYOUT}")
         try:
             emotion = to_emotion(name)
         except ModelError as error:
@@ -144,11 +146,11 @@ def find_recordings(source: Path, reader: type[Reader]) -> tuple[list[Recording]
         if known.label != recording.label:
             raise TrainingError(f"'{known.path}' and '{path}' are the same under two emotions: keep one of them")
         if known is not recording:
-            copies.append(path.name)
+            copies.append(path)
     if unknown:
         left_out.append(f'disgust and contempt, which the models do not know: {unknown}')
     if copies:
-        left_out.append(f'copies of other {reader.noun}s: {len(copies)} ({", ".join(copies)})')
+        left_out.append(f'copies of other {reader.noun}s: {len(copies)} ({_shown(copies)})')
     people = {recording.speaker for recording in recordings.values()}
     if '' in people and len(people) > 1:
         nobody = next(recording.path for recording in recordings.values() if not recording.speaker)
@@ -157,6 +159,10 @@ def find_recordings(source: Path, reader: type[Reader]) -> tuple[list[Recording]
             'of none'
         )
     return list(recordings.values()), left_out
+
+
+def _shown(files: Iterable[Path]) -> str:
+    return ', '.join('/'.join(path.parts[-2:]) for path in files)
 
 
 def _natural(text: str) -> list[tuple[int, str]]:
@@ -175,11 +181,11 @@ def read(recordings: Iterable[Recording], reader: Reader) -> tuple[list[list[Pie
         try:
             pieces.append(reader(recording.path))
             if not pieces[-1]:
-                silent.append(recording.path.name)
+                silent.append(recording.path)
         except EmotionError as error:
             pieces.append([])
             damaged.append(str(error))
-    left_out = [f'without {reader.content}: {len(silent)} ({", ".join(silent)})'] if silent else []
+    left_out = [f'without {reader.content}: {len(silent)} ({_shown(silent)})'] if silent else []
     return pieces, left_out + damaged
 
 

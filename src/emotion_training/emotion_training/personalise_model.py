@@ -1,5 +1,6 @@
 """The last layer of a model file: what it reads and what it is, and the same model with another one. Needs onnx."""
 
+import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from emotion_core.emotions import EMOTIONS
-from emotion_core.model_card import MODEL_FILE, ModelCard, sha256_of
+from emotion_core.model_card import MODEL_FILE, NOTICE_FILE, ModelCard, sha256_of
 from emotion_core.onnx_model import EMBEDDING, OnnxModel
 from emotion_training.errors import TrainingError
 from emotion_training.personalise_head import Head
@@ -75,6 +76,8 @@ def write(parent: Path, head: Head, card: ModelCard, folder: Path) -> None:
         graph.output.append(helper.make_tensor_value_info(EMBEDDING, TensorProto.FLOAT, shape))
     onnx.save(model, str(folder / MODEL_FILE))
     replace(card, sha256=sha256_of(folder / MODEL_FILE)).save(folder)
+    if (parent / NOTICE_FILE).is_file():  # the terms of what the parent began as hold here, too
+        shutil.copyfile(parent / NOTICE_FILE, folder / NOTICE_FILE)
 
 
 def _open(folder: Path) -> Any:

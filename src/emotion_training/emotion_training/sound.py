@@ -45,6 +45,8 @@ def decode(encoded: bytes, name: str) -> tuple[np.ndarray, int]:
     :return: Mono float32 samples of shape (n,) in [-1, 1], channels averaged, and their rate [Hz].
     :raises TrainingError: when it is no sound, is damaged or cut off, is empty, or holds nothing but silence.
     """
+    if not encoded:
+        raise TrainingError(f"'{name}' is empty: get it again")
     if encoded.startswith(POINTER):
         raise TrainingError(f"'{name}' {IS_POINTER}")
     if encoded[:4] == b'RIFF' and len(encoded) < _wav_length(encoded):
@@ -74,7 +76,7 @@ def _with_libsndfile(encoded: bytes, name: str) -> tuple[np.ndarray, int]:
                 raise TrainingError(f"'{name}' is cut off: get it again")
             return samples, file.samplerate
     except soundfile.LibsndfileError as error:
-        raise TrainingError(f"'{name}' cannot be decoded: {error.error_string}") from error
+        raise TrainingError(f"'{name}' cannot be decoded: {error.error_string.rstrip('.')}") from error
 
 
 def _with_ffmpeg(encoded: bytes, name: str) -> tuple[np.ndarray, int]:

@@ -94,6 +94,10 @@ def survey(corpus: Corpus, source: CorpusSource, side_of: SideOf) -> Survey:
             chosen.append((entry, emotion))
         if not entry.problem and not entry.left_out and entry.file not in source:
             problems[path] = MISSING
+    if problems and not chosen:
+        path, problem = next(iter(problems.items()))
+        others = f', and {len(problems) - 1} more files cannot be used' if len(problems) > 1 else ''
+        raise TrainingError(f"'{path}': {problem}{others}; no clip is left")
     sides = side_of({entry.speaker for entry, _ in chosen})
     rows = [
         Row(

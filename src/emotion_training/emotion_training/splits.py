@@ -88,7 +88,7 @@ def sides_by_share(speakers: Iterable[str], validation: float, test: float, seed
     if sum(counts) >= len(drawn):
         raise TrainingError(
             f'{len(drawn)} speaker(s) are too few for {counts[0]} to validate on, {counts[1]} to test on and others '
-            f'to train on: lower the shares, or put all on one side'
+            f'to train on: lower the shares, or train on all of them (--shares 0 0)'
         )
     return sides_by_name(drawn, drawn[: counts[0]], drawn[counts[0] : sum(counts)])
 

@@ -30,7 +30,7 @@ LAST_FILE = 'last.pt'  # everything needed to go on
 # Inputs (batch, ...) float32, and labels (batch,) int64 or what is told of each (batch, 6); on any device.
 Batch = tuple[np.ndarray | Tensor, np.ndarray | Tensor]
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of mallopt(3)
-TOLD = 20  # steps after which the loss is told: to ask for it makes a GPU wait
+TOLD = 20  # steps of which the loss is told, in the mean; on a GPU after as many, for to ask for it makes it wait
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,14 @@ def class_weights(labels: np.ndarray) -> np.ndarray:
         raise TrainingError(f'no example to train on is {absent}: add data that has all six emotions')
     weights = counts**-0.5
     return weights / weights.mean()
+
+
+def check_steps(steps: int, batch_size: int) -> None:
+    """Raise TrainingError when there is no whole batch to train on."""
+    if steps < 1:
+        raise TrainingError(
+            f'too little to train on: at least {batch_size} examples are needed, as many as a batch has'
+        )
 
 
 def device() -> torch.device:
@@ -163,10 +171,7 @@ def fit(
         examples than there are processes.
     :raises KeyboardInterrupt: after the checkpoint is safe.
     """
-    if steps < 1:
-        raise TrainingError(
-            f'too little to train on: at least {settings.batch_size} examples are needed, as many as a batch has'
-        )
+    check_steps(steps, settings.batch_size)
     if PROCESSES > settings.batch_size:
         raise TrainingError(
             f'{PROCESSES} processes cannot share a batch of {settings.batch_size}: start at most {settings.batch_size}'
@@ -192,6 +197,7 @@ def fit(
         torch.tensor(weights, dtype=torch.float32, device=place), label_smoothing=settings.label_smoothing
     )
     first, best, phase = 0, -1.0, None
+    every = TOLD if place.type == 'cuda' else 1
     state = _resume(folder / LAST_FILE, settings)
     if state is not None:
         network.load_state_dict(state['network'])
@@ -212,6 +218,7 @@ def fit(
     )
     with Progress(*columns, console=console) as progress:
         task = progress.add_task('training', total=settings.epochs * steps, completed=first * steps, loss=float('nan'))
+        epoch = first
         try:
             for epoch in range(first, settings.epochs):
                 started = time.monotonic()
@@ -237,7 +244,7 @@ def fit(
                     scaler.update()
                     _follow(average, network, min(settings.average_decay, (1 + done) / (10 + done)))
                     losses.append(loss.detach())
-                    if step % TOLD == 0:
+                    if step % every == 0:
                         recent = torch.stack(losses[-TOLD:]).mean().item()
                         progress.update(task, completed=done + 1, loss=recent, description=f'epoch {epoch + 1}')
                 if RANK > 0:
@@ -272,7 +279,13 @@ def fit(
         except KeyboardInterrupt:
             if RANK == 0 and not (folder / BEST_FILE).is_file():
                 _save({'network': average.state_dict(), 'epoch': 0, 'validation': {}}, folder / BEST_FILE)
-            told = f"Stopped. '{folder / BEST_FILE}' holds the best weights so far; the same command goes on."
+            told = (
+                f"Stopped. '{folder / BEST_FILE}' holds the best weights so far; the same command goes on after epoch "
+                f'{epoch}.'
+                if epoch
+                else f"Stopped in the first epoch: '{folder / BEST_FILE}' holds what was learned by now, not "
+                'validated; the same command begins again.'
+            )
             console.print(told, markup=False)
             raise
     if PROCESSES > 1:

@@ -208,3 +208,13 @@ def test_raf_db_table_that_names_no_image_is_refused(tmp_path, table):
     (tmp_path / 'train_labels.csv').write_text(table)
     with pytest.raises(TrainingError, match='names no image'):
         raf_db.load(tmp_path)
+
+
+def test_fer_folders_pass_by_what_is_no_picture_and_tell_another_size(tmp_path):
+    _fer_folders(tmp_path, ['PublicTest_1.png', 'PrivateTest_2.png'])
+    (tmp_path / 'train' / 'happy' / 'Thumbs.db').touch()
+    (tmp_path / 'train' / 'happy' / 'more').mkdir()
+    assert len(fer2013.load(tmp_path).labels) == 44
+    cv2.imwrite(str(tmp_path / 'train' / 'happy' / 'large.png'), np.zeros((300, 400), np.uint8))
+    with pytest.raises(TrainingError, match='large.png. has 400x300 pixels: faces of 48x48 are needed'):
+        fer2013.load(tmp_path)

@@ -129,6 +129,14 @@ def test_card_with_another_size_than_the_file_takes_is_refused(store, tmp_path):
     )
 
 
+def test_file_that_is_no_onnx_is_told_by_its_own_name(store, tmp_path):
+    net(tmp_path / 'mine.onnx')
+    (tmp_path / 'mine.onnx').write_text('hello')
+    card = ModelCard.load(tmp_path)
+    replace(card, sha256=sha256_of(tmp_path / 'mine.onnx')).save(tmp_path)
+    refuse(store, tmp_path / 'mine.onnx', "mine.onnx' is damaged, or no ONNX file", card=tmp_path / CARD_FILE)
+
+
 def test_card_that_never_ends_and_weights_that_are_no_numbers_are_refused(store, tmp_path):
     net(tmp_path / 'net.onnx')
     (tmp_path / 'deep.json').write_text(100_000 * '[')

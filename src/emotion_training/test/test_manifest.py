@@ -369,3 +369,19 @@ def test_imbalance_is_printed(capsys):
     printed = capsys.readouterr().out
     assert '75.0%' in printed and '3.0' in printed and '4.0' in printed
     assert 'Not in it: angry, happy, neutral, surprise' in printed
+
+
+def test_folder_whose_paths_name_no_speaker_says_so(tmp_path):
+    _write(tmp_path / 'mine', {f'{emotion}/{number}.wav': _sound() for emotion in EMOTIONS for number in range(2)})
+    with pytest.raises(TrainingError, match='no speaker.*and 11 more files cannot be used; no clip is left'):
+        _run('folder', tmp_path / 'mine', '--out', tmp_path / 'm.csv')
+
+
+def test_label_that_is_to_become_no_emotion_is_told_at_once(tmp_path):
+    with pytest.raises(TrainingError, match="--label wuetend=wut: 'wut' is none of angry.*wuetend= leaves it out"):
+        _run('folder', _voices(tmp_path / 'mine'), '--label', 'wuetend=wut', '--out', tmp_path / 'm.csv')
+
+
+def test_empty_sound_is_told():
+    with pytest.raises(TrainingError, match="'a.wav' is empty"):
+        sound.decode(b'', 'a.wav')

@@ -174,7 +174,8 @@ def test_faces_of_pictures_make_a_model_that_the_face_node_loads(data, store, tm
     (tmp_path / 'sad' / 'blank.png').write_bytes(cv2.imencode('.png', np.zeros((99, 99, 3), np.uint8))[1])
     console = recorder()
     made = personalise.run('fer', tmp_path, 'fer_compact', 'faces', True, console)
-    assert re.search(r'without a face: \d \(.*blank.png', console.export_text())
+    assert re.search(r'without a face: \d \(.*sad/blank.png', console.export_text())
+    assert (made / 'NOTICE').read_bytes() == (store.find('fer_compact') / 'NOTICE').read_bytes()
     crop = faces.images[np.flatnonzero(faces.usage == 2)[100]]
     shipped, own = FaceClassifier(store.find('fer_compact')), FaceClassifier(made)
     (before, _), (after, _) = shipped([crop]), own([crop])
@@ -199,7 +200,7 @@ def write_sounds(folder, count, emotions=EMOTIONS):
 )
 def test_too_few_are_refused_with_what_is_needed(store, tmp_path, capsys, count, emotions, there):
     said = told(['ser', '--personalise', write_sounds(tmp_path, count, emotions)], capsys, status=1)
-    assert 'too few recordings with speech' in said and there in said
+    assert 'too few recordings' in said and there in said
     assert 'at least 5 of each of at least 2 emotions, 20 in all' in said
 
 
@@ -261,7 +262,7 @@ def test_copies_count_once_and_hidden_files_not_at_all(tmp_path):
     (tmp_path / 'angry' / 'copy.wav').write_bytes((tmp_path / 'angry' / '0.wav').read_bytes())
     (tmp_path / 'angry' / '._1.wav').write_bytes(b'of a Macintosh')
     recordings, left_out = find_recordings(tmp_path, READERS['ser'])
-    assert len(recordings) == 2 and left_out == ['copies of other recordings: 1 (copy.wav)']
+    assert len(recordings) == 2 and left_out == ['copies of other recordings: 1 (angry/copy.wav)']
 
 
 def test_recording_that_cannot_be_read_has_no_pieces(tmp_path):
@@ -528,3 +529,19 @@ def test_both_temperatures_move_together(tmp_path):
     new = personalise._calibrated(card, examples, personalise_head.Fitted(SHIPPED, 1, logits))
     assert 2.5 < new.warm_temperature < 3  # three is most likely, and the prior holds it back
     assert new.temperature / new.warm_temperature == pytest.approx(2 / 1.5, rel=0.01)
+
+
+def test_file_in_no_folder_of_an_emotion_is_told(tmp_path):
+    write_sounds(tmp_path, 1, EMOTIONS[:1])
+    (tmp_path / 'angry' / '0.wav').rename(tmp_path / 'stray.wav')
+    with pytest.raises(TrainingError, match="stray.wav' lies in no emotion's folder"):
+        find_recordings(tmp_path, READERS['ser'])
+
+
+def test_files_of_a_kind_that_is_not_read_are_told_before_there_are_too_few(store, tmp_path, capsys):
+    write_sounds(tmp_path, 5)
+    for path in list(tmp_path.rglob('*.wav')):
+        path.rename(path.with_suffix('.aiff'))
+    said = told(['ser', '--personalise', tmp_path], capsys, status=1)
+    assert 'Left out: other files: 30 (.aiff); recordings are' in said
+    assert 'too few recordings (none)' in said

@@ -96,11 +96,9 @@ class Toy:
     def validate(self, model):
         return {'macro_f1': float((model(self._inputs).argmax(axis=1) == self._labels).mean())}
 
-    def fit(self, run, settings=SETTINGS, batches=None):
+    def fit(self, run, settings=SETTINGS, batches=None, console=Console(quiet=True)):
         torch.manual_seed(0)
-        trainer.fit(
-            self.network(), settings, run, 6, batches or self.batches, self.validate, np.ones(6), Console(quiet=True)
-        )
+        trainer.fit(self.network(), settings, run, 6, batches or self.batches, self.validate, np.ones(6), console)
 
 
 def _log(run):
@@ -158,7 +156,7 @@ def test_ctrl_c_leaves_usable_weights_and_the_same_call_goes_on(tmp_path):
     assert [line['epoch'] for line in _log(tmp_path)] == [1, 2, 3]
 
 
-def test_ctrl_c_in_the_first_epoch_leaves_weights_too(tmp_path):
+def test_ctrl_c_in_the_first_epoch_leaves_weights_too_and_says_what_they_are(tmp_path, capsys):
     toy = Toy()
 
     def interrupted(epoch):
@@ -166,8 +164,10 @@ def test_ctrl_c_in_the_first_epoch_leaves_weights_too(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        toy.fit(tmp_path, batches=interrupted)
+        toy.fit(tmp_path, batches=interrupted, console=Console())
     assert trainer.load_best(toy.network(), tmp_path)['epoch'] == 0
+    told = ' '.join(capsys.readouterr().out.split())
+    assert 'holds what was learned by now, not validated; the same command begins again' in told
 
 
 @pytest.mark.parametrize('change', [{'learning_rate': 1e-4}, {'data': 'dots'}])
