@@ -1,6 +1,7 @@
 """How people keep pictures and recordings in folders: what each shows, and of whom it is."""
 
 import csv
+import os
 from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -74,14 +75,21 @@ def _in_table(table: Path) -> list[Labelled]:
             rows = [(f"'{table}', line {reader.line_num}", row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError('no table', f"cannot read '{table}', which must be a CSV file in UTF-8: {error}") from error
-    if not rows or not {'path', 'label'} <= rows[0][1].keys():
+    if not {'path', 'label'} <= set(reader.fieldnames or ()):
+        head = ','.join(reader.fieldnames or ())
         raise InputError(
-            'no table', f"'{table}' needs a head line with path, label and perhaps speaker, and a line for each file"
+            'no table',
+            f"'{table}' begins with the line '{head}': path,label and perhaps speaker are needed, with commas",
         )
-    files = []
+    if not rows:
+        raise InputError('no table', f"'{table}' has a head line and nothing below: a line for each file is needed")
+    files, seen = [], {}
     for where, row in rows:
         if not row['path'] or not row['label']:
             raise InputError('no label', f'{where}: a path and a label are needed')
+        first = seen.setdefault(os.path.normpath(row['path']), where)
+        if first is not where:
+            raise InputError('two labels', f"{where}: '{row['path']}' was named before ({first}): keep one of them")
         files.append(Labelled(table.parent / row['path'], row['label'], (row.get('speaker') or '').strip(), where))
     return files
 

@@ -33,8 +33,10 @@ def test_two_emotions_on_one_path_are_told():
 @pytest.mark.parametrize(
     'table, sentence',
     [
-        ('file\nx.wav\n', 'needs a head line with path, label'),
-        ('path,label\n', 'and a line for each file'),
+        ('file\nx.wav\n', "begins with the line 'file': path,label and perhaps speaker are needed"),
+        ('path;label\nx.wav;sad\n', "begins with the line 'path;label'"),
+        ('path,label\n', 'a line for each file is needed'),
+        ('path,label\nx.wav,sad\n./x.wav,happy\n', r"line 3: './x.wav' was named before \(.*line 2\)"),
         ('label,path\nsad,x.wav\nsad\n', 'line 3: a path and a label are needed'),
         ('path,label\nx.wav\n', 'line 2: a path and a label are needed'),
     ],

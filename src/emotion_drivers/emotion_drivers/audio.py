@@ -141,8 +141,14 @@ class SoundFile:
             raise DeviceError(f"'{path}' has no sound in it")
 
     def samples(self, start: int) -> Iterator[np.ndarray]:
-        """Give int16 arrays of shape (samples, channels), beginning exactly with sample ``start``."""
+        """
+        Give int16 arrays of shape (samples, channels), beginning exactly with sample ``start``.
+
+        :raises DeviceError: where samples are no numbers.
+        """
         for floats in self._resampled(start):
+            if not np.isfinite(floats).all():
+                raise DeviceError(f"'{self.name}' holds samples that are no numbers (NaN or infinite): it is damaged")
             yield to_int16(mix(floats, self.channels))
 
     def _resampled(self, start: int) -> Iterator[np.ndarray]:

@@ -264,8 +264,8 @@ def _count(text: str) -> int:
 
 def _seconds(text: str) -> float:
     value = _number(text)
-    if not 0 <= value < float('inf'):
-        raise argparse.ArgumentTypeError(f'{text} is negative or no number')
+    if not 0 <= value <= 1e9:
+        raise argparse.ArgumentTypeError(f'{text} is negative, too large or no number')
     return value
 
 

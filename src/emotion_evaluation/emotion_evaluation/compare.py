@@ -51,19 +51,26 @@ def load(path: Path) -> dict[str, Any]:
         old = json.loads(Path(path).read_text(encoding='utf-8'))
     except OSError as error:
         raise BagError(f"cannot read '{path}' to compare with: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BagError(f"'{path}' is no evaluation to compare with: it is no JSON ({error})") from error
-    if not isinstance(_get(old, ('all', 'bags')), int):
+    bags = old.get('bags') if isinstance(old, dict) else None
+    if not isinstance(_get(old, ('all', 'bags')), int) or not isinstance(bags, list):
         raise BagError(f"'{path}' is no evaluation to compare with: it holds no figures of bags")
     return old
 
 
-def is_of_same_bags(old: dict[str, Any], new: dict[str, Any]) -> bool:
-    """Tell whether at least one bag was evaluated both times."""
+def other_bags(old: dict[str, Any], new: dict[str, Any]) -> str:
+    """Say which bags were evaluated only one of both times; '' when they are the same."""
     old_bags, new_bags = (
-        {bag.get('sha256') for bag in table.get('bags', []) if isinstance(bag, dict)} - {None} for table in (old, new)
+        {str(bag['sha256']): str(bag.get('bag')) for bag in table['bags'] if isinstance(bag, dict) and 'sha256' in bag}
+        for table in (old, new)
     )
-    return not old_bags.isdisjoint(new_bags)
+    parts = []
+    for what, here, there in (('only then', old_bags, new_bags), ('only now', new_bags, old_bags)):
+        if names := [name for digest, name in here.items() if digest not in there]:
+            shown = ', '.join(names[:3]) + (f' and {len(names) - 3} more' if len(names) > 3 else '')
+            parts.append(f'{what} {shown}')
+    return '; '.join(parts)
 
 
 def compare(old: dict[str, Any], new: dict[str, Any], threshold: float = THRESHOLD) -> list[Change]:

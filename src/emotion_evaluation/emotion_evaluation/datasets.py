@@ -1,6 +1,7 @@
 """Pictures and sounds with labels: named corpora, folders, and CSV files."""
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -139,7 +140,7 @@ def _of_files(path: Path) -> Dataset:
     chosen = []
     for file in files:
         label = _label(file) if file.label else None
-        if file.path.suffix.lower() not in KNOWN or not file.path.is_file():
+        if file.path.suffix.lower() not in KNOWN or not os.path.isfile(file.path):
             raise BagError(f"{file.where}: '{file.path}' is no picture or sound that is there")
         if label is None:
             left_out[file.label or 'in no folder'] += 1

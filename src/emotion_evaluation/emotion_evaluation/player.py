@@ -24,6 +24,7 @@ CLOCK_TYPE, STATIC_TYPE = 'rosgraph_msgs/msg/Clock', 'tf2_msgs/msg/TFMessage'
 CLOCK_PERIOD_NS = NS_PER_S // 100
 DEPTH = 100
 ACKNOWLEDGED_S = 1.0
+LONGEST_SLEEP_S = 0.1  # so that Ctrl-C is heard when a bag goes by slowly
 
 
 def is_result(kind: str) -> bool:
@@ -123,7 +124,10 @@ class Player(Node):
                 if not go_on((clock_ns - self._bag.start_ns) / NS_PER_S):
                     return worst_s
                 clock_ns = min(clock_ns + CLOCK_PERIOD_NS, record.received_ns)
-                _sleep_until(due_s(clock_ns))
+                while (wait_s := due_s(clock_ns) - time.monotonic()) > 0:
+                    if not go_on((clock_ns - self._bag.start_ns) / NS_PER_S):
+                        return worst_s
+                    time.sleep(min(wait_s, LONGEST_SLEEP_S))
             self._tick(record.received_ns)  # so that the nodes' time when they get it is that when it was got first
             worst_s = max(worst_s, time.monotonic() - due_s(record.received_ns))
             self._by_topic[record.topic].publish(record.data)
@@ -200,9 +204,3 @@ def _publisher_qos(profiles: tuple[Qos, ...]) -> QoSProfile:
         reliability=ReliabilityPolicy.BEST_EFFORT if best_effort else ReliabilityPolicy.RELIABLE,
         durability=DurabilityPolicy.TRANSIENT_LOCAL if _is_latched(profiles) else DurabilityPolicy.VOLATILE,
     )
-
-
-def _sleep_until(due_s: float) -> None:
-    wait_s = due_s - time.monotonic()
-    if wait_s > 0:
-        time.sleep(wait_s)

@@ -33,6 +33,11 @@ def run(options: argparse.Namespace, arguments: list[str], console: Console) -> 
         figures = dataset_run.measure(
             data, options.model or '', options.detector or 'auto', lambda done: progress.update(task, completed=done)
         )
+    if not figures['alone'].get('n'):
+        for sentence in figures.get('unread', [])[:5]:
+            say(console, f'left out: {sentence}', 'yellow')
+        say(console, f"nothing could be measured: what is in '{options.out}' stays as it was", 'red')
+        return 1
     table: dict[str, Any] = {
         'made': {
             **made(shlex.join(['./emotion', 'evaluate', *arguments])),

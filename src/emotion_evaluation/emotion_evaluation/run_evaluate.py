@@ -73,8 +73,12 @@ def run(options: argparse.Namespace, arguments: list[str]) -> int:
         report.write(options.out / REPORT, table, results, changes, str(options.compare or ''))
     _print(console, table, results, elapsed)
     _print_changes(console, changes)
-    if old and not compare.is_of_same_bags(old, table):
-        say(console, f"'{options.compare}' is of other bags: figures may differ because of that alone", 'yellow')
+    if old and (others := compare.other_bags(old, table)):
+        say(
+            console,
+            f"'{options.compare}' is of other bags ({others}): figures may differ because of that alone",
+            'yellow',
+        )
     page = '' if options.no_report else f' and {options.out / REPORT}'
     say(console, f'{options.out / METRICS}{page}')
     if any(result.error for result in results):

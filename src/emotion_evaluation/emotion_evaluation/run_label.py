@@ -6,11 +6,12 @@ import re
 import select
 import signal
 import sys
+import tempfile
 import termios
 import time
 import tty
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -85,6 +86,7 @@ def _from_names(options: argparse.Namespace, console: Console) -> int:
     for path, target in zip(options.names, targets):
         label = label_in_name(path)
         with Bag(path) as bag:
+            _say_notice(bag, console)
             interval = Interval(bag.start_ns, bag.end_ns, options.subject, label)
             ground_truth.write_csv(target, [interval], bag.start_ns)
         say(console, f'{target}: {label}')
@@ -95,6 +97,7 @@ def _along(options: argparse.Namespace, console: Console) -> int:
     """Label along a bag, whose time goes by here; another terminal may show it with ``emotion replay``."""
     target = _unwritten(options.out or labels_beside(options.bag))
     with Bag(options.bag) as bag:
+        _say_notice(bag, console)
         begin_ns, end_ns = bag.start_ns, bag.end_ns
     total = (end_ns - begin_ns) / NS_PER_S
     labeller = Labeller(options.subject)
@@ -157,10 +160,19 @@ def _live(options: argparse.Namespace, console: Console) -> int:
 
 
 def _unwritten(target: Path) -> Path:
-    """Give the file back; raises LabelError where it is there, for it may hold what somebody typed."""
+    """Give the file back; raises LabelError where it is there, maybe with what somebody typed, or cannot be written."""
     if target.exists():
         raise LabelError(f"'{target}' is there already: remove it, or choose another file with -o")
+    try:
+        tempfile.TemporaryFile(dir=target.absolute().parent).close()
+    except OSError as error:
+        raise LabelError(f"'{target}' cannot be written: {error.strerror}; choose another file with -o") from error
     return target
+
+
+def _say_notice(bag: Bag, console: Console) -> None:
+    if bag.notice:
+        say(console, f'{bag.path}: {bag.notice}', 'yellow')
 
 
 def _count(intervals: Sequence[Interval]) -> str:
@@ -174,12 +186,15 @@ def _show(console: Console, mark: Mark | None, seconds: float, total: float | No
 
 
 def _keys(go_on: Callable[[], bool]) -> Iterator[str]:
-    """Give keys as they are pressed, without Enter, until Ctrl-C, Ctrl-D or ``go_on`` is false."""
+    """Give keys as they are pressed, without Enter, until Ctrl-C, Ctrl-D, the terminal's end or ``go_on`` is false."""
     stop: list[int] = []
     with _raw_terminal(stop) as descriptor:
         while go_on() and not stop:
             if select.select([descriptor], [], [], POLL_S)[0]:
-                typed = os.read(descriptor, 32).decode(errors='ignore')
+                try:
+                    typed = os.read(descriptor, 32).decode(errors='ignore')
+                except OSError:  # the terminal is gone
+                    return
                 if not typed or '\x04' in typed:
                     return
                 yield from typed
@@ -187,13 +202,18 @@ def _keys(go_on: Callable[[], bool]) -> Iterator[str]:
 
 @contextmanager
 def _raw_terminal(stop: list[int]) -> Iterator[int]:
-    """Have keys at once, and Ctrl-C noted rather than raised: what was typed is kept."""
+    """Have keys at once, and what is to end this noted rather than raised: what was typed is kept."""
     descriptor = sys.stdin.fileno()
     before = termios.tcgetattr(descriptor)
-    handler = signal.signal(signal.SIGINT, lambda number, _: stop.append(number))
+    handlers = {
+        number: signal.signal(number, lambda got, _: stop.append(got))
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
     try:
         tty.setcbreak(descriptor, termios.TCSADRAIN)  # what was typed before counts, too
         yield descriptor
     finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
-        signal.signal(signal.SIGINT, handler)
+        with suppress(termios.error):  # of a terminal that is gone
+            termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)

@@ -22,7 +22,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 
 from emotion_core.emotions import EMOTIONS
 from emotion_drivers.scenario import ASSETS
-from emotion_evaluation import dataset_run, datasets, scenario_bag
+from emotion_evaluation import compare, dataset_run, datasets, evaluate, scenario_bag
 from emotion_evaluation.bag import Bag
 from emotion_evaluation.bag_writer import BagWriter
 from emotion_evaluation.cli import TAKES, main, make_parser
@@ -406,7 +406,8 @@ def test_sounds_in_a_table_are_measured_with_their_speakers(tmp_path, capsys):
         shutil.copy(ASSETS / f'{name}.ogg', tmp_path)
         rows.append((f'{name}.ogg', label, name))
     soundfile.write(tmp_path / 'nothing.wav', np.zeros(16000), 16000)
-    rows += [('nothing.wav', 'neutral', 'nobody'), ('glad.ogg', 'disgust', 'glad')]
+    shutil.copy(ASSETS / 'glad.ogg', tmp_path / 'other.ogg')
+    rows += [('nothing.wav', 'neutral', 'nobody'), ('other.ogg', 'disgust', 'glad')]
     with open(tmp_path / 'table.csv', 'w', newline='') as file:
         csv.writer(file).writerows(rows)
     assert main('evaluate', ['--dataset', str(tmp_path / 'table.csv'), '--out', str(tmp_path / 'out')]) == 0
@@ -527,10 +528,35 @@ def test_sound_without_a_label_is_an_error_that_names_the_line(tmp_path, capsys)
         (['nowhere'], "no bag 'nowhere'"),
         (['--dataset', 'nowhere'], 'neither one of fer2013'),
         (['x', '--compare', '/dev/null'], 'no evaluation to compare with: it is no JSON'),
+        (['x', '--compare', 'bags.json'], 'no evaluation to compare with: it holds no figures of bags'),
         (['x', '--compare', 'nowhere.json'], "cannot read 'nowhere.json' to compare with: No such file"),
     ],
 )
-def test_mistakes_get_a_sentence(arguments, sentence, tmp_path, capsys):
+def test_mistakes_get_a_sentence(arguments, sentence, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'bags.json').write_text('{"all": {"bags": 1}, "bags": null}')
     assert main('evaluate', [*arguments, '--out', str(tmp_path / 'out'), '--no-report']) == 1
     captured = capsys.readouterr()
     assert sentence in (captured.out + captured.err).replace('\n', ' ')
+
+
+def test_data_set_of_which_nothing_can_be_read_leaves_the_figures_of_before(tmp_path, capsys):
+    soundfile.write(tmp_path / 'nan.wav', np.full(16000, np.nan, np.float32), 16000, subtype='FLOAT')
+    (tmp_path / 'table.csv').write_text('path,label\nnan.wav,sad\n')
+    (tmp_path / 'out').mkdir()
+    (tmp_path / 'out' / 'metrics.json').write_text('of before')
+    assert main('evaluate', ['--dataset', str(tmp_path / 'table.csv'), '--out', str(tmp_path / 'out')]) == 1
+    assert (tmp_path / 'out' / 'metrics.json').read_text() == 'of before'
+    said = ' '.join(capsys.readouterr().out.split())
+    assert 'holds samples that are no numbers' in said and 'nothing could be measured' in said
+
+
+def test_message_of_another_time_is_told_before_all_time_between_is_gone_through(scene, monkeypatch):
+    monkeypatch.setattr(evaluate, 'LONGEST_S', 5.0)
+    assert 'recorded while the clock was wrong' in evaluate_bag(Job(scene)).error
+
+
+def test_bags_of_one_evaluation_only_are_named():
+    then, now = ({'bags': [{'bag': name, 'sha256': name} for name in names]} for names in ('ab', 'bcdef'))
+    assert compare.other_bags(then, now) == 'only then a; only now c, d, e and 1 more'
+    assert compare.other_bags(then, then) == ''

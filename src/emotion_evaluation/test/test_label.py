@@ -3,13 +3,16 @@
 import contextlib
 import os
 import pty
+import signal
 import sys
 
+import pytest
 from bags import write_strings
 
 from emotion_core import qos
 from emotion_core.testing import ros  # noqa: F401
-from emotion_evaluation import ground_truth
+from emotion_evaluation import ground_truth, run_label
+from emotion_evaluation.errors import LabelError
 from emotion_msgs.msg import GroundTruth
 
 
@@ -17,6 +20,7 @@ from emotion_msgs.msg import GroundTruth
 def typing(*words):
     """Run ``./emotion label …`` on a terminal; gives that, and a function that gives the rest of what is shown."""
     child, terminal = pty.fork()
+    typing.child = child
     if child == 0:
         os.execv(sys.executable, [sys.executable, '-m', 'emotion_bringup.cli', 'label', *words])
 
@@ -63,3 +67,24 @@ def test_bag_is_labelled_until_it_is_over(tmp_path):
     happy, sad = ground_truth.read_csv(tmp_path / 'walk.csv', 0)
     assert (happy.subject, happy.label, sad.label) == ('anna', 'happy', 'sad')
     assert 0 <= happy.start_ns < happy.end_ns == sad.start_ns < sad.end_ns == 1_900_000_000
+
+
+def test_what_was_typed_is_kept_when_it_is_ended_from_outside(tmp_path):
+    write_strings(tmp_path / 'walk', 600)  # a minute
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        table = tmp_path / f'{number}.csv'
+        with typing(str(tmp_path / 'walk'), '-o', str(table)) as (terminal, finish):
+            os.write(terminal, b'3')
+            shown = b''
+            while b' s  happy' not in shown:
+                shown += os.read(terminal, 4096)
+            os.kill(typing.child, number)
+            finish()
+        (happy,) = ground_truth.read_csv(table, 0)
+        assert happy.label == 'happy'
+
+
+def test_table_that_cannot_be_written_is_told_before_anything_is_typed(tmp_path):
+    write_strings(tmp_path / 'walk', 20)
+    with pytest.raises(LabelError, match='nowhere/l.csv. cannot be written: No such file or directory'):
+        run_label._unwritten(tmp_path / 'nowhere' / 'l.csv')
