@@ -7,7 +7,7 @@ The graphs, described once: their arguments and their nodes.
 import json
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -19,7 +19,7 @@ from emotion_core.errors import EmotionError
 from emotion_core.parameters import describe
 
 START_DELAY_S = 4.0  # from launch until files begin to play: the nodes are up by then
-NAMESPACE = re.compile(r'/?([A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*)?')
+NAMESPACE = re.compile(r'(?!.*__)/?([A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*)?')
 TRUTH = {'true': True, 'false': False}
 
 
@@ -137,7 +137,8 @@ def plan(graph: Graph, values: Mapping[str, str], now: float | None = None) -> l
         known[name].check(value)
     if not NAMESPACE.fullmatch(chosen['namespace']):
         raise LaunchError(
-            f"namespace '{chosen['namespace']}' is not a ROS name: letters, digits and '_', parts joined by '/'"
+            f"namespace '{chosen['namespace']}' is not a ROS name: letters, digits and '_' (not two of "
+            "them), parts joined by '/'"
         )
     _check_inputs(chosen)
     params_file = Path(chosen['params_file']).expanduser()
@@ -205,7 +206,8 @@ def _check_inputs(chosen: Mapping[str, str]) -> None:
         topic = chosen.get(name, ARGUMENTS[name].default)
         if not topic.strip('/') or not NAMESPACE.fullmatch(topic):
             raise LaunchError(
-                f"argument '{name}' is '{topic}', which is not a ROS name: letters, digits and '_', parts joined by '/'"
+                f"argument '{name}' is '{topic}', which is not a ROS name: letters, digits and '_' (not two of them), "
+                "parts joined by '/'"
             )
         if topic != ARGUMENTS[name].default and chosen[device]:
             raise LaunchError(f"'{name}:={topic}' is what somebody else publishes: leave out '{device}:='")
@@ -236,7 +238,23 @@ def _read_params_file(path: Path) -> dict[str, Any]:
             f"params_file '{path}' has no parameters of a node, as "
             "'emotion_face: {ros__parameters: {max_faces: 2}}' has"
         )
+    if place := next(_no_values(content), None):
+        raise LaunchError(f"params_file '{path}': {place} has no value, or a list of several types: mend or remove it")
     return content
+
+
+def _no_values(content: dict, place: str = '', inside: bool = False) -> Iterator[str]:
+    """Give the places of parameters that are no value of one: nothing, lists in lists, lists of several types."""
+    for key, value in content.items():
+        where = f'{place}/{key}' if place else f'{key}'
+        if isinstance(value, dict):
+            yield from _no_values(value, where, inside or key == 'ros__parameters')
+        elif inside and (value is None or isinstance(value, list) and _is_mixed(value)):
+            yield where
+
+
+def _is_mixed(values: list) -> bool:
+    return len({type(value) for value in values}) > 1 or any(isinstance(value, list | dict) for value in values)
 
 
 def _has_parameters(content: Any) -> bool:
@@ -299,7 +317,7 @@ def _video_device(camera: str) -> str:
 
 
 def _port(text: str) -> int:
-    if not text.isdigit() or int(text) > 65535:
+    if not (text.isascii() and text.isdigit()) or int(text) > 65535:
         raise LaunchError(f"argument 'web_port' is '{text}': it must be a number from 0 to 65535")
     return int(text)
 

@@ -282,3 +282,13 @@ def test_help_and_mistakes_are_told_before_anything_is_set_up(tmp_path, argument
     assert output.returncode == code and said in (output.stderr if code else output.stdout)
     assert 'Traceback' not in output.stderr
     assert not (copy / '.emotion').exists() and not (tmp_path / '.cache').exists()
+
+
+def test_what_is_set_in_the_shell_and_ends_every_node_is_told(emotion):
+    emotion.check_shell({'RMW_IMPLEMENTATION': 'rmw_fastrtps_cpp', 'ROS_DOMAIN_ID': '232'}, 'wheels')
+    emotion.check_shell({'RMW_IMPLEMENTATION': 'rmw_cyclonedds_cpp', 'ROS_DOMAIN_ID': ''}, 'distribution')
+    with pytest.raises(emotion.SetupError, match='RMW_IMPLEMENTATION is rmw_cyclonedds_cpp, and the wheels'):
+        emotion.check_shell({'RMW_IMPLEMENTATION': 'rmw_cyclonedds_cpp'}, 'wheels')
+    for domain in ('abc', '233', '-1', '²'):
+        with pytest.raises(emotion.SetupError, match='it must be a number from 0 to 232'):
+            emotion.check_shell({'ROS_DOMAIN_ID': domain}, 'wheels')

@@ -193,6 +193,9 @@ def test_ros_arguments_keep_strings_strings():
         ({'drivers': 'mine'}, "argument 'drivers' is 'mine': it must be one of builtin, usb_cam, none"),
         ({'overlay': 'yes'}, "argument 'overlay' is 'yes': it must be one of true, false"),
         ({'namespace': 'my robot'}, "namespace 'my robot' is not a ROS name"),
+        ({'namespace': 'my__robot'}, "namespace 'my__robot' is not a ROS name"),
+        ({'image': 'a__b'}, "argument 'image' is 'a__b', which is not a ROS name"),
+        ({'web': 'true', 'web_port': '²'}, "argument 'web_port' is '²'"),
         ({'params_file': '/nowhere.yaml'}, "there is no params_file '/nowhere.yaml'"),
         ({'image': ''}, "argument 'image' is '', which is not a ROS name"),
         ({'audio': 'my mic'}, "argument 'audio' is 'my mic', which is not a ROS name"),
@@ -215,6 +218,8 @@ def test_wrong_arguments_are_refused_with_a_sentence(values, sentence):
         ('camera: [', 'cannot be read: while parsing'),
         ('camera: {loop: true}', 'has no parameters of a node'),
         ('hello world', 'has no parameters of a node'),
+        ('/**/camera: {ros__parameters: {loop: }}', 'camera/ros__parameters/loop has no value'),
+        ('/**/camera: {ros__parameters: {a: {b: [1, x]}}}', 'ros__parameters/a/b has no value, or a list of several'),
     ],
 )
 def test_file_of_parameters_that_no_node_could_read_is_refused_before_any_starts(tmp_path, text, sentence):

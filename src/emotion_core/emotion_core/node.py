@@ -376,6 +376,8 @@ class EmotionNode(LifecycleNode):
     def publish_diagnostics(self) -> None:
         """Publish the state of this node on /diagnostics."""
         stopped = self.stopped_clock()
+        if stopped and self.active:
+            self.get_logger().warning(stopped, once=True)
         waiting = (stopped or self.waiting_for()) if self.active else ''
         if self._failure:
             level, message = DiagnosticStatus.ERROR, self._failure.splitlines()[0]

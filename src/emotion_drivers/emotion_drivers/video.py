@@ -8,6 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from emotion_core import images
 from emotion_core.errors import DeviceError
 from emotion_core.images import SUFFIXES
 from emotion_core.stamps import NS_PER_S
@@ -143,7 +144,7 @@ class ImageFolder:
 
     def _load(self, path: Path) -> np.ndarray:
         if self._shown is None or self._shown[0] != path:
-            image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if path.stat().st_size else None
+            image = images.read(path)
             if image is None:
                 raise DeviceError(f"'{path}' is not an image that can be read: mend or remove it")
             self._shown = path, fit(image, *self._size)
