@@ -35,7 +35,6 @@ SHARED = EXAMPLE.parents[2] / 'shared' / 'data'
 SECONDS = 5  # each picture and its voice
 PAIRS = ('happy_00', 'angry_00')
 START_S = 60.0  # a loaded machine with two cores starts six Python processes
-BACK_S = 5.0  # by then a node that was killed is back, where the machine is not busy
 NODES = ('camera', 'microphone', 'emotion_face', 'emotion_speech', 'emotion_fusion')
 
 
@@ -203,7 +202,6 @@ def test_video_file_with_sound(ros, pairs):
 
 
 def test_killed_nodes_come_back_and_fusion_goes_on_meanwhile(ros, pairs):
-    began = time.monotonic()
     with graph(
         'multimodal', f'camera:={pairs}/images', f'microphone:={pairs}/audio', f'params_file:={pairs}/params.yaml'
     ) as process:
@@ -213,7 +211,6 @@ def test_killed_nodes_come_back_and_fusion_goes_on_meanwhile(ros, pairs):
         images = []
         ros.node.create_subscription(Image, 'image_raw', images.append, qos.SENSOR)
         ros.spin_until(lambda: both(fused), 'face and voice are fused', START_S)
-        soon = max(time.monotonic() - began, BACK_S)  # a busy machine is as slow at starting all as at starting one
         alive = {'camera': images, 'emotion_face': faces, 'emotion_fusion': fused}
         for node in NODES:
             killing = pids_of(process)[node]
@@ -228,7 +225,6 @@ def test_killed_nodes_come_back_and_fusion_goes_on_meanwhile(ros, pairs):
                     )
             else:
                 killing.send_signal(signal.SIGKILL)
-            killed = time.monotonic()
             if node in alive:
                 ros.spin_for(0.2)  # what was still on its way
                 del alive[node][:]
@@ -237,7 +233,6 @@ def test_killed_nodes_come_back_and_fusion_goes_on_meanwhile(ros, pairs):
                 ros.spin_until(
                     lambda: node in pids_of(process) and ros.node.get_node_names().count(node), f'{node} is back'
                 )
-            assert time.monotonic() - killed < soon, node
         del fused[:], speech[:]
         ros.spin_until(lambda: speech and both(fused), 'all is as before')
 
