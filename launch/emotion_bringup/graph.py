@@ -20,6 +20,7 @@ from emotion_core.parameters import describe
 
 START_DELAY_S = 4.0  # from launch until files begin to play: the nodes are up by then
 NAMESPACE = re.compile(r'(?!.*__)/?([A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*)?')
+NOT_A_NAME = "is not a ROS name: letters, digits and '_' but no '__', parts joined by '/'"
 TRUTH = {'true': True, 'false': False}
 
 
@@ -136,10 +137,7 @@ def plan(graph: Graph, values: Mapping[str, str], now: float | None = None) -> l
     for name, value in chosen.items():
         known[name].check(value)
     if not NAMESPACE.fullmatch(chosen['namespace']):
-        raise LaunchError(
-            f"namespace '{chosen['namespace']}' is not a ROS name: letters, digits and '_' (not two of "
-            "them), parts joined by '/'"
-        )
+        raise LaunchError(f"namespace '{chosen['namespace']}' {NOT_A_NAME}")
     _check_inputs(chosen)
     params_file = Path(chosen['params_file']).expanduser()
     if not params_file.is_file():
@@ -205,10 +203,7 @@ def _check_inputs(chosen: Mapping[str, str]) -> None:
     for name, device in INPUTS.items():
         topic = chosen.get(name, ARGUMENTS[name].default)
         if not topic.strip('/') or not NAMESPACE.fullmatch(topic):
-            raise LaunchError(
-                f"argument '{name}' is '{topic}', which is not a ROS name: letters, digits and '_' (not two of them), "
-                "parts joined by '/'"
-            )
+            raise LaunchError(f"argument '{name}' is '{topic}', which {NOT_A_NAME}")
         if topic != ARGUMENTS[name].default and chosen[device]:
             raise LaunchError(f"'{name}:={topic}' is what somebody else publishes: leave out '{device}:='")
     if chosen.get('image', '').endswith('/compressed'):

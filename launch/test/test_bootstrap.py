@@ -250,7 +250,7 @@ def test_layers_of_a_subcommand(emotion, arguments, layers):
 
 
 def test_help_of_env_is_told_where_all_is_set_up(emotion, monkeypatch, capsys):
-    made = SimpleNamespace(env='', missing=lambda layers: {'layers': []})
+    made = SimpleNamespace(env='', environ={}, origin='wheels', missing=lambda layers: {'layers': []})
     monkeypatch.setattr(emotion, 'Checkout', lambda *_: made)
     monkeypatch.setattr(emotion.signal, 'signal', lambda *_: None)
     for name, value in (('argv', ['emotion', 'env', '--help']), ('path', [*sys.path]), ('dont_write_bytecode', True)):

@@ -32,7 +32,8 @@ def labelled_files(source: Path, suffixes: Sequence[str]) -> tuple[list[Labelled
         and, where there are several people, speaker.
     :param suffixes: Of the files in a folder that are asked for; a table may name any.
     :return: These files, and the others in the folder, hidden ones passed by.
-    :raises InputError: when the table cannot be read or a line of it lacks something, or a path has two labels.
+    :raises InputError: when the table cannot be read or a line of it lacks something, a path has two labels, or a table
+        names one twice.
     """
     if not source.is_dir():
         return _in_table(source), []

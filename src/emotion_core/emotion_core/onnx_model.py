@@ -1,6 +1,7 @@
 """A classifier in ONNX Runtime: a batch in, calibrated probabilities over the six emotions out."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -109,14 +110,15 @@ class OnnxModel:
 
     def gives_probabilities(self) -> bool:
         """Tell whether the file ends in a softmax: whether its outputs for random inputs are distributions."""
-        outputs = self._outputs_for_noise()
+        outputs = self._outputs_for_noise
         return bool((outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
 
     def check_numbers(self) -> None:
         """Raise ModelError when outputs for random inputs are no numbers: then the weights are damaged."""
-        if not np.isfinite(self._outputs_for_noise()).all():
+        if not np.isfinite(self._outputs_for_noise).all():
             raise ModelError(f"model '{self.card.name}' gives outputs that are no numbers: its weights are damaged")
 
+    @cached_property
     def _outputs_for_noise(self) -> np.ndarray:
         noise = np.random.default_rng(0).normal(0, 0.5, (4, *self._blank().shape[1:]))
         return np.concatenate([self.outputs(one) for one in np.split(noise, len(noise))])

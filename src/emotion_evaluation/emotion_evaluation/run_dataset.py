@@ -34,8 +34,7 @@ def run(options: argparse.Namespace, arguments: list[str], console: Console) -> 
             data, options.model or '', options.detector or 'auto', lambda done: progress.update(task, completed=done)
         )
     if not figures['alone'].get('n'):
-        for sentence in figures.get('unread', [])[:5]:
-            say(console, f'left out: {sentence}', 'yellow')
+        _say_unread(figures, console)
         say(console, f"nothing could be measured: what is in '{options.out}' stays as it was", 'red')
         return 1
     table: dict[str, Any] = {
@@ -62,7 +61,11 @@ def run(options: argparse.Namespace, arguments: list[str], console: Console) -> 
     say(console, f'{data.description}; {figures["model"]}')
     show(console, view)
     say_caution(console, (figures[key] for key in TITLES), 'people or files')
-    for sentence in figures.get('unread', [])[:5]:
-        say(console, f'left out: {sentence}', 'yellow')
+    _say_unread(figures, console)
     say(console, f'{options.out / METRICS}')
     return 1 if figures.get('unread') else 0
+
+
+def _say_unread(figures: dict[str, Any], console: Console) -> None:
+    for sentence in figures.get('unread', [])[:5]:
+        say(console, f'left out: {sentence}', 'yellow')
